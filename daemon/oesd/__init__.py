@@ -1,0 +1,21 @@
+"""oesd keeps spectrometers measuring, names the elements, and loses nothing.
+
+The public Python face is :func:`analyze`; it is imported on first use so that
+``oesd --help`` and the daemon's start do not wait for it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+__all__ = ["analyze"]
+
+if TYPE_CHECKING:
+    from oesd.engine.analyze import analyze as analyze
+
+
+def __getattr__(name: str) -> Any:
+    if name == "analyze":
+        from oesd.engine.analyze import analyze
+
+        return analyze
+    raise AttributeError(f"module 'oesd' has no attribute {name!r}")
