@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oesd.config import Config, ConfigError, load_config, parse_config, parse_duration_us
+
+CONFIG = Path(__file__).parents[3] / "config"
+
+
+def test_the_shipped_file_states_the_defaults() -> None:
+    assert load_config(CONFIG / "oesd.toml") == Config()
+
+
+def test_the_shipped_file_names_every_key() -> None:
+    text = (CONFIG / "oesd.toml").read_text()
+    for name, field in Config.model_fields.items():
+        assert name in text
+        model = field.annotation
+        for key, own in getattr(model, "model_fields", {}).items():
+            assert f"{own.alias or key} =" in text, f"{name}.{key} is not in config/oesd.toml"
+
+
+def test_the_simulated_file_is_good() -> None:
+    config = load_config(CONFIG / "simulated.toml")
+    assert config.simulation.enabled
+    assert config.hub.enabled
+    assert config.capture.every_us == 500_000
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        ('[capture]\n\nintegraton = "20 ms"\n', 3, ["'integraton'", "[capture]", "did you mean 'integration'"]),
+        ('data_dri = "/x"', 1, ["did you mean 'data_dir'"]),
+        ('\n[captur]\nevery = "1 s"', 2, ["unknown key 'captur'", "did you mean 'capture'"]),
+        ('[capture]\nevery = "1 fortnight"', 2, ["capture.every", "1 fortnight", "100 ms"]),
+        ("[capture]\nevery = 3", 2, ["with its unit"]),
+        ("[capture]\nscans = 0", 2, ["capture.scans", "greater than or equal to 1"]),
+        ('[[spectrometer]]\nserial = "A"\n[[spectrometer]]\nserial = "B"\nevry = "1 s"', 5, ["did you mean 'every'"]),
+        ('[[spectrometer]]\nserial = "A"\n[[spectrometer]]\nserial = "A"', 1, ["'A' stands twice"]),
+        ('[dark]\nhow = "switch"', 1, ["needs [light] command"]),
+        ('[dark]\nevery = "1 min"', 1, ['needs how = "switch"']),
+        ('[upload]\nendpoint = "https://example.org"', 1, ["key_file"]),
+        ('[web]\nhost = "0.0.0.0"', 2, ["127.0.0.1"]),
+        ('[identify]\nelements = ["Ar"]', 1, ["not with"]),
+        ('[identify]\nconstraint = "include"', 1, ["at least one element"]),
+        ('[run]\nstart = "every day"', 1, ["cron expression of five fields"]),
+        ('[run]\nstart = "0 6 * * *"', 1, ["needs one"]),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line(text: str, line: int, words: list[str]) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, "lab.toml")
+    said = str(caught.value)
+    assert said.startswith(f"lab.toml, line {line}: ")
+    assert "\n" not in said
+    for word in words:
+        assert word in said
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"[capture\n", b"a = 1\na = 2"])
+def test_files_that_are_no_toml(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "x.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match="x.toml"):
+        load_config(path)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_config(tmp_path / "none.toml")
+
+
+@given(st.integers(min_value=1, max_value=10**6), st.sampled_from(["us", "ms", "s", "min", "h", "d"]))
+def test_durations_scale_with_their_unit(number: int, unit: str) -> None:
+    assert parse_duration_us(f"{number} {unit}") == number * parse_duration_us(f"1 {unit}")
+    assert parse_duration_us(f"{number}{unit}") == parse_duration_us(f"{number} {unit}")
+
+
+@given(st.text(max_size=20))
+def test_any_text_is_a_duration_or_a_value_error(text: str) -> None:
+    try:
+        assert parse_duration_us(text) >= 0
+    except ValueError as error:
+        assert "duration" in str(error)
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_config_or_a_one_line_error(text: str) -> None:
+    try:
+        parse_config(text, "any.toml")
+    except ConfigError as error:
+        assert str(error).startswith("any.toml")
