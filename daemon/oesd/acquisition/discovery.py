@@ -1,0 +1,158 @@
+"""Finds spectrometers as they are plugged in, opens each once to learn its serial number, and hands it to a unit.
+
+The bus is only looked at (descriptors); a device that is at work is never opened, reset or asked by this thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from oesd.acquisition.unit import Unit
+from oesd_drivers.errors import SpectrometerError
+from oesd_drivers.spectrometer import Address, Description, Spectrometer
+
+log = logging.getLogger(__name__)
+
+_RETRY_S = 5.0
+
+
+class Discovery:
+    """Watches the bus.
+
+    Parameters
+    ----------
+    plugged : callable
+        Lists the addresses of the spectrometers on the bus without opening any.
+    connect : callable
+        Makes the driver of an address, closed.
+    enlist : callable
+        Makes and starts the unit of an opened spectrometer; None when it is not ours.
+    beat : callable
+        Called with this thread's name and the seconds within which it will call again.
+    period_s : float
+        Time between two looks at the bus.
+    """
+
+    def __init__(
+        self,
+        plugged: Callable[[], list[Address]],
+        connect: Callable[[Address], Spectrometer],
+        enlist: Callable[[Spectrometer, Description, Address], Unit | None],
+        beat: Callable[[str, float], None],
+        period_s: float = 1.0,
+    ) -> None:
+        self._plugged = plugged
+        self._connect = connect
+        self._enlist = enlist
+        self._beat = beat
+        self._period_s = period_s
+        self._units: dict[str, Unit] = {}
+        self._known: set[Address] = set()
+        self._retry_at_s: dict[Address, float] = {}
+        self._problems: dict[str, str] = {}
+        self._lock = threading.Lock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._main, name="discovery", daemon=True)
+
+    def start(self) -> None:
+        """Look once in this thread, so that errors and units are there at once, then go on in an own thread."""
+        self.look()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread, then the units, all at the same time."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(30)
+        stoppers = [threading.Thread(target=unit.stop) for unit in self.units()]
+        for stopper in stoppers:
+            stopper.start()
+        for stopper in stoppers:
+            stopper.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def units(self) -> list[Unit]:
+        """All units, those in trouble too."""
+        with self._lock:
+            return list(self._units.values())
+
+    def problems(self) -> dict[str, str]:
+        """Spectrometers that are plugged in but cannot be used, by address, each with its reason."""
+        with self._lock:
+            return dict(self._problems)
+
+    def forget(self, unit: Unit) -> None:
+        """Drop a unit whose thread failed; its spectrometer is found anew at the next look."""
+        with self._lock:
+            self._units.pop(unit.settings.serial, None)
+            self._known.discard(unit.address)
+
+    def _main(self) -> None:
+        while not self._stop.wait(self._period_s):
+            self.look()
+
+    def look(self) -> None:
+        """Compare the bus with what is known, and open what is new."""
+        self._beat("discovery", 60.0)
+        try:
+            present = set(self._plugged())
+        except SpectrometerError as error:
+            self._problem("usb", str(error))
+            return
+        self._solved("usb")
+        for address in self._known - present:
+            self._left(address)
+        for address in sorted(present - self._known):
+            if time.monotonic() >= self._retry_at_s.get(address, 0.0) and not self._stop.is_set():
+                self._arrived(address)
+
+    def _left(self, address: Address) -> None:
+        self._known.discard(address)
+        self._retry_at_s.pop(address, None)
+        self._solved(str(address))
+
+    def _arrived(self, address: Address) -> None:
+        spectrometer = self._connect(address)
+        try:
+            description = spectrometer.open()
+        except SpectrometerError as error:
+            spectrometer.close()
+            self._retry_at_s[address] = time.monotonic() + _RETRY_S
+            self._problem(str(address), str(error))
+            return
+        self._known.add(address)
+        self._solved(str(address))
+        self._place(spectrometer, description, address)
+
+    def _place(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
+        unit = self._units.get(description.serial)
+        if unit is None:
+            enlisted = self._enlist(spectrometer, description, address)
+            if enlisted is None:
+                spectrometer.close()
+                return
+            with self._lock:
+                self._units[description.serial] = enlisted
+        elif unit.address in self._known and unit.address != address:
+            spectrometer.close()
+            self._problem(str(address), f"a second spectrometer with serial {description.serial!r}: not used")
+        else:
+            unit.adopt(spectrometer, description, address)
+
+    def _problem(self, where: str, what: str) -> None:
+        if self._problems.get(where) != what:
+            log.warning("%s: %s", where, what)
+        with self._lock:
+            self._problems[where] = what
+
+    def _solved(self, where: str) -> None:
+        with self._lock:
+            if self._problems.pop(where, None) is not None:
+                log.info("%s: solved", where)

@@ -1,0 +1,109 @@
+"""The values of the acquisition room."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from oesd.acquisition.pacing import Grid
+from oesd.model import Capture, Device, Kind, Loss, new_id
+from oesd_drivers.spectrometer import Description, Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Sinks:
+    """Where a unit's work goes.
+
+    Attributes
+    ----------
+    capture : callable
+        Takes a capture over at once; returns "" or the reason why it cannot.
+    loss : callable
+        Takes a loss over at once.
+    beat : callable
+        Called with the unit's name and the seconds within which it will call again.
+    """
+
+    capture: Callable[[Capture], str]
+    loss: Callable[[Loss], None]
+    beat: Callable[[str, float], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """The slots of one spectrometer between a start and a stop; ``grid`` is None for captures outside a schedule."""
+
+    run_id: str
+    paced: bool
+    period_ns: int
+    grid: Grid | None = None
+    next_slot: int = 0
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UnitState:
+    """What a unit is doing, for people."""
+
+    name: str
+    serial: str
+    model: str
+    simulated: bool
+    state: str
+    detail: str
+    address: str
+    run_id: str
+    next_slot: int
+    captures: int
+    last_capture_utc: datetime | None
+    saturated_pixels: int
+
+
+def device_of(description: Description, name: str) -> Device:
+    """The daemon's value of what a driver said of its spectrometer."""
+    return Device(
+        serial=description.serial,
+        name=name,
+        model=description.model,
+        wavelengths_nm=description.wavelengths_nm,
+        saturation_counts=description.saturation_counts,
+        nonlinearity=description.nonlinearity,
+        electric_dark_pixels=description.electric_dark_pixels,
+        integration_min_us=description.integration_min_us,
+        integration_max_us=description.integration_max_us,
+        simulated=description.simulated,
+        calibrated=description.calibrated,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a capture stands: its run, its number in the run, its slot (-1 outside a schedule), the host's boot."""
+
+    run_id: str
+    sequence: int
+    slot: int
+    boot_id: str
+
+
+def capture_of(device: Device, kind: Kind, frame: Frame, place: Place, boxcar_half_width_px: int = 0) -> Capture:
+    """Make the daemon's value of a frame that was just read."""
+    return Capture(
+        record_id=new_id(),
+        device=device,
+        kind=kind,
+        run_id=place.run_id,
+        sequence=place.sequence,
+        slot=place.slot,
+        taken_at_utc=datetime.fromtimestamp(frame.started_unix_ns / 1e9, UTC),
+        monotonic_ns=frame.started_monotonic_ns,
+        boot_id=place.boot_id,
+        integration_us=frame.exposure.integration_us,
+        scans=frame.exposure.scans,
+        boxcar_half_width_px=boxcar_half_width_px,
+        counts_sum=frame.counts_sum,
+        saturated=frame.saturated,
+        detector_temperature_c=frame.detector_temperature_c,
+        board_temperature_c=frame.board_temperature_c,
+    )

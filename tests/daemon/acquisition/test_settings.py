@@ -1,0 +1,49 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oesd.acquisition import settings_for
+from oesd.acquisition.settings import safe_name
+from oesd.config import parse_config
+from oesd.model import Kind
+
+TEXT = """
+[capture]
+every = "2 s"
+integration = "50 ms"
+scans = 3
+[dark]
+scans = 7
+[[spectrometer]]
+serial = "A"
+name = "chamber-a"
+integration = "10 ms"
+"""
+
+
+def test_own_section_lies_over_the_defaults() -> None:
+    config = parse_config(TEXT, "x")
+    own, other = settings_for(config, "A"), settings_for(config, "B")
+    assert own is not None
+    assert other is not None
+    assert (own.name, own.integration_us, own.every_us, own.scans) == ("chamber-a", 10_000, 2_000_000, 3)
+    assert (other.name, other.integration_us) == ("B", 50_000)
+    assert [own.scans_of(kind) for kind in (Kind.SAMPLE, Kind.DARK, Kind.REFERENCE)] == [3, 7, 3]
+
+
+def test_only_listed_leaves_others_alone() -> None:
+    config = parse_config("only_listed = true" + TEXT, "x")
+    assert settings_for(config, "A") is not None
+    assert settings_for(config, "B") is None
+
+
+@given(st.text(max_size=300))
+def test_any_serial_gets_a_plain_name(serial: str) -> None:
+    assert re.fullmatch(r"[A-Za-z0-9_-]{1,64}", safe_name(serial))
+
+
+@pytest.mark.parametrize(("one", "other"), [("../etc", "/etc"), ("a b", "ab"), ("", "\x00"), ("é", "è")])
+def test_strange_serials_never_share_a_name(one: str, other: str) -> None:
+    assert safe_name(one) != safe_name(other)

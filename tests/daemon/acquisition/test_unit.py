@@ -1,0 +1,177 @@
+"""A unit on a virtual spectrometer: pace, backgrounds, and every kind of trouble that a slot can meet."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+
+import numpy as np
+from tests.daemon.acquisition.conftest import DEADLINE_S, SWITCHED, Bench, Shutter
+
+from oesd.acquisition import Discovery, LightError
+from oesd.model import Capture, Kind
+
+
+def test_a_paced_run_serves_each_slot_once(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover().units()
+    unit.start_run(paced=True)
+    bench.wait_for_samples(8)
+    unit.stop_run()
+    samples = bench.samples()
+    assert [s.slot for s in samples] == list(range(len(samples)))
+    assert [s.sequence for s in samples] == list(range(len(samples)))
+    assert bench.losses == []
+    steps_ms = np.diff([s.monotonic_ns for s in samples]) / 1e6
+    assert abs(np.median(steps_ms) - 100) < 5
+    first = samples[0]
+    assert first.device.simulated
+    assert (first.integration_us, first.scans, first.counts_sum.dtype) == (5_000, 1, np.uint32)
+
+
+def test_backgrounds_come_first_and_disturb_no_slot(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    shutter = Shutter(bench.host.control)
+    (unit,) = discover(light=shutter, dark=SWITCHED, reference=SWITCHED, every_us=200_000).units()
+    unit.start_run(paced=True)
+    bench.wait_for_samples(3)
+    unit.take(Kind.DARK)
+    bench.wait(lambda: sum(c.kind is Kind.DARK for c in bench.captures) == 2)
+    bench.wait_for_samples(6)
+    unit.stop_run()
+    assert [c.kind for c in bench.captures[:3]] == [Kind.DARK, Kind.REFERENCE, Kind.SAMPLE]
+    assert bench.losses == []
+    bench.slots_add_up()
+    # A frame that saw the light before the shutter closed would stand out from the dark by its lines.
+    assert all(_contrast(c) < 300 for c in bench.captures if c.kind is Kind.DARK)
+    assert all(_contrast(c) > 1000 for c in bench.samples())
+
+
+def _contrast(capture: Capture) -> float:
+    return float(capture.counts.max() - np.median(capture.counts))
+
+
+def test_an_order_without_a_run_is_served(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover(scans=3).units()
+    unit.take(Kind.SAMPLE)
+    unit.take(Kind.DARK)
+    bench.wait(lambda: len(bench.captures) == 2)
+    assert [(c.kind, c.slot, c.scans) for c in bench.captures] == [(Kind.SAMPLE, -1, 3), (Kind.DARK, -1, 3)]
+
+
+def test_a_killed_worker_costs_only_its_own_slots(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    discovery = discover(only=("UNIT-1", "UNIT-2"))
+    for unit in discovery.units():
+        unit.start_run(paced=True)
+    bench.wait_for_samples(6)
+    victim = bench.drivers[0]
+    assert victim.pid is not None
+    os.kill(victim.pid, signal.SIGKILL)
+    bench.wait(lambda: len(bench.losses) > 0)
+    bench.wait_for_samples(len(bench.samples()) + 10)
+    for unit in discovery.units():
+        unit.stop_run()
+    bench.slots_add_up()
+    assert {loss.reason for loss in bench.losses} == {"worker lost"}
+    assert len({loss.device_name for loss in bench.losses}) == 1
+    # The daemon must be measuring again within five seconds; it is idle on this bench within about one.
+    assert sum(loss.slots for loss in bench.losses) <= 50
+
+
+def test_unplugged_and_plugged_in_again_goes_on_in_the_same_run(
+    bench: Bench, discover: Callable[..., Discovery]
+) -> None:
+    (unit,) = discover().units()
+    unit.start_run(paced=True)
+    bench.wait_for_samples(3)
+    bench.host.control.unplug("UNIT-1")
+    bench.wait(lambda: any(loss.reason == "device gone" for loss in bench.losses))
+    assert unit.in_trouble
+    assert unit.state().state == "device gone"
+    number = len(bench.samples())
+    bench.host.control.plug("UNIT-1")
+    bench.wait_for_samples(number + 5)
+    unit.stop_run()
+    bench.slots_add_up()
+    assert len({s.run_id for s in bench.samples()}) == 1
+    assert not unit.in_trouble
+
+
+def test_usb_errors_are_recovered_from(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover().units()
+    unit.start_run(paced=True)
+    for fault in ("stall", "overflow", "short"):
+        number = len(bench.samples())
+        bench.wait_for_samples(number + 2)
+        bench.host.control.fault("UNIT-1", fault)
+        bench.wait_for_samples(number + 6)
+    unit.stop_run()
+    bench.slots_add_up()
+    brightest = [s.counts.max() for s in bench.samples()]
+    assert max(brightest) < 1.2 * min(brightest), "a frame of another exposure was taken for a good one"
+
+
+def test_work_longer_than_the_period_is_named(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover(every_us=20_000, integration_us=30_000).units()
+    unit.start_run(paced=True)
+    bench.wait(lambda: len(bench.losses) > 3 and len(bench.samples()) > 5)
+    unit.stop_run()
+    bench.slots_add_up()
+    assert {loss.reason for loss in bench.losses} == {"overrun"}
+
+
+def test_what_cannot_be_kept_is_a_loss_with_its_reason(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover().units()
+    unit.start_run(paced=True)
+    bench.wait_for_samples(2)
+    bench.refusal = "not stored"
+    bench.wait(lambda: sum(loss.slots for loss in bench.losses) >= 3)
+    bench.refusal = ""
+    bench.wait_for_samples(len(bench.samples()) + 2)
+    unit.stop_run()
+    bench.slots_add_up()
+    assert {loss.reason for loss in bench.losses} == {"not stored"}
+
+
+class StuckLight:
+    """A switch that fails for darks only."""
+
+    def switch(self, kind: Kind, serial: str, name: str) -> None:
+        if kind is Kind.DARK:
+            raise LightError("the shutter is stuck")
+
+
+def test_a_stuck_shutter_loses_the_dark_and_no_sample(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover(light=StuckLight(), dark=SWITCHED).units()
+    unit.start_run(paced=True)
+    bench.wait_for_samples(4)
+    unit.stop_run()
+    assert [(loss.kind, loss.reason) for loss in bench.losses] == [(Kind.DARK, "light switch")]
+    bench.slots_add_up()
+
+
+def test_a_device_that_may_not_be_opened_is_named_until_it_may(
+    bench: Bench, discover: Callable[..., Discovery]
+) -> None:
+    bench.host.control.deny("UNIT-2", True)
+    discovery = discover(only=("UNIT-1", "UNIT-2"))
+    assert [unit.settings.serial for unit in discovery.units()] == ["UNIT-1"]
+    (problem,) = discovery.problems().values()
+    assert "permission" in problem
+    bench.host.control.deny("UNIT-2", False)
+    _until(lambda: len(discovery.units()) == 2)
+    assert discovery.problems() == {}
+
+
+def test_a_device_that_is_not_ours_is_left_alone(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    discovery = discover(only=())
+    assert discovery.units() == []
+    assert discovery.problems() == {}
+    assert all(driver.pid is None for driver in bench.drivers)
+
+
+def _until(condition: Callable[[], bool]) -> None:
+    deadline_s = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.05)
