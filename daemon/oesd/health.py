@@ -1,0 +1,64 @@
+"""Beats of the threads, and what systemd is told of them."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+
+class Health:
+    """Knows of each thread by when it has promised to call again.
+
+    Parameters
+    ----------
+    monotonic_s : callable
+        Clock, injected by tests.
+    """
+
+    def __init__(self, monotonic_s: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic_s = monotonic_s
+        self._promises_s: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def beat(self, name: str, within_s: float) -> None:
+        """A thread is alive and will call again within this time."""
+        with self._lock:
+            self._promises_s[name] = self._monotonic_s() + within_s
+
+    def retire(self, name: str) -> None:
+        """A thread has ended as it should; nothing more is expected of it."""
+        with self._lock:
+            self._promises_s.pop(name, None)
+
+    def late(self) -> list[str]:
+        """Names of the threads that have broken their promise."""
+        now_s = self._monotonic_s()
+        with self._lock:
+            return sorted(name for name, promised_s in self._promises_s.items() if promised_s < now_s)
+
+
+def notify(*lines: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing happens without it.
+
+    ``RELOADING=1`` gets the monotonic time that systemd 253 and later wait for.
+    """
+    target = os.environ.get("NOTIFY_SOCKET", "")
+    if not target:
+        return
+    if "RELOADING=1" in lines:
+        lines = (*lines, f"MONOTONIC_USEC={time.monotonic_ns() // 1000}")
+    address = "\0" + target[1:] if target.startswith("@") else target
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
+        try:
+            channel.sendto("\n".join(lines).encode(), address)
+        except OSError:
+            return  # systemd's end is gone: the watchdog, not an exception in the supervisor, has the last word
+
+
+def watchdog_period_s() -> float | None:
+    """Half of the time after which systemd gives the service up, None without a watchdog."""
+    limit_us = os.environ.get("WATCHDOG_USEC", "")
+    return int(limit_us) / 2e6 if limit_us.isdigit() else None
