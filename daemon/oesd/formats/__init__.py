@@ -1,0 +1,10 @@
+"""Spectrum files: reading what spectrometer software writes, and writing our own self-describing forms.
+
+Reading never ends in anything but a :class:`~oesd.model.SpectrumFile` or a :class:`FormatError`.
+"""
+
+from oesd.formats.errors import FormatError
+from oesd.formats.reading import read_spectrum
+from oesd.formats.writing import upload_name, write_columns, write_document
+
+__all__ = ["FormatError", "read_spectrum", "upload_name", "write_columns", "write_document"]

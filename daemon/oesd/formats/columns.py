@@ -1,0 +1,137 @@
+r"""Our text form: header lines, then columns W, D, R, S, P (wavelength, dark, reference, sample, processed).
+
+::
+
+    oesd Data File
+    ++++++++++++++++++++++++++++++++++++
+    Date: Sun Nov 22 01:21:30 GMT 2026
+    ...
+    Data SHA256: 9f86d081...               of every byte after the line below
+    >>>>>Begin Processed Spectral Data<<<<<
+    W\tD\tS\tP
+    350.1234\t1500.250000\t1623.500000\t123.250000
+    >>>>>End Processed Spectral Data<<<<<
+
+D, R and S are mean raw counts of one scan with so many decimals that times scans they are the integers again; W has
+every digit of the float it is; P is the corrected scope (sample - dark where there is no result).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oesd.formats.decoding import split_lines
+from oesd.formats.errors import FormatError
+from oesd.formats.escaping import escaped, escaped_key, unescaped
+from oesd.formats.own import MOST_COUNTS, scans_of, spectrum_from_header
+from oesd.formats.table import MOST_PIXELS
+from oesd.formats.vendor import header_lines
+from oesd.model import Capture, FloatArray, SpectrumFile
+
+FIRST_LINE = "oesd Data File"
+BEGIN = ">>>>>Begin Processed Spectral Data<<<<<"
+END = ">>>>>End Processed Spectral Data<<<<<"
+DIGEST_LINE = "Data SHA256"
+_LETTERS = {"dark": "D", "reference": "R", "sample": "S"}
+
+
+def columns_bytes(header: Mapping[str, str], captures: Mapping[str, Capture], processed: FloatArray) -> bytes:
+    """Bytes of the text form: ASCII, LF, the same for the same input.
+
+    Parameters
+    ----------
+    header : mapping of str
+        Header lines, unescaped.
+    captures : mapping of Capture
+        By role, in the order of the columns: dark, reference, sample.
+    processed : (pixels,) float64
+    """
+    body = _body(captures, processed)
+    lines = [f"{escaped_key(name)}: {escaped(value)}" for name, value in header.items()]
+    digest = f"{DIGEST_LINE}: {hashlib.sha256(body).hexdigest()}"
+    return "\n".join([FIRST_LINE, "+" * 36, *lines, digest, BEGIN, ""]).encode("ascii") + body
+
+
+def _body(captures: Mapping[str, Capture], processed: FloatArray) -> bytes:
+    columns = [[repr(w) for w in captures["sample"].device.wavelengths_nm.tolist()]]
+    columns += [_means(capture) for capture in captures.values()]
+    columns += [[f"{p:.6f}" for p in processed.tolist()]]
+    heading = "\t".join(["W", *(_LETTERS[role] for role in captures), "P"])
+    rows = ["\t".join(row) for row in zip(*columns, strict=True)]
+    return "\n".join([heading, *rows, END, ""]).encode("ascii")
+
+
+def _means(capture: Capture) -> list[str]:
+    decimals = max(6, len(str(capture.scans)) + 1)
+    return [f"{mean:.{decimals}f}" for mean in capture.counts.tolist()]
+
+
+def is_own(data: bytes) -> bool:
+    """Whether the bytes begin as our text form does."""
+    return data.startswith(FIRST_LINE.encode("ascii"))
+
+
+def read_own(data: bytes) -> SpectrumFile:
+    """Spectrum of our text form.
+
+    Raises
+    ------
+    FormatError
+        When the digest is not that of the data, and for every damage of header or table.
+    """
+    head, marker, body = data.partition(f"\n{BEGIN}\n".encode("ascii"))
+    if not marker:
+        raise FormatError("no line that begins the data: the file was cut short or changed")
+    header = _header(head)
+    if hashlib.sha256(body).hexdigest() != header.pop(DIGEST_LINE, ""):
+        raise FormatError("the data do not have the SHA-256 that the header gives: the file was changed or cut short")
+    columns = _columns(body)
+    sums = {
+        role: _sums(columns[letter], scans_of(header, role)) for role, letter in _LETTERS.items() if letter in columns
+    }
+    return spectrum_from_header("oesd columns", header, columns["W"], sums, columns["P"])
+
+
+def _sums(means: FloatArray, scans: int) -> NDArray[np.int64]:
+    """Integers that the means came from; what is out of range stays so, for the range check to find."""
+    sums = np.rint(np.clip(means, -1, MOST_COUNTS + 1) * scans)
+    return np.clip(sums, -1, MOST_COUNTS + 1).astype(np.int64)
+
+
+def _header(head: bytes) -> dict[str, str]:
+    lines = split_lines(head.decode("ascii", errors="backslashreplace"))
+    return {unescaped(name): unescaped(value) for name, value in header_lines(lines).items()}
+
+
+def _columns(body: bytes) -> dict[str, FloatArray]:
+    heading, *lines = body.decode("ascii", errors="replace").partition(f"\n{END}\n")[0].split("\n")
+    letters = heading.split("\t")
+    if not {"W", "S", "P"} <= set(letters) <= {"W", "D", "R", "S", "P"} or len(set(letters)) != len(letters):
+        raise FormatError("the heading of the columns is damaged")
+    columns = [_floats(column) for column in zip(*_cells(lines, len(letters)), strict=True)]
+    if not columns:
+        raise FormatError("no spectrum: no lines of numbers")
+    return dict(zip(letters, columns, strict=True))
+
+
+def _cells(lines: list[str], width: int) -> list[list[str]]:
+    if len(lines) > MOST_PIXELS:
+        raise FormatError(f"more than {MOST_PIXELS} pixels")
+    rows = [line.split("\t") for line in lines]
+    if any(len(row) != width for row in rows):
+        raise FormatError("the columns do not fit their heading")
+    return rows
+
+
+def _floats(column: tuple[str, ...]) -> FloatArray:
+    try:
+        values = np.array([float(cell) for cell in column])
+    except ValueError:
+        raise FormatError("the columns hold something that is no number") from None
+    if not np.isfinite(values).all():
+        raise FormatError("the columns hold a value that is not finite")
+    return values

@@ -1,0 +1,95 @@
+"""Our own two forms read back: the numbers exactly, and the header lines as the settings they were."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oesd.formats.assembly import check_increasing
+from oesd.formats.errors import FormatError
+from oesd.formats.escaping import shown
+from oesd.formats.ranges import mask_from_text, pixels_from_text
+from oesd.model import FloatArray, Measurement, SpectrumFile
+
+SpectrumSums = Mapping[str, NDArray[np.int64]]
+MOST_COUNTS = 2**32 - 1  # a sum is uint32
+
+
+def scans_of(header: Mapping[str, str], role: str) -> int:
+    """Number of scans of the sample, the dark or the reference."""
+    return _integer(header, "Scans" if role == "sample" else f"{role.title()} Scans", at_least=1)
+
+
+def spectrum_from_header(
+    form: str, header: Mapping[str, str], wavelengths_nm: FloatArray, sums: SpectrumSums, processed: FloatArray
+) -> SpectrumFile:
+    """Spectrum out of header lines, axis, and count sums by role (``sample``, ``dark``, ``reference``).
+
+    Raises
+    ------
+    FormatError
+        When a header line is missing or damaged, or the axis does not increase.
+    """
+    pixels = len(wavelengths_nm)
+    check_increasing(wavelengths_nm)
+    for role, counts in sums.items():
+        if counts.min() < 0 or counts.max() > MOST_COUNTS:
+            raise FormatError(f"the counts of the {role} are out of range")
+    means = {role: counts / float(scans_of(header, role)) for role, counts in sums.items()}
+    return SpectrumFile(
+        format=form,
+        measurement=Measurement(
+            wavelengths_nm=wavelengths_nm,
+            sample=means["sample"],
+            dark=means.get("dark"),
+            reference=means.get("reference"),
+            integration_us=_integer(header, "Integration (usec)"),
+            scans=scans_of(header, "sample"),
+            boxcar_half_width_px=_integer(header, "Boxcar Half Width (px)"),
+            saturation_counts=float(_integer(header, "Saturation Level (counts)")),
+            saturated=mask_from_text(_text(header, "Saturated Pixels"), pixels),
+            nonlinearity=_coefficients(_text(header, "Nonlinearity Coefficients")),
+            electric_dark_pixels=pixels_from_text(_text(header, "Electric Dark Pixels"), pixels),
+        ),
+        processed=processed,
+        metadata={**header, **_common_names(header)},
+        record_id=_text(header, "Record ID"),
+    )
+
+
+def _common_names(header: Mapping[str, str]) -> dict[str, str]:
+    """Return the settings under the names that every form has in its metadata, and those only ours has."""
+    names = {
+        "integration_us": "Integration (usec)",
+        "scans": "Scans",
+        "boxcar_half_width_px": "Boxcar Half Width (px)",
+        "serial": "Serial Number",
+        "taken_at": "Taken At (UTC)",
+        "device_name": "Device Name",
+        "model": "Model",
+        "simulated": "Simulated",
+        "data_id": "Data ID",
+    }
+    return {ours: _text(header, line) for ours, line in names.items()}
+
+
+def _text(header: Mapping[str, str], name: str) -> str:
+    if name not in header:
+        raise FormatError(f"the header line '{name}' is missing")
+    return header[name]
+
+
+def _integer(header: Mapping[str, str], name: str, at_least: int = 0) -> int:
+    text = _text(header, name)
+    if not (text.isascii() and text.isdecimal() and len(text) <= 15 and int(text) >= at_least):
+        raise FormatError(f"the header line '{name}' holds no number: '{shown(text)}'")
+    return int(text)
+
+
+def _coefficients(text: str) -> tuple[float, ...]:
+    try:
+        return () if text == "none" else tuple(float(part) for part in text.split())
+    except ValueError:
+        raise FormatError(f"the nonlinearity coefficients are no numbers: '{shown(text)}'") from None

@@ -1,0 +1,374 @@
+"""import(export(x)) = x: every count to the integer and every setting, in both of our forms."""
+
+import dataclasses
+import hashlib
+from datetime import UTC, datetime, timedelta, timezone
+
+import numpy as np
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oesd.formats import FormatError, read_spectrum, upload_name, write_columns, write_document
+from oesd.formats.description import describe
+from oesd.model import (
+    Analysis,
+    Candidate,
+    Capture,
+    Device,
+    ElementFinding,
+    Entry,
+    Kind,
+    Measurement,
+    Peak,
+    Recipe,
+    Result,
+    new_id,
+)
+
+NOON = datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC)
+WRITERS = [write_columns, write_document]
+
+
+def make_device(pixels=16, **changes):
+    device = Device(
+        serial="OES00001",
+        name="usb2000-1",
+        model="USB2000+",
+        wavelengths_nm=np.linspace(350.0, 1000.0 / 3, pixels)[::-1].copy(),
+        saturation_counts=65535,
+        nonlinearity=(0.98, 1.2e-6, -3.4e-11),
+        electric_dark_pixels=(2, 3, 4, 6),
+        integration_min_us=1000,
+        integration_max_us=655350000,
+        simulated=True,
+    )
+    return dataclasses.replace(device, **changes)
+
+
+def make_capture(kind=Kind.SAMPLE, device=None, scans=3, seed=1, **changes):
+    device = device or make_device()
+    rng = np.random.default_rng(seed)
+    capture = Capture(
+        record_id=new_id(1_700_000_000_000_000_000 + seed),
+        device=device,
+        kind=kind,
+        run_id="run-1",
+        sequence=7,
+        slot=5,
+        taken_at_utc=NOON,
+        monotonic_ns=123_456_789,
+        boot_id="boot",
+        integration_us=100_000,
+        scans=scans,
+        boxcar_half_width_px=2,
+        counts_sum=rng.integers(0, 65536 * scans, device.pixels).astype(np.uint32),
+        saturated=rng.random(device.pixels) > 0.8,
+    )
+    return dataclasses.replace(capture, **changes)
+
+
+def make_entry(sample, dark=None, reference=None):
+    return Entry(
+        data_id=new_id(),
+        sample_id=sample.record_id,
+        dark_id=dark and dark.record_id,
+        reference_id=reference and reference.record_id,
+        dark_reason="same integration time, 12 s old" if dark else "no dark at 100 ms",
+        reference_reason="none asked for",
+        created_at_utc=NOON + timedelta(seconds=1),
+    )
+
+
+def make_result(sample, data_id="d"):
+    peak = Peak(
+        *("p1", 345.6789, 0.0031, 8.25, 0.412, 55.5, 1234.5, 600.25, "Ar", 0.987, True),
+        candidates=(Candidate("Ar_345.7", "Ar", 1, 345.678, 0.987),),
+    )
+    analysis = Analysis(
+        wavelengths_nm=sample.device.wavelengths_nm,
+        sample=sample.counts,
+        scope_corrected=(sample.counts - 100.0).round(3),
+        elements=(ElementFinding("Ar", 0.999),),
+        detected_peaks=(peak,),
+        recipe=Recipe(),
+        line_table_version="table 1",
+        engine_version="engine 1",
+        warnings=("one pixel is saturated",),
+    )
+    return Result(data_id, 2, NOON, analysis, {"note": "x"})
+
+
+def assert_same_measurement(found, expected):
+    for field in dataclasses.fields(Measurement):
+        mine, theirs = getattr(found, field.name), getattr(expected, field.name)
+        if isinstance(theirs, np.ndarray):
+            assert np.array_equal(mine, theirs), field.name
+        else:
+            assert mine == theirs, field.name
+
+
+@pytest.fixture
+def full():
+    sample, dark = make_capture(), make_capture(Kind.DARK, scans=10, seed=2)
+    reference = make_capture(Kind.REFERENCE, scans=7, seed=3)
+    entry = make_entry(sample, dark, reference)
+    return entry, sample, dark, reference, make_result(sample, entry.data_id)
+
+
+text = st.text(max_size=20)
+small = st.floats(-1e9, 1e9, allow_nan=False)
+
+
+@st.composite
+def captures_of_one_device(draw):
+    pixels = draw(st.integers(1, 24))
+    steps = draw(st.lists(st.floats(1e-6, 5.0), min_size=pixels, max_size=pixels))
+    device = make_device(
+        serial=draw(text),
+        name=draw(st.from_regex(r"\A[A-Za-z0-9_-]{1,64}\Z")),
+        model=draw(text),
+        wavelengths_nm=150.0 + np.cumsum(np.array(steps)),
+        saturation_counts=draw(st.integers(1, 10**7)),
+        nonlinearity=tuple(draw(st.lists(small, max_size=8))),
+        electric_dark_pixels=tuple(sorted(draw(st.sets(st.integers(0, pixels - 1))))),
+        simulated=draw(st.booleans()),
+        calibrated=draw(st.booleans()),
+    )
+    return [draw(a_capture(device, kind)) for kind in (Kind.SAMPLE, Kind.DARK, Kind.REFERENCE)]
+
+
+@st.composite
+def a_capture(draw, device, kind):
+    sums = st.lists(st.integers(0, 2**32 - 1), min_size=device.pixels, max_size=device.pixels)
+    mask = st.lists(st.booleans(), min_size=device.pixels, max_size=device.pixels)
+    optional = st.none() | small
+    return make_capture(
+        kind,
+        device,
+        scans=draw(st.integers(1, 10**7)),
+        run_id=draw(text),
+        sequence=draw(st.integers(0, 10**9)),
+        slot=draw(st.integers(-1, 10**9)),
+        monotonic_ns=draw(st.integers(0, 10**18)),
+        boot_id=draw(text),
+        integration_us=draw(st.integers(1, 10**9)),
+        boxcar_half_width_px=draw(st.integers(0, 100)),
+        counts_sum=np.array(draw(sums), dtype=np.uint32),
+        saturated=np.array(draw(mask), dtype=np.bool_),
+        detector_temperature_c=draw(optional),
+        board_temperature_c=draw(optional),
+        clock_offset_ms=draw(optional),
+        clock_bound_ms=draw(optional),
+        labels=draw(st.dictionaries(text, text, max_size=3)),
+    )
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@given(captures=captures_of_one_device(), with_dark=st.booleans(), with_reference=st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_counts_and_settings_come_back_exactly(write, captures, with_dark, with_reference):
+    sample, dark, reference = captures
+    dark, reference = (dark if with_dark else None), (reference if with_reference else None)
+    entry = make_entry(sample, dark, reference)
+    file = read_spectrum(write(entry, sample, dark, reference, None))
+    assert_same_measurement(file.measurement, Measurement.from_captures(sample, dark, reference))
+    assert np.array_equal(np.rint(file.measurement.sample * sample.scans).astype(np.uint32), sample.counts_sum)
+    header = describe(entry, sample, dark, reference, None)
+    assert {name: file.metadata[name] for name in header} == header
+    assert file.record_id == sample.record_id
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_result_and_names_common_to_all_forms(full, write):
+    file = read_spectrum(write(*full))
+    entry, _, dark, reference, result = full
+    assert np.array_equal(file.processed, result.analysis.scope_corrected)
+    expected = {
+        "serial": "OES00001",
+        "model": "USB2000+",
+        "device_name": "usb2000-1",
+        "simulated": "Yes",
+        "data_id": entry.data_id,
+        "taken_at": "2026-11-22T12:00:00.123456Z",
+        "integration_us": "100000",
+        "scans": "3",
+        "boxcar_half_width_px": "2",
+        "Dark Record ID": dark.record_id,
+        "Dark Reason": "same integration time, 12 s old",
+        "Reference Record ID": reference.record_id,
+        "Run ID": "run-1",
+        "Sequence": "7",
+        "Slot": "5",
+        "Boot ID": "boot",
+        "Monotonic (ns)": "123456789",
+        "Elements": "Ar 0.999",
+        "Line Table Version": "table 1",
+        "Engine Version": "engine 1",
+        "Result Revision": "2",
+        "Warning 1": "one pixel is saturated",
+    }
+    assert {name: file.metadata[name] for name in expected} == expected
+    assert "345.6789 nm" in file.metadata["Peak p1"] and "Ar (by hand) 0.987, Ar_345.7" in file.metadata["Peak p1"]
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_same_input_same_bytes(full, write):
+    assert write(*full) == write(*full)
+
+
+def test_columns_are_what_jaz_readers_expect(full):
+    text = write_columns(*full).decode("ascii")
+    lines = text.split("\n")
+    begin = lines.index(">>>>>Begin Processed Spectral Data<<<<<")
+    assert lines[0] == "oesd Data File" and lines[1] == "+" * 36
+    assert "Date: Sun Nov 22 12:00:00 GMT 2026" in lines
+    assert "Integration Time (usec): 100000 (OES00001)" in lines
+    assert "Spectra Averaged: 3 (OES00001)" in lines
+    assert lines[begin + 1] == "W\tD\tR\tS\tP"
+    assert lines[-2] == ">>>>>End Processed Spectral Data<<<<<" and lines[-1] == ""
+    assert len(lines[begin + 2 : -2]) == 16
+    digest = next(line for line in lines if line.startswith("Data SHA256: ")).removeprefix("Data SHA256: ")
+    body = "\n".join(lines[begin + 1 :]).encode()
+    assert digest == hashlib.sha256(body).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("with_dark", "with_reference", "heading"),
+    [(False, False, "W\tS\tP"), (True, False, "W\tD\tS\tP"), (False, True, "W\tR\tS\tP")],
+)
+def test_only_the_columns_there_are(full, with_dark, with_reference, heading):
+    _, sample, dark, reference, _ = full
+    dark, reference = (dark if with_dark else None), (reference if with_reference else None)
+    data = write_columns(make_entry(sample, dark, reference), sample, dark, reference, None)
+    assert f"\n{heading}\n".encode() in data
+
+
+def test_processed_before_a_result_is_sample_minus_dark(full):
+    entry, sample, dark, _, _ = full
+    file = read_spectrum(write_columns(entry, sample, dark, None, None))
+    assert np.allclose(file.processed, sample.counts - dark.counts, atol=6e-4)
+
+
+def test_changed_data_are_refused(full):
+    data = write_columns(*full)
+    at = data.index(b"Data<<<<<") + 40
+    digit = data[at : at + 1]
+    changed = data[:at] + (b"7" if digit != b"7" else b"8") + data[at + 1 :]
+    for damaged in (changed, data[:-5], data + b" "):
+        with pytest.raises(FormatError, match=r"^x\.txt: .*SHA-256"):
+            read_spectrum(damaged, "x.txt")
+
+
+def test_columns_with_no_marker_are_refused(full):
+    data = write_columns(*full)
+    with pytest.raises(FormatError, match="cut short"):
+        read_spectrum(data[:300])
+
+
+def test_changed_document_is_refused_and_a_pretty_one_is_not(full):
+    data = write_document(*full)
+    document = orjson.loads(data)
+    pretty = read_spectrum(orjson.dumps(document, option=orjson.OPT_INDENT_2))
+    assert_same_measurement(pretty.measurement, read_spectrum(data).measurement)
+    document["counts_sum"]["sample"][3] += 1
+    with pytest.raises(FormatError, match="SHA-256"):
+        read_spectrum(orjson.dumps(document))
+
+
+def test_document_shows_the_result_as_the_api_does(full):
+    document = orjson.loads(write_document(*full))
+    assert document["result"]["detected_peaks"][0]["peak_id"] == "p1"
+    assert document["result"]["elements"] == [{"element": "Ar", "probability": 0.999}]
+    assert "sample" not in document["result"]
+
+
+@pytest.mark.parametrize(
+    ("line", "becomes", "message"),
+    [
+        (b"\nScans: 3\n", b"\nScans: 0\n", "'Scans' holds no number"),
+        (b"\nScans: 3\n", b"\n", "'Scans' is missing"),
+        (b"\nElectric Dark Pixels: 2-4,6\n", b"\nElectric Dark Pixels: 2-400\n", "beyond the 16 pixels"),
+        (b"\nElectric Dark Pixels: 2-4,6\n", b"\nElectric Dark Pixels: 6,2-4\n", "ascending"),
+        (b"\nElectric Dark Pixels: 2-4,6\n", b"\nElectric Dark Pixels: all\n", "damaged"),
+        (b"\nScans: 3\n", b"\nScans: 999999999999999\n", "out of range"),
+        (b"Coefficients: 0.98 ", b"Coefficients: abc ", "coefficients are no numbers"),
+    ],
+)
+def test_damaged_header_lines_are_named(full, line, becomes, message):
+    data = write_columns(*full)
+    assert line in data
+    with pytest.raises(FormatError, match=message):
+        read_spectrum(data.replace(line, becomes))
+
+
+@pytest.mark.parametrize(
+    ("part", "becomes", "message"),
+    [
+        (b"W\tD\tR\tS\tP", b"W\tD\tR\tS\tX", "heading of the columns is damaged"),
+        (b"W\tD\tR\tS\tP", b"W\tD\tS\tP", "do not fit their heading"),
+        (b"333.3333333333333\t", b"abc\t", "no number"),
+        (b"333.3333333333333\t", b"nan\t", "not finite"),
+        (b"333.3333333333333\t", b"999\t", "not increasing"),
+    ],
+)
+def test_damaged_columns_are_named_even_with_a_fresh_digest(full, part, becomes, message):
+    head, marker, body = write_columns(*full).partition(b"Data<<<<<\n")
+    assert part in body
+    old, body = hashlib.sha256(body).hexdigest(), body.replace(part, becomes)
+    head = head.replace(old.encode(), hashlib.sha256(body).hexdigest().encode())
+    with pytest.raises(FormatError, match=message):
+        read_spectrum(head + marker + body)
+
+
+def test_no_rows_of_numbers(full):
+    head, marker, _ = write_columns(*full).partition(b"Data<<<<<\n")
+    body = b"W\tS\tP"
+    head = head[: head.index(b"Data SHA256")] + b"Data SHA256: " + hashlib.sha256(body).hexdigest().encode()
+    with pytest.raises(FormatError, match="no lines of numbers"):
+        read_spectrum(head + b"\n>>>>>Begin Processed Spectral " + marker + body)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        (("counts_sum", "sample"), [1, 2], "has 2 values"),
+        (("counts_sum", "sample"), [0.5] * 16, "no count"),
+        (("counts_sum",), {"dark": []}, "with a sample"),
+        (("header", "Scans"), 3, "object of texts"),
+        (("processed",), [None] * 16, "no finite number"),
+        (("wavelengths_nm",), "x", "no list of numbers"),
+        (("wavelengths_nm",), [float(i) for i in range(16)][::-1], "not increasing"),
+    ],
+)
+def test_damaged_documents_are_named_even_with_a_fresh_digest(full, path, value, message):
+    document = orjson.loads(write_document(*full))
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    del document["sha256"]
+    digest = hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    with pytest.raises(FormatError, match=message):
+        read_spectrum(orjson.dumps({**document, "sha256": digest}))
+
+
+def test_hostile_serial_stays_on_its_line():
+    device = make_device(serial="A\n>>>>>Begin Processed Spectral Data<<<<<\nB: \u202ec\x00 ")
+    sample = make_capture(device=device)
+    data = write_columns(make_entry(sample), sample, None, None, None)
+    assert data.count(b"\n>>>>>Begin") == 1 and data.isascii()
+    assert read_spectrum(data).metadata["serial"] == device.serial
+
+
+def test_times_are_written_in_utc():
+    sample = make_capture(taken_at_utc=NOON.astimezone(timezone(timedelta(hours=5, minutes=30))))
+    metadata = read_spectrum(write_columns(make_entry(sample), sample, None, None, None)).metadata
+    assert metadata["taken_at"] == "2026-11-22T12:00:00.123456Z"
+
+
+def test_upload_name_is_the_record_id(full):
+    sample = full[1]
+    assert upload_name(sample, "columns") == f"{sample.record_id}.txt"
+    assert upload_name(sample, "json") == f"{sample.record_id}.json"
