@@ -1,0 +1,25 @@
+"""Durable store: one SQLite file, one writer, raw data immutable; see README.md of this folder."""
+
+from oesd.store.entries import EntrySummary
+from oesd.store.errors import (
+    StoreBusy,
+    StoreClosed,
+    StoreDamaged,
+    StoreError,
+    StoreFull,
+    StoreInUse,
+    StoreNewer,
+    UnknownCandidate,
+    UnknownEntry,
+    UnknownPeak,
+)
+from oesd.store.files import StoredFile
+from oesd.store.ledger import Tally
+from oesd.store.outbox import Outbox, OutboxItem, OutboxState, OverridePatch, UploadPart
+from oesd.store.store import Store
+
+__all__ = [
+    "EntrySummary", "Outbox", "OutboxItem", "OutboxState", "OverridePatch", "Store", "StoreBusy", "StoreClosed",
+    "StoreDamaged", "StoreError", "StoreFull", "StoreInUse", "StoreNewer", "StoredFile", "Tally", "UnknownCandidate",
+    "UnknownEntry", "UnknownPeak", "UploadPart",
+]  # fmt: skip

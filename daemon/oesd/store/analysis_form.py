@@ -1,0 +1,138 @@
+"""An analysis as bytes, next to the measurement it was made from.
+
+The spectra that the engine was given are not stored a second time: of each it is noted that it is *the same* as the
+measurement's, or the same rounded to thousandths, and it is kept only when it is neither. ``scope_corrected`` is kept
+as what the dark's subtraction (or the linearisation) does not already tell. ``baseline`` and ``noise`` are left out:
+the engine makes them again from the same inputs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from oesd.model import Analysis, ElementFinding, FloatArray, Measurement, Peak, Recipe
+from oesd.store.bundle import pack_bundle, unpack_bundle
+from oesd.store.encoding import EncodingError, pack_floats, pack_milli, unpack_floats, unpack_milli
+from oesd.store.integrity import fingerprint
+from oesd.store.peak_table import pack_peaks, unpack_peaks
+
+_GIVEN = ("wavelengths_nm", "sample", "dark", "reference")
+_SAME, _ROUNDED, _OWN = "same", "rounded", "own"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedAnalysis:
+    """An analysis as values and blobs, ready for the writer.
+
+    Attributes
+    ----------
+    content : bytes
+        Fingerprint of what the engine says: the same for the same analysis.
+    """
+
+    peaks: tuple[Peak, ...]
+    values: Mapping[str, Any]
+    blobs: Mapping[str, bytes]
+    content: bytes
+
+    def with_peaks(self, peaks: tuple[Peak, ...]) -> PackedAnalysis:
+        """Return it with the ids that the entry gives its peaks; nothing is to do where they are as the engine's."""
+        if [peak.peak_id for peak in peaks] == [peak.peak_id for peak in self.peaks]:
+            return self
+        return _packed(peaks, self.values, {**self.blobs, "peaks": pack_peaks(peaks)})
+
+    def payload(self, metadata: Mapping[str, Any]) -> bytes:
+        """All of it, with the caller's metadata, as one blob."""
+        return pack_bundle({"analysis": self.values, "metadata": dict(metadata)}, self.blobs)
+
+
+def pack_analysis(analysis: Analysis, measurement: Measurement) -> PackedAnalysis:
+    """Encode an analysis against the measurement it was made from."""
+    blobs = {"scope_corrected": pack_milli(analysis.scope_corrected, _predictions(measurement))}
+    given = {}
+    for name in _GIVEN:
+        array = getattr(analysis, name)
+        if array is not None:
+            given[name] = _told_by(array, getattr(measurement, name))
+            if given[name] == _OWN:
+                blobs[name] = pack_floats(array)
+    blobs["peaks"] = pack_peaks(analysis.detected_peaks)
+    return _packed(analysis.detected_peaks, _values(analysis, given), blobs)
+
+
+def unpack_payload(payload: bytes, measurement: Measurement) -> tuple[Analysis, dict[str, Any]]:
+    """Analysis and metadata, as packed.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        When the bytes make no sense.
+    """
+    stored, blobs = unpack_bundle(payload)
+    values = stored["analysis"]
+    spectra = {name: _given(how, blobs.get(name), getattr(measurement, name)) for name, how in values["given"].items()}
+    analysis = Analysis(
+        scope_corrected=unpack_milli(blobs["scope_corrected"], _predictions(measurement)),
+        elements=tuple(ElementFinding(*finding) for finding in values["elements"]),
+        detected_peaks=unpack_peaks(blobs["peaks"]),
+        recipe=Recipe.from_dict(values["recipe"]),
+        line_table_version=values["line_table_version"],
+        engine_version=values["engine_version"],
+        warnings=tuple(values["warnings"]),
+        **spectra,
+    )
+    return analysis, stored["metadata"]
+
+
+def _packed(peaks: tuple[Peak, ...], values: Mapping[str, Any], blobs: Mapping[str, bytes]) -> PackedAnalysis:
+    content = fingerprint(json.dumps(values, sort_keys=True), *blobs.values())
+    return PackedAnalysis(peaks, values, blobs, content)
+
+
+def _values(analysis: Analysis, given: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "given": given,
+        "elements": [[finding.element, finding.probability] for finding in analysis.elements],
+        "recipe": analysis.recipe.as_dict(),
+        "line_table_version": analysis.line_table_version,
+        "engine_version": analysis.engine_version,
+        "warnings": list(analysis.warnings),
+    }
+
+
+def _told_by(array: FloatArray, measured: FloatArray | None) -> str:
+    if measured is None or measured.shape != array.shape:
+        return _OWN
+    if np.array_equal(array, measured):
+        return _SAME
+    return _ROUNDED if np.array_equal(array, np.round(measured, 3)) else _OWN
+
+
+def _given(how: str, blob: bytes | None, measured: FloatArray | None) -> FloatArray:
+    if how == _OWN and blob is not None:
+        return unpack_floats(blob)
+    if measured is None or how == _OWN:
+        raise EncodingError("spectrum is missing")
+    return measured if how == _SAME else np.round(measured, 3)
+
+
+def _predictions(measurement: Measurement) -> list[FloatArray]:
+    """What ``scope_corrected`` may be expected to be: the sample less the dark, and that linearised.
+
+    Their order is part of the stored form.
+    """
+    dark = measurement.dark
+    usable = dark is not None and dark.shape == measurement.sample.shape
+    difference = measurement.sample - dark if usable and dark is not None else measurement.sample
+    if not measurement.nonlinearity:
+        return [difference]
+    polynomial = np.zeros_like(difference)
+    for coefficient in reversed(measurement.nonlinearity):
+        polynomial = polynomial * difference + coefficient
+    with np.errstate(all="ignore"):
+        return [difference, difference / polynomial]

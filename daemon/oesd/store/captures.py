@@ -1,0 +1,201 @@
+"""Captures and the devices that took them: written once, read back verified or not at all."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oesd.model import Capture, Device, Kind
+from oesd.store.encoding import pack_counts, pack_floats, pack_mask, unpack_counts, unpack_floats, unpack_mask
+from oesd.store.errors import StoreDamaged, StoreError
+from oesd.store.integrity import fingerprint, intact, verify
+from oesd.store.moments import from_us, to_us
+
+_log = logging.getLogger(__name__)
+
+_DESCRIBED = (
+    "serial", "saturation_counts", "nonlinearity", "electric_dark_pixels", "integration_min_us", "integration_max_us",
+    "calibrated",
+)  # fmt: skip
+_HEADED = (
+    "run_id", "sequence", "slot", "monotonic_ns", "boot_id", "scans", "boxcar_half_width_px", "detector_temperature_c",
+    "board_temperature_c", "clock_offset_ms", "clock_bound_ms",
+)  # fmt: skip
+_SELECT = """
+SELECT c.record_id, c.kind, c.integration_us, c.taken_at_us, c.header, c.sha256, c.saturated, c.counts,
+       d.digest, d.name, d.model, d.simulated, d.description, d.wavelengths
+FROM captures c JOIN devices d USING (device_no)
+"""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedCapture:
+    """A capture ready to be inserted: packing is the work of the thread that saves, not of the one that writes."""
+
+    device: Device
+    device_digest: bytes
+    columns: Mapping[str, str | int]
+    saturated: bytes
+    counts: bytes
+    sha256: bytes
+
+
+def pack_capture(capture: Capture) -> PackedCapture:
+    """Encode a capture and fingerprint it together with all that is known of it."""
+    digest = _device_digest(capture.device)
+    columns = {
+        "record_id": capture.record_id,
+        "kind": capture.kind.value,
+        "integration_us": capture.integration_us,
+        "taken_at_us": to_us(capture.taken_at_utc),
+        "header": _json({name: getattr(capture, name) for name in _HEADED} | {"labels": dict(capture.labels)}),
+    }
+    saturated, counts = pack_mask(capture.saturated), pack_counts(capture.counts_sum)
+    sha256 = fingerprint(*columns.values(), digest, saturated, counts)
+    return PackedCapture(capture.device, digest, columns, saturated, counts, sha256)
+
+
+def insert_capture(connection: sqlite3.Connection, packed: PackedCapture) -> int:
+    """Insert a capture and, when it is new, its device.
+
+    A capture that is already there, equal in all, counts as inserted: whoever saves again after an error cannot know
+    whether the first time was durable.
+
+    Returns
+    -------
+    int
+        Its number.
+
+    Raises
+    ------
+    StoreError
+        When another capture has this record id.
+    """
+    present = connection.execute(
+        "SELECT capture_no, sha256 FROM captures WHERE record_id = ?", (packed.columns["record_id"],)
+    ).fetchone()
+    if present is None:
+        return _insert(connection, packed)
+    if present[1] != packed.sha256:
+        raise StoreError(f"another capture is stored as {packed.columns['record_id']}")
+    return int(present[0])
+
+
+def capture_number(connection: sqlite3.Connection, record_id: str | None) -> int | None:
+    """Number of a capture, None when it is not stored."""
+    row = connection.execute("SELECT capture_no FROM captures WHERE record_id = ?", (record_id,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def load_capture(connection: sqlite3.Connection, record_id: str | None) -> Capture | None:
+    """A capture by its id, None when it is not stored.
+
+    Raises
+    ------
+    StoreDamaged
+        When what is on the disk is not what was stored.
+    """
+    row = connection.execute(_SELECT + "WHERE c.record_id = ?", (record_id,)).fetchone()
+    return None if row is None else _unpacked(row)
+
+
+def load_latest(
+    connection: sqlite3.Connection, device_name: str, kind: Kind, integration_us: int | None
+) -> Capture | None:
+    """The capture of a kind that was stored last, a damaged one passed over for the one before it."""
+    for (number,) in _newest_first(connection, device_name, kind, integration_us):
+        try:
+            return _unpacked(connection.execute(_SELECT + "WHERE capture_no = ?", (number,)).fetchone())
+        except StoreDamaged as error:
+            _log.error("%s; an earlier one is used", error)
+    return None
+
+
+def _newest_first(
+    connection: sqlite3.Connection, device_name: str, kind: Kind, integration_us: int | None
+) -> sqlite3.Cursor:
+    # The partial index of darks and references serves only a query that says that it wants no samples.
+    exposure = "" if integration_us is None else "AND integration_us = :integration_us"
+    calibration = "" if kind is Kind.SAMPLE else "AND kind != 'sample'"
+    return connection.execute(
+        "SELECT capture_no FROM captures WHERE device_no IN "  # noqa: S608  (fixed texts)
+        f"(SELECT device_no FROM devices WHERE name = :name) AND kind = :kind {calibration} {exposure} "
+        "ORDER BY capture_no DESC",
+        {"name": device_name, "kind": kind.value, "integration_us": integration_us},
+    )
+
+
+def _insert(connection: sqlite3.Connection, packed: PackedCapture) -> int:
+    row = {
+        **packed.columns,
+        "device_no": _device_number(connection, packed),
+        "sha256": packed.sha256,
+        "saturated": packed.saturated,
+        "counts": packed.counts,
+    }
+    cursor = connection.execute(
+        "INSERT INTO captures (record_id, device_no, kind, integration_us, taken_at_us, header, sha256, saturated, "
+        "counts) VALUES (:record_id, :device_no, :kind, :integration_us, :taken_at_us, :header, :sha256, :saturated, "
+        ":counts)",
+        row,
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def _device_number(connection: sqlite3.Connection, packed: PackedCapture) -> int:
+    digest, device = packed.device_digest, packed.device
+    row = connection.execute("SELECT device_no FROM devices WHERE digest = ?", (digest,)).fetchone()
+    if row is not None:
+        return int(row[0])
+    cursor = connection.execute(
+        "INSERT INTO devices (digest, name, model, simulated, description, wavelengths) VALUES (?, ?, ?, ?, ?, ?)",
+        (digest, device.name, device.model, device.simulated, _described(device), pack_floats(device.wavelengths_nm)),
+    )
+    return int(cursor.lastrowid or 0)
+
+
+def _described(device: Device) -> str:
+    return _json({name: getattr(device, name) for name in _DESCRIBED})
+
+
+def _device_digest(device: Device) -> bytes:
+    axis = device.wavelengths_nm.astype("<f8", copy=False).tobytes()
+    return fingerprint(device.name, device.model, int(device.simulated), _described(device), axis)
+
+
+def _unpacked(row: tuple[Any, ...]) -> Capture:
+    *columns, sha256, saturated, counts, digest, name, model, simulated, description, wavelengths = row
+    record_id, kind, integration_us, taken_at_us, header = columns
+    what = f"capture {record_id}"
+    with intact(what):
+        verify(what, sha256, *columns, digest, saturated, counts)
+        device = _device(name, model, simulated, description, wavelengths)
+        if _device_digest(device) != digest:
+            raise StoreDamaged(f"device {name!r} of {what} is damaged: what is on the disk is not what was stored")
+        return Capture(
+            record_id=record_id,
+            device=device,
+            kind=Kind(kind),
+            taken_at_utc=from_us(taken_at_us),
+            integration_us=integration_us,
+            counts_sum=unpack_counts(counts),
+            saturated=unpack_mask(saturated, device.pixels),
+            **json.loads(header),
+        )
+
+
+def _device(name: str, model: str, simulated: int, description: str, wavelengths: bytes) -> Device:
+    values = json.loads(description)
+    for several in ("nonlinearity", "electric_dark_pixels"):
+        values[several] = tuple(values[several])
+    return Device(
+        name=name, model=model, simulated=bool(simulated), wavelengths_nm=unpack_floats(wavelengths), **values
+    )
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)

@@ -1,0 +1,177 @@
+"""Arrays as compact bytes, without loss.
+
+Every blob starts with a byte that names its form (so that a form can be replaced without rewriting old records),
+the number k of a prediction, and the array's length::
+
+    counts   "C" 0 n | zstd( byte planes( zigzag( difference( uint32 counts ))))
+    mask     empty when no pixel is set, else "M" 0 n | zstd( packed bits )
+    floats   "F" 0 n | zstd( byte planes( float64 ))
+    milli    "P" k n | zstd( byte planes( zigzag( difference( round(1000 x) - round(1000 prediction_k) ))))
+
+Byte planes put all lowest bytes first, then all second ones (``shuffle`` of HDF5 and Blosc): neighbouring
+differences are small, so that all planes but the lowest are runs of zeros and cost nothing.
+
+A *milli* array is one whose values are whole thousandths. It is stored as the difference to the best of the
+predictions that its reader can make too: where the engine only subtracted the dark, next to nothing is left. All of
+it is arithmetic that IEEE 754 rounds the same way on every machine.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from oesd.model import CountArray, FloatArray, MaskArray
+
+LEVEL = 3
+_LARGEST = 1 << 28
+_HEAD = struct.Struct("<BBI")
+_COUNTS, _MASK, _FLOATS, _MILLI = b"CMFP"
+_MILLI_RANGE = 2.0**52
+
+
+class EncodingError(ValueError):
+    """These bytes were not made by this module, or have changed since."""
+
+
+def pack_bytes(data: bytes) -> bytes:
+    """One zstd frame with its length and a checksum."""
+    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(data)
+
+
+def unpack_bytes(frame: bytes) -> bytes:
+    """Inverse of :func:`pack_bytes`; a frame that claims more than 256 MiB is refused before anything is allocated."""
+    try:
+        if not 0 <= zstandard.frame_content_size(frame) <= _LARGEST:
+            raise EncodingError("frame without a sane length")
+        return zstandard.ZstdDecompressor().decompress(frame)
+    except zstandard.ZstdError as error:
+        raise EncodingError(str(error)) from error
+
+
+def pack_counts(counts: CountArray) -> bytes:
+    """Counts, shape (pixels,), as bytes."""
+    steps = np.diff(counts.astype("<u4", copy=False), prepend=np.uint32(0)).view("<i4")
+    return _framed(_COUNTS, len(counts), planes(zigzag(steps)))
+
+
+def unpack_counts(blob: bytes) -> CountArray:
+    """Inverse of :func:`pack_counts`; the array is read-only."""
+    _, length, data = _opened(blob, _COUNTS)
+    steps = unzigzag(from_planes(data, "<u4", length))
+    return _fixed(np.cumsum(steps.view("<u4"), dtype=np.uint32))
+
+
+def pack_mask(mask: MaskArray) -> bytes:
+    """A mask, shape (pixels,), as bytes: none at all when nothing is set."""
+    return _framed(_MASK, len(mask), np.packbits(mask).tobytes()) if mask.any() else b""
+
+
+def unpack_mask(blob: bytes, pixels: int) -> MaskArray:
+    """Inverse of :func:`pack_mask`; the array is read-only."""
+    if not blob:
+        return _fixed(np.zeros(pixels, dtype=np.bool_))
+    _, length, data = _opened(blob, _MASK)
+    if length != pixels or len(data) != (pixels + 7) // 8:
+        raise EncodingError("mask of another length")
+    return _fixed(np.unpackbits(np.frombuffer(data, np.uint8), count=pixels).astype(np.bool_))
+
+
+def pack_floats(values: FloatArray) -> bytes:
+    """Any float64 array, shape (n,), bit for bit."""
+    return _framed(_FLOATS, len(values), planes(values.astype("<f8", copy=False)))
+
+
+def unpack_floats(blob: bytes) -> FloatArray:
+    """Inverse of :func:`pack_floats`; the array is read-only."""
+    _, length, data = _opened(blob, _FLOATS)
+    return _fixed(from_planes(data, "<f8", length).astype(np.float64, copy=False))
+
+
+def pack_milli(values: FloatArray, predictions: Sequence[FloatArray] = ()) -> bytes:
+    """An array of whole thousandths, by the prediction that leaves least; any other array as floats.
+
+    Parameters
+    ----------
+    values, predictions : (n,) float64
+        The reader must bring the same predictions in the same order. Minus zero is stored as zero.
+    """
+    whole = thousandths(values)
+    if whole is None or not np.array_equal(whole / 1000.0, values):
+        return pack_floats(values)
+    bases = [np.zeros_like(whole), *(thousandths(p) for p in predictions)]
+    return min((_milli(whole, base, k) for k, base in enumerate(bases) if base is not None), key=len)
+
+
+def unpack_milli(blob: bytes, predictions: Sequence[FloatArray] = ()) -> FloatArray:
+    """Inverse of :func:`pack_milli`; the array is read-only."""
+    if blob[:1] == bytes([_FLOATS]):
+        return unpack_floats(blob)
+    chosen, length, data = _opened(blob, _MILLI)
+    whole = np.cumsum(unzigzag(from_planes(data, "<u8", length)))
+    if chosen:
+        base = thousandths(predictions[chosen - 1]) if chosen <= len(predictions) else None
+        if base is None or len(base) != length:
+            raise EncodingError("no such prediction")
+        whole = whole + base
+    return _fixed(whole / 1000.0)
+
+
+def thousandths(values: FloatArray) -> NDArray[np.int64] | None:
+    """Values times 1000, rounded to integers; None when one of them is not finite or too large for that."""
+    with np.errstate(over="ignore"):
+        scaled = np.rint(values * 1000.0)
+    return scaled.astype(np.int64) if bool((np.abs(scaled) < _MILLI_RANGE).all()) else None
+
+
+def _milli(whole: NDArray[np.int64], base: NDArray[np.int64], chosen: int) -> bytes:
+    steps = np.diff(whole - base, prepend=np.int64(0))
+    return _framed(_MILLI, len(whole), planes(zigzag(steps)), chosen)
+
+
+def zigzag(steps: NDArray[Any]) -> NDArray[Any]:
+    """Small magnitudes of either sign become small unsigned numbers: 0, -1, 1, -2 ... become 0, 1, 2, 3 ..."""
+    bits = 8 * steps.itemsize
+    return ((steps << 1) ^ (steps >> (bits - 1))).view(f"<u{steps.itemsize}")
+
+
+def unzigzag(codes: NDArray[Any]) -> NDArray[Any]:
+    """Inverse of :func:`zigzag`."""
+    return ((codes >> 1) ^ (~(codes & 1) + 1)).view(f"<i{codes.itemsize}")
+
+
+def planes(values: NDArray[Any]) -> bytes:
+    """All first bytes of an array, then all second ones, and so on."""
+    return np.ascontiguousarray(values).view(np.uint8).reshape(len(values), values.itemsize).T.tobytes()
+
+
+def from_planes(data: bytes, form: str, length: int) -> NDArray[Any]:
+    """Inverse of :func:`planes`; ``form`` is the array's type string."""
+    size = np.dtype(form).itemsize
+    if len(data) != length * size:
+        raise EncodingError("array of another length")
+    return np.frombuffer(data, np.uint8).reshape(size, length).T.copy().view(form).reshape(length)
+
+
+def _framed(form: int, length: int, data: bytes, chosen: int = 0) -> bytes:
+    return _HEAD.pack(form, chosen, length) + pack_bytes(data)
+
+
+def _opened(blob: bytes, form: int) -> tuple[int, int, bytes]:
+    """Prediction, length and data of a blob that must have this form."""
+    if len(blob) < _HEAD.size:
+        raise EncodingError("too short")
+    found, chosen, length = _HEAD.unpack_from(blob)
+    if found != form:
+        raise EncodingError("unknown form")
+    return chosen, length, unpack_bytes(blob[_HEAD.size :])
+
+
+def _fixed(values: NDArray[Any]) -> NDArray[Any]:
+    values.setflags(write=False)
+    return values

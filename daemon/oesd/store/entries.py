@@ -1,0 +1,190 @@
+"""Entries: a sample with its dark and reference, or a file; their lists, and what is still to be processed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from oesd.model import Capture, Entry
+from oesd.store.captures import capture_number
+from oesd.store.errors import StoreError, UnknownEntry
+from oesd.store.moments import from_us, to_us
+
+
+@dataclass(frozen=True, slots=True)
+class EntrySummary:
+    """An entry as a list shows it.
+
+    Attributes
+    ----------
+    device_name, model : str
+        The spectrometer; for a file what its header tells, ``""`` where it does not.
+    elements : tuple of str
+        Named in the latest result, overrides applied.
+    peaks, revision : int
+        Number of peaks in the latest result, and its number; 0 when there is none.
+    state : str
+        ``waiting``, ``processed`` or ``failed: <reason>``.
+    """
+
+    data_id: str
+    sample_id: str
+    device_name: str
+    model: str
+    taken_at_utc: datetime
+    elements: tuple[str, ...]
+    peaks: int
+    revision: int
+    state: str
+    simulated: bool
+
+
+def insert_entry(connection: sqlite3.Connection, entry: Entry, sample: Capture, sample_no: int, upload: bool) -> None:
+    """Insert an entry of captures that are stored, to be processed and, if asked, uploaded; twice is once.
+
+    A dark or reference that is not stored (its own write failed) does not cost the sample its entry: the entry has
+    none, and its reason says so.
+
+    Raises
+    ------
+    StoreError
+        When another entry has this id, or the sample belongs to another entry.
+    """
+    if entry.sample_id != sample.record_id:
+        raise StoreError(f"entry {entry.data_id} is not of sample {sample.record_id}")
+    present = connection.execute(
+        "SELECT data_id, sample_no FROM entries WHERE data_id = ? OR sample_no = ?", (entry.data_id, sample_no)
+    ).fetchone()
+    if present == (entry.data_id, sample_no):
+        return
+    if present is not None:
+        raise StoreError(f"entry {entry.data_id} or sample {sample.record_id} is stored in another pair")
+    dark_no, dark_reason = _applied(connection, entry.dark_id, entry.dark_reason)
+    reference_no, reference_reason = _applied(connection, entry.reference_id, entry.reference_reason)
+    number = add_entry(
+        connection,
+        data_id=entry.data_id,
+        sample_no=sample_no,
+        dark_no=dark_no,
+        reference_no=reference_no,
+        dark_reason=dark_reason,
+        reference_reason=reference_reason,
+        created_at_us=to_us(entry.created_at_utc),
+        taken_at_us=to_us(sample.taken_at_utc),
+        device_name=sample.device.name,
+        model=sample.device.model,
+        simulated=sample.device.simulated,
+    )
+    if upload:
+        connection.execute("INSERT INTO outbox (entry_no) VALUES (?)", (number,))
+
+
+def add_entry(connection: sqlite3.Connection, **columns: Any) -> int:
+    """Insert the row of an entry, which waits to be processed; returns its number."""
+    names = ", ".join(columns)
+    cursor = connection.execute(
+        f"INSERT INTO entries ({names}) VALUES ({', '.join(':' + name for name in columns)})",  # noqa: S608
+        columns,
+    )
+    number = int(cursor.lastrowid or 0)
+    connection.execute("INSERT INTO processing (entry_no, state) VALUES (?, 'waiting')", (number,))
+    return number
+
+
+def entry_number(connection: sqlite3.Connection, data_id: str) -> int:
+    """Number of an entry.
+
+    Raises
+    ------
+    UnknownEntry
+        When there is none with this id.
+    """
+    row = connection.execute("SELECT entry_no FROM entries WHERE data_id = ?", (data_id,)).fetchone()
+    if row is None:
+        raise UnknownEntry(data_id)
+    return int(row[0])
+
+
+def load_entry(connection: sqlite3.Connection, data_id: str) -> Entry | None:
+    """An entry by its id; a file's entry is its own sample."""
+    row = connection.execute(
+        "SELECT coalesce(s.record_id, e.data_id), d.record_id, r.record_id, e.dark_reason, e.reference_reason, "
+        "e.created_at_us FROM entries e LEFT JOIN captures s ON s.capture_no = e.sample_no "
+        "LEFT JOIN captures d ON d.capture_no = e.dark_no LEFT JOIN captures r ON r.capture_no = e.reference_no "
+        "WHERE e.data_id = ?",
+        (data_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    sample_id, dark_id, reference_id, dark_reason, reference_reason, created_at_us = row
+    return Entry(data_id, sample_id, dark_id, reference_id, dark_reason, reference_reason, from_us(created_at_us))
+
+
+def list_entries(
+    connection: sqlite3.Connection, limit: int, before: str | None, device_name: str | None
+) -> list[EntrySummary]:
+    """Entries, the last stored first; ``before`` is the id of the entry to go on after."""
+    query = (
+        "SELECT e.data_id, coalesce(c.record_id, e.data_id), e.device_name, e.model, "  # noqa: S608  (fixed texts)
+        "e.taken_at_us, r.elements, "
+        "coalesce(r.peaks, 0), p.revision, p.state, p.reason, e.simulated "
+        "FROM entries e JOIN processing p USING (entry_no) LEFT JOIN captures c ON c.capture_no = e.sample_no "
+        "LEFT JOIN results r ON r.entry_no = e.entry_no AND r.revision = p.revision "
+        f"WHERE {_bounds(before, device_name)} ORDER BY e.entry_no DESC LIMIT :limit"
+    )
+    rows = connection.execute(query, {"limit": limit, "before": before, "device_name": device_name})
+    return [_summary(row) for row in rows]
+
+
+def latest_entry(connection: sqlite3.Connection, device_name: str | None) -> str | None:
+    """Id of the entry stored last."""
+    row = connection.execute(
+        f"SELECT data_id FROM entries e WHERE {_bounds(None, device_name)} "  # noqa: S608
+        "ORDER BY entry_no DESC LIMIT 1",
+        {"device_name": device_name},
+    ).fetchone()
+    return None if row is None else str(row[0])
+
+
+def waiting_entries(connection: sqlite3.Connection, limit: int) -> list[str]:
+    """Ids of entries without a result that have not failed, the first stored first."""
+    rows = connection.execute(
+        "SELECT data_id FROM processing JOIN entries USING (entry_no) WHERE state = 'waiting' "
+        "ORDER BY processing.entry_no LIMIT ?",
+        (limit,),
+    )
+    return [row[0] for row in rows]
+
+
+def _applied(connection: sqlite3.Connection, record_id: str | None, reason: str) -> tuple[int | None, str]:
+    number = capture_number(connection, record_id)
+    missing = record_id is not None and number is None
+    return number, f"{reason} (capture {record_id} is not stored)" if missing else reason
+
+
+def _bounds(before: str | None, device_name: str | None) -> str:
+    bounds = ["1"]
+    if before is not None:
+        bounds.append("e.entry_no < (SELECT entry_no FROM entries WHERE data_id = :before)")
+    if device_name is not None:
+        bounds.append("e.device_name = :device_name")
+    return " AND ".join(bounds)
+
+
+def _summary(row: tuple[Any, ...]) -> EntrySummary:
+    data_id, sample_id, device_name, model, taken_at_us, elements, peaks, revision, state, reason, simulated = row
+    return EntrySummary(
+        data_id=data_id,
+        sample_id=sample_id,
+        device_name=device_name,
+        model=model,
+        taken_at_utc=from_us(taken_at_us),
+        elements=tuple(json.loads(elements or "[]")),
+        peaks=peaks,
+        revision=revision,
+        state=f"failed: {reason}" if state == "failed" else state,
+        simulated=bool(simulated),
+    )

@@ -1,0 +1,187 @@
+"""Files as entries of their own: the bytes as they came, and the spectrum that was read from them."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from oesd.model import Measurement, SpectrumFile
+from oesd.store.bundle import pack_bundle, unpack_bundle
+from oesd.store.encoding import pack_bytes, pack_floats, pack_mask, unpack_bytes, unpack_floats, unpack_mask
+from oesd.store.entries import add_entry
+from oesd.store.errors import StoreError
+from oesd.store.integrity import damaged, fingerprint, intact, verify
+from oesd.store.moments import to_us
+
+_ARRAYS = ("wavelengths_nm", "sample", "dark", "reference")
+_NUMBERS = (
+    "integration_us", "scans", "boxcar_half_width_px", "saturation_counts", "nonlinearity", "electric_dark_pixels",
+)  # fmt: skip
+_NAME_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredFile:
+    """A file as it came.
+
+    Attributes
+    ----------
+    filename : str
+        As the sender called it: foreign text, never to be used as a path.
+    sha256 : str
+        Hex, of ``data``; verified when read.
+    """
+
+    data_id: str
+    filename: str
+    format: str
+    record_id: str
+    sha256: str
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PackedFile:
+    """A file ready to be inserted."""
+
+    data_id: str
+    entry: Mapping[str, Any]
+    columns: Mapping[str, Any]
+
+
+def pack_file(data_id: str, spectrum: SpectrumFile, data: bytes, filename: str, now: datetime) -> PackedFile:
+    """Encode a file and the spectrum read from it."""
+    packed = _pack_spectrum(spectrum)
+    columns = {
+        "filename": filename,
+        "format": spectrum.format,
+        "record_id": spectrum.record_id,
+        "size_bytes": len(data),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "spectrum_sha256": fingerprint(packed),
+        "spectrum": packed,
+        "data": pack_bytes(data),
+    }
+    return PackedFile(data_id, _entry_columns(spectrum.metadata, now), columns)
+
+
+def insert_file(connection: sqlite3.Connection, packed: PackedFile) -> None:
+    """Insert a file as an entry that waits to be processed; the same file under the same id twice is once.
+
+    Raises
+    ------
+    StoreError
+        When another entry has this id.
+    """
+    present = connection.execute(
+        "SELECT f.sha256 FROM entries LEFT JOIN files f USING (entry_no) WHERE data_id = ?", (packed.data_id,)
+    ).fetchone()
+    if present is None:
+        number = add_entry(connection, data_id=packed.data_id, **packed.entry)
+        connection.execute(
+            "INSERT INTO files (entry_no, filename, format, record_id, size_bytes, sha256, spectrum_sha256, spectrum, "
+            "data) VALUES (:entry_no, :filename, :format, :record_id, :size_bytes, :sha256, :spectrum_sha256, "
+            ":spectrum, :data)",
+            {"entry_no": number, **packed.columns},
+        )
+    elif present[0] != packed.columns["sha256"]:
+        raise StoreError(f"another entry is stored as {packed.data_id}")
+
+
+def load_file(connection: sqlite3.Connection, data_id: str) -> StoredFile | None:
+    """The file of an entry, None when there is none.
+
+    Raises
+    ------
+    StoreDamaged
+        When its bytes are not those that were stored.
+    """
+    row = connection.execute(
+        "SELECT filename, format, record_id, sha256, data FROM files JOIN entries USING (entry_no) WHERE data_id = ?",
+        (data_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    filename, form, record_id, sha256, packed = row
+    with intact(f"file of entry {data_id}"):
+        data = unpack_bytes(packed)
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise damaged(f"file of entry {data_id}")
+        return StoredFile(data_id, filename, form, record_id, sha256, data)
+
+
+def load_spectrum(connection: sqlite3.Connection, data_id: str) -> SpectrumFile | None:
+    """The spectrum that was read from an entry's file; damaged ones raise as in :func:`load_file`."""
+    row = connection.execute(
+        "SELECT format, record_id, spectrum_sha256, spectrum FROM files JOIN entries USING (entry_no) "
+        "WHERE data_id = ?",
+        (data_id,),
+    ).fetchone()
+    if row is None:
+        return None
+    what = f"spectrum of entry {data_id}"
+    with intact(what):
+        verify(what, row[2], row[3])
+        return _unpack_spectrum(row[0], row[1], row[3])
+
+
+def _pack_spectrum(spectrum: SpectrumFile) -> bytes:
+    measured = spectrum.measurement
+    arrays = {name: getattr(measured, name) for name in _ARRAYS} | {"processed": spectrum.processed}
+    blobs = {name: pack_floats(np.asarray(array, np.float64)) for name, array in arrays.items() if array is not None}
+    if measured.saturated is not None:
+        blobs["saturated"] = pack_mask(measured.saturated)
+    values = {name: getattr(measured, name) for name in _NUMBERS}
+    return pack_bundle({"numbers": values, "metadata": dict(spectrum.metadata), "warnings": spectrum.warnings}, blobs)
+
+
+def _unpack_spectrum(form: str, record_id: str, packed: bytes) -> SpectrumFile:
+    values, blobs = unpack_bundle(packed)
+    arrays = {name: unpack_floats(blobs[name]) for name in (*_ARRAYS, "processed") if name in blobs}
+    processed = arrays.pop("processed", None)
+    return SpectrumFile(
+        format=form,
+        measurement=_measurement(arrays, blobs.get("saturated"), values["numbers"]),
+        processed=processed,
+        metadata=values["metadata"],
+        record_id=record_id,
+        warnings=tuple(values["warnings"]),
+    )
+
+
+def _measurement(arrays: dict[str, Any], mask: bytes | None, numbers: dict[str, Any]) -> Measurement:
+    saturated = None if mask is None else unpack_mask(mask, len(arrays["sample"]))
+    several = {name: tuple(numbers[name]) for name in ("nonlinearity", "electric_dark_pixels")}
+    return Measurement(saturated=saturated, **arrays, **{**numbers, **several})
+
+
+def _entry_columns(metadata: Mapping[str, str], now: datetime) -> dict[str, Any]:
+    """What a list shows of a file, as far as its header tells."""
+    return {
+        "dark_reason": "",
+        "reference_reason": "",
+        "created_at_us": to_us(now),
+        "taken_at_us": to_us(_taken_at(metadata) or now),
+        "device_name": _first(metadata, "device_name", "device", "serial"),
+        "model": _first(metadata, "model"),
+        "simulated": int(_first(metadata, "simulated").lower() in ("true", "yes", "1")),
+    }
+
+
+def _first(metadata: Mapping[str, str], *names: str) -> str:
+    return next((str(metadata[name])[:_NAME_LENGTH] for name in names if name in metadata), "")
+
+
+def _taken_at(metadata: Mapping[str, str]) -> datetime | None:
+    """The moment in the header; a local time without a zone is taken as UTC rather than thrown away."""
+    with suppress(ValueError, OverflowError):
+        moment = datetime.fromisoformat(_first(metadata, "taken_at_utc", "taken_at"))
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return None

@@ -1,0 +1,46 @@
+"""What was stored is what is read, or an error that names the record."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from oesd.store.errors import StoreDamaged
+
+
+def fingerprint(*parts: bytes | str | int | float | None) -> bytes:
+    """Sha256, 32 bytes, over values in order; each with its length, so that no two lists of values look alike."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part if isinstance(part, bytes) else json.dumps(part).encode()
+        digest.update(len(data).to_bytes(8, "little"))
+        digest.update(data)
+    return digest.digest()
+
+
+@contextmanager
+def intact(what: str) -> Iterator[None]:
+    """Raise :class:`StoreDamaged` naming ``what`` when decoding inside trips over bytes that make no sense."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+        raise damaged(what) from error
+
+
+def verify(what: str, stored: bytes, *parts: bytes | str | int | float | None) -> None:
+    """Compare a stored fingerprint with that of what was read.
+
+    Raises
+    ------
+    StoreDamaged
+        When they differ.
+    """
+    if stored != fingerprint(*parts):
+        raise damaged(what)
+
+
+def damaged(what: str) -> StoreDamaged:
+    """The error for a record that is not what was stored."""
+    return StoreDamaged(f"{what} is damaged: what is on the disk is not what was stored")

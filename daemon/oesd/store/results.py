@@ -1,0 +1,231 @@
+"""Results: what the engine made of an entry, revision by revision, and a person's corrections on top."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from oesd.model import Analysis, Measurement, Override, Peak, Result
+from oesd.store.analysis_form import PackedAnalysis, unpack_payload
+from oesd.store.anchors import apply_overrides, carry_peak_ids, first_free_number, match_overrides
+from oesd.store.captures import load_capture
+from oesd.store.entries import entry_number, load_entry
+from oesd.store.errors import StoreDamaged, UnknownCandidate, UnknownPeak
+from oesd.store.files import load_spectrum
+from oesd.store.integrity import damaged, fingerprint, intact, verify
+from oesd.store.moments import from_us, to_us
+from oesd.store.overrides import insert_override, load_overrides
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Revision:
+    """One revision as it is on the disk: no overrides applied."""
+
+    number: int
+    made_at_utc: datetime
+    content: bytes
+    analysis: Analysis
+    metadata: Mapping[str, Any]
+
+    def shown(self, data_id: str, overrides: Sequence[Override]) -> Result:
+        """The result as people see it; its time is that of the last change, by the engine or by hand."""
+        analysis, orphaned = apply_overrides(self.analysis, overrides)
+        changed = max([self.made_at_utc, *(override.made_at_utc for override in overrides)])
+        return Result(data_id, self.number, changed, analysis, self.metadata, orphaned)
+
+
+def load_measurement(connection: sqlite3.Connection, data_id: str) -> Measurement | None:
+    """All that the engine may know of an entry, None when there is no such entry.
+
+    Raises
+    ------
+    StoreDamaged
+        When a capture or the file of the entry is not what was stored.
+    """
+    entry = load_entry(connection, data_id)
+    if entry is None:
+        return None
+    sample = load_capture(connection, entry.sample_id)
+    if sample is not None:
+        dark, reference = (load_capture(connection, record_id) for record_id in (entry.dark_id, entry.reference_id))
+        return Measurement.from_captures(sample, dark, reference)
+    spectrum = load_spectrum(connection, data_id)
+    if spectrum is None:
+        raise damaged(f"entry {data_id}")
+    return spectrum.measurement
+
+
+def load_result(connection: sqlite3.Connection, data_id: str, revision: int | None) -> Result | None:
+    """A revision, the latest when None, with the overrides that stand now; None when there is none.
+
+    Raises
+    ------
+    StoreDamaged
+        When it, or the measurement it belongs to, is not what was stored.
+    """
+    found = _load_revision(connection, data_id, revision)
+    return None if found is None else found.shown(data_id, load_overrides(connection, data_id))
+
+
+def add_revision(
+    connection: sqlite3.Connection,
+    data_id: str,
+    analysis: Analysis,
+    packed: PackedAnalysis,
+    metadata: Mapping[str, Any],
+    now: datetime,
+) -> Result:
+    """Store an analysis as the entry's next revision, its peaks keeping the ids they had.
+
+    When the engine says the same as in the latest revision (recipe, versions, peaks, elements, warnings, spectra)
+    there is no new one: the latest is returned, with the metadata it has.
+
+    Parameters
+    ----------
+    packed : PackedAnalysis
+        The same analysis, packed by the caller's thread to spare the writer's.
+
+    Raises
+    ------
+    UnknownEntry
+        When there is no such entry.
+    """
+    entry_no = entry_number(connection, data_id)
+    latest = _latest_if_readable(connection, data_id)
+    last, next_peak = connection.execute(
+        "SELECT revision, next_peak FROM processing WHERE entry_no = ?", (entry_no,)
+    ).fetchone()
+    previous = () if latest is None else latest.analysis.detected_peaks
+    peaks = carry_peak_ids(previous, analysis.detected_peaks, next_number=next_peak)
+    packed = packed.with_peaks(peaks)
+    if latest is None or latest.content != packed.content:
+        latest = Revision(
+            last + 1, now, packed.content, replace(analysis, detected_peaks=peaks, baseline=None, noise=None), metadata
+        )
+        _insert(connection, entry_no, latest, packed.payload(metadata))
+    result = latest.shown(data_id, load_overrides(connection, data_id))
+    _mark_processed(connection, entry_no, result, max(next_peak, first_free_number(peaks)))
+    return result
+
+
+def mark_failed(connection: sqlite3.Connection, data_id: str, reason: str) -> None:
+    """Note that the engine cannot make a result of an entry; one that has a result keeps it.
+
+    Raises
+    ------
+    UnknownEntry
+        When there is no such entry.
+    """
+    entry_no = entry_number(connection, data_id)
+    connection.execute(
+        "UPDATE processing SET state = iif(revision > 0, 'processed', 'failed'), reason = ? WHERE entry_no = ?",
+        (reason, entry_no),
+    )
+    _release(connection, entry_no)
+
+
+def assign(connection: sqlite3.Connection, data_id: str, peak_id: str, candidate_key: str, now: datetime) -> Result:
+    """Put a person's word on a peak of the latest result, in place of an earlier one on the same peak.
+
+    Raises
+    ------
+    UnknownEntry, UnknownPeak, UnknownCandidate
+        When there is no such entry (or it has no result), peak or candidate; nothing is changed.
+    """
+    entry_no = entry_number(connection, data_id)
+    latest = _load_revision(connection, data_id, None)
+    peaks = () if latest is None else latest.analysis.detected_peaks
+    index = next((k for k, peak in enumerate(peaks) if peak.peak_id == peak_id), None)
+    if latest is None or index is None:
+        raise UnknownPeak(data_id, peak_id)
+    standing = match_overrides(peaks, load_overrides(connection, data_id)).get(index)
+    insert_override(connection, entry_no, _override(data_id, peaks[index], candidate_key, now), standing)
+    result = latest.shown(data_id, load_overrides(connection, data_id))
+    _list_elements(connection, entry_no, result)
+    return result
+
+
+def _override(data_id: str, peak: Peak, candidate_key: str, now: datetime) -> Override:
+    chosen = next((c for c in peak.candidates if c.candidate_key == candidate_key), None)
+    if chosen is None:
+        raise UnknownCandidate(peak.peak_id, candidate_key, tuple(c.candidate_key for c in peak.candidates))
+    return Override(
+        data_id=data_id,
+        peak_id=peak.peak_id,
+        wavelength_nm=peak.wavelength_nm,
+        wavelength_sigma_nm=peak.wavelength_sigma_nm,
+        candidate_key=candidate_key,
+        element=chosen.element,
+        made_at_utc=now,
+    )
+
+
+def _insert(connection: sqlite3.Connection, entry_no: int, revision: Revision, payload: bytes) -> None:
+    connection.execute(
+        "INSERT INTO results (entry_no, revision, made_at_us, peaks, elements, content, sha256, payload) "
+        "VALUES (?, ?, ?, ?, '[]', ?, ?, ?)",
+        (
+            entry_no,
+            revision.number,
+            to_us(revision.made_at_utc),
+            len(revision.analysis.detected_peaks),
+            revision.content,
+            fingerprint(entry_no, revision.number, to_us(revision.made_at_utc), revision.content, payload),
+            payload,
+        ),
+    )
+
+
+def _mark_processed(connection: sqlite3.Connection, entry_no: int, result: Result, next_peak: int) -> None:
+    connection.execute(
+        "UPDATE processing SET state = 'processed', reason = '', revision = ?, next_peak = ? WHERE entry_no = ?",
+        (result.revision, next_peak, entry_no),
+    )
+    _list_elements(connection, entry_no, result)
+    _release(connection, entry_no)
+
+
+def _list_elements(connection: sqlite3.Connection, entry_no: int, result: Result) -> None:
+    connection.execute(
+        "UPDATE results SET elements = ? WHERE entry_no = ? AND revision = ?",
+        (json.dumps([e.element for e in result.analysis.elements]), entry_no, result.revision),
+    )
+
+
+def _release(connection: sqlite3.Connection, entry_no: int) -> None:
+    """Let the forwarder have the entry."""
+    connection.execute("UPDATE outbox SET ready = 1 WHERE entry_no = ? AND ready = 0", (entry_no,))
+
+
+def _latest_if_readable(connection: sqlite3.Connection, data_id: str) -> Revision | None:
+    # A damaged revision must not keep the entry from being processed again; its peak ids are lost, and stay unused.
+    try:
+        return _load_revision(connection, data_id, None)
+    except StoreDamaged as error:
+        _log.error("%s; the next revision starts afresh", error)
+        return None
+
+
+def _load_revision(connection: sqlite3.Connection, data_id: str, revision: int | None) -> Revision | None:
+    row = connection.execute(
+        "SELECT entry_no, r.revision, made_at_us, content, payload, sha256 "
+        "FROM entries JOIN processing p USING (entry_no) JOIN results r USING (entry_no) "
+        "WHERE data_id = ? AND r.revision = coalesce(?, p.revision)",
+        (data_id, revision),
+    ).fetchone()
+    if row is None:
+        return None
+    measurement = load_measurement(connection, data_id)
+    what = f"result {row[1]} of entry {data_id}"
+    assert measurement is not None  # the entry was there in this transaction
+    with intact(what):
+        verify(what, row[-1], *row[:-1])
+        analysis, metadata = unpack_payload(row[4], measurement)
+        return Revision(row[1], from_us(row[2]), row[3], analysis, metadata)

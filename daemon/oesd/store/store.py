@@ -1,0 +1,239 @@
+"""The store: everything durable in one place.
+
+Every ``save_`` and ``record_`` method returns a future at once and never blocks on the disk; the future resolves after
+the commit, and only then may anyone say "stored". Readers see each commit whole. See README.md for the promises.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+from oesd.model import Analysis, Capture, Entry, Kind, Loss, Measurement, Override, Result, SpectrumFile
+from oesd.store import captures, entries, files, ledger, overrides, results, schema
+from oesd.store.analysis_form import pack_analysis
+from oesd.store.connection import open_reader, open_writer
+from oesd.store.directory import LockedDirectory, own_database
+from oesd.store.entries import EntrySummary
+from oesd.store.errors import StoreError, UnknownEntry
+from oesd.store.files import StoredFile
+from oesd.store.ledger import Tally
+from oesd.store.outbox import Outbox
+from oesd.store.readers import Readers
+from oesd.store.writer import Writer
+
+T = TypeVar("T")
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Store:
+    """One data directory, open; a context manager.
+
+    Parameters
+    ----------
+    directory : LockedDirectory
+        Ours alone until :meth:`close`. Use :meth:`open`.
+    clock : callable
+        The time that revisions and file entries are stamped with.
+    """
+
+    def __init__(self, directory: LockedDirectory, clock: Callable[[], datetime] = _utc_now) -> None:
+        self._directory = directory
+        self._clock = clock
+        own_database(directory.database)
+        schema.prepare(directory.database)
+        self._writer = Writer(partial(open_writer, directory.database))
+        self._readers = Readers(partial(open_reader, directory.database))
+        self.outbox = Outbox(self)
+
+    @classmethod
+    def open(cls, directory: Path, *, clock: Callable[[], datetime] = _utc_now) -> Store:
+        """Open the store in a directory, making both if need be.
+
+        Raises
+        ------
+        StoreInUse
+            At once, when another store has the directory.
+        StoreNewer, StoreDamaged, StoreError
+            When the file is of a newer version, no store of ours, or cannot be used; it is left as it is.
+        """
+        held = LockedDirectory.take(directory)
+        try:
+            return cls(held, clock)
+        except StoreError:
+            held.release()
+            raise
+
+    def close(self) -> None:
+        """Write what is queued, then let go of the directory."""
+        self._writer.close()
+        self._readers.close()
+        self._directory.release()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    # The two ways to the tables.
+
+    def write(self, task: Callable[[sqlite3.Connection], T], /) -> Future[T]:
+        """Run a task in the writer's next transaction; never blocks.
+
+        Parameters
+        ----------
+        task : callable
+            Gets the write connection; must not end the transaction.
+
+        Returns
+        -------
+        Future
+            Resolved after the commit. An error of the task is its own; StoreFull and other StoreErrors mean that
+            nothing of it was stored; StoreBusy that 2,000 writes were waiting and this one was refused.
+        """
+        return self._writer.submit(task)
+
+    def read(self, query: Callable[[sqlite3.Connection], T], /) -> T:
+        """Run a query on one consistent state; raises StoreError."""
+        return self._readers.read(query)
+
+    @property
+    def waiting(self) -> int:
+        """Number of writes that wait for the disk; at 2,000 further ones are refused."""
+        return self._writer.waiting
+
+    # Captures and entries.
+
+    def save_capture(self, capture: Capture, entry: Entry | None, *, upload: bool) -> Future[None]:
+        """Store a capture, its device and, for a sample, its entry and the entry's place in the outbox: all or none.
+
+        Saving the same again is no error and changes nothing.
+        """
+        packed = captures.pack_capture(capture)
+
+        def save(connection: sqlite3.Connection) -> None:
+            number = captures.insert_capture(connection, packed)
+            if entry is not None:
+                entries.insert_entry(connection, entry, capture, number, upload)
+
+        return self.write(save)
+
+    def save_file(self, data_id: str, spectrum: SpectrumFile, data: bytes, filename: str) -> Future[None]:
+        """Store a file, byte for byte, and the spectrum read from it as an entry of its own; twice is once."""
+        packed = files.pack_file(data_id, spectrum, data, filename, self._clock())
+        return self.write(lambda connection: files.insert_file(connection, packed))
+
+    def capture(self, record_id: str) -> Capture | None:
+        """A capture; StoreDamaged when it is not what was stored."""
+        return self.read(lambda connection: captures.load_capture(connection, record_id))
+
+    def latest_capture(self, device_name: str, kind: Kind, integration_us: int | None = None) -> Capture | None:
+        """The undamaged capture of a device and kind that was stored last, of one integration time if given."""
+        return self.read(lambda connection: captures.load_latest(connection, device_name, kind, integration_us))
+
+    def file(self, data_id: str) -> StoredFile | None:
+        """The file of an entry, byte for byte; StoreDamaged when it is not what was stored."""
+        return self.read(lambda connection: files.load_file(connection, data_id))
+
+    def spectrum_file(self, data_id: str) -> SpectrumFile | None:
+        """The spectrum and the header that were read from an entry's file."""
+        return self.read(lambda connection: files.load_spectrum(connection, data_id))
+
+    def entry(self, data_id: str) -> Entry | None:
+        """An entry; that of a file is its own sample, without dark and reference ids."""
+        return self.read(lambda connection: entries.load_entry(connection, data_id))
+
+    def entries(
+        self, limit: int = 100, *, before: str | None = None, device_name: str | None = None
+    ) -> list[EntrySummary]:
+        """Entries in short, the last stored first, going on after the entry ``before``."""
+        return self.read(lambda connection: entries.list_entries(connection, limit, before, device_name))
+
+    def latest_entry(self, device_name: str | None = None) -> str | None:
+        """Id of the entry that was stored last."""
+        return self.read(lambda connection: entries.latest_entry(connection, device_name))
+
+    def measurement(self, data_id: str) -> Measurement | None:
+        """What the engine may know of an entry; StoreDamaged when a part of it is not what was stored."""
+        return self.read(lambda connection: results.load_measurement(connection, data_id))
+
+    def unprocessed(self, limit: int) -> list[str]:
+        """Ids of the entries that wait for a result, the first stored first."""
+        return self.read(lambda connection: entries.waiting_entries(connection, limit))
+
+    # Results.
+
+    def save_result(self, data_id: str, analysis: Analysis, metadata: Mapping[str, Any]) -> Future[Result]:
+        """Store an analysis as the entry's next revision and let the forwarder have the entry.
+
+        Peaks keep the ids of the same lines in the revision before; ids are never used twice in an entry. When the
+        engine says the same as in the latest revision there is no new one. The future has the result, overrides
+        applied.
+
+        Parameters
+        ----------
+        metadata : mapping
+            JSON-ready; becomes ``spectral_metadata`` of the API.
+
+        Raises
+        ------
+        UnknownEntry, StoreDamaged
+            At once, when there is no such entry or its raw data cannot be read.
+        """
+        measurement = self.measurement(data_id)
+        if measurement is None:
+            raise UnknownEntry(data_id)
+        packed, kept, now = pack_analysis(analysis, measurement), dict(metadata), self._clock()
+        return self.write(lambda connection: results.add_revision(connection, data_id, analysis, packed, kept, now))
+
+    def fail_result(self, data_id: str, reason: str) -> Future[None]:
+        """Mark an entry as one that the engine cannot process, and let the forwarder have it all the same."""
+        return self.write(lambda connection: results.mark_failed(connection, data_id, reason))
+
+    def result(self, data_id: str, revision: int | None = None) -> Result | None:
+        """A revision, the latest when None, with the overrides that stand now and the orphaned ones listed."""
+        return self.read(lambda connection: results.load_result(connection, data_id, revision))
+
+    def assign(self, data_id: str, peak_id: str, candidate_key: str, *, now: datetime) -> Result:
+        """Put a person's word on a peak of the latest result; durable when this returns.
+
+        Raises
+        ------
+        UnknownEntry, UnknownPeak, UnknownCandidate
+            When there is no such entry, peak (or result), or candidate; nothing is changed.
+        """
+        return self.write(lambda connection: results.assign(connection, data_id, peak_id, candidate_key, now)).result()
+
+    def overrides(self, data_id: str) -> list[Override]:
+        """The overrides of an entry that stand, in the order they were made."""
+        return self.read(lambda connection: overrides.load_overrides(connection, data_id))
+
+    def override_history(self, data_id: str) -> list[Override]:
+        """Every override ever made on an entry, those replaced since included."""
+        return self.read(lambda connection: overrides.load_history(connection, data_id))
+
+    # The ledger.
+
+    def record_loss(self, loss: Loss) -> Future[None]:
+        """Record slots that ended without a stored spectrum."""
+        return self.write(lambda connection: ledger.insert_loss(connection, loss))
+
+    def losses(self, limit: int = 100) -> list[Loss]:
+        """Losses, the last recorded first."""
+        return self.read(lambda connection: ledger.list_losses(connection, limit))
+
+    def tally(self) -> Tally:
+        """The sums as they are now; they always add up."""
+        return self.read(ledger.load_tally)

@@ -1,0 +1,175 @@
+"""Bits that rot: a damaged record is named, never served, and keeps nothing else from working."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from pathlib import Path
+
+import pytest
+from tests.daemon.store.making import NOW, analysis, capture, entry, processed, same, spectrum_file, stored_entry
+
+from oesd.model import Kind, new_id
+from oesd.store import Store, StoreDamaged, StoreError
+
+
+def rot(directory: Path, statement: str) -> None:
+    """Change a row behind the store's back; its triggers are out of the way only here."""
+    db = sqlite3.connect(directory / "oesd.sqlite")
+    triggers = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")]
+    for name in triggers:
+        db.execute(f"DROP TRIGGER {name}")
+    db.execute(statement)
+    db.commit()
+    db.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "counts = substr(counts, 1, length(counts) - 9)",
+        "counts = zeroblob(length(counts))",
+        "saturated = x''",
+        "integration_us = integration_us + 1",
+        "taken_at_us = taken_at_us - 1",
+        "kind = 'reference'",
+        "header = replace(header, '\"scans\":3', '\"scans\":4')",
+        "header = '{'",
+        "sha256 = zeroblob(32)",
+        "device_no = 2",
+    ],
+)
+def test_a_damaged_capture_is_named_and_not_served(tmp_path: Path, change: str) -> None:
+    with Store.open(tmp_path) as store:
+        one, other = stored_entry(store, 1), stored_entry(store, 2)
+        stored_entry(store, 3, of=capture(seed=1).device.__class__("x", "x", "m", capture().device.wavelengths_nm, 9))
+    rot(tmp_path, f"UPDATE captures SET {change} WHERE record_id = '{one.sample_id}'")
+    with Store.open(tmp_path) as store:
+        with pytest.raises(StoreDamaged, match=one.sample_id):
+            store.capture(one.sample_id)
+        with pytest.raises(StoreDamaged, match=one.sample_id):
+            store.measurement(one.data_id)
+        assert store.measurement(other.data_id) is not None
+        assert len(store.entries()) == 3
+        assert store.unprocessed(5)[0] == one.data_id
+        store.fail_result(one.data_id, "damaged").result(10)
+        assert one.data_id not in store.unprocessed(5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "wavelengths = zeroblob(9)",
+        "model = 'HR4000'",
+        "simulated = 0",
+        "description = replace(description, '65535', '16383')",
+    ],
+)
+def test_a_damaged_device_is_found(tmp_path: Path, change: str) -> None:
+    with Store.open(tmp_path) as store:
+        one = stored_entry(store)
+    rot(tmp_path, f"UPDATE devices SET {change}")
+    with Store.open(tmp_path) as store, pytest.raises(StoreDamaged):
+        store.capture(one.sample_id)
+
+
+def test_a_damaged_dark_is_passed_over(tmp_path: Path) -> None:
+    darks = [capture(Kind.DARK, seed) for seed in range(3)]
+    with Store.open(tmp_path) as store:
+        for dark in darks:
+            store.save_capture(dark, None, upload=False).result(10)
+    rot(tmp_path, f"UPDATE captures SET counts = x'00' WHERE record_id = '{darks[2].record_id}'")
+    with Store.open(tmp_path) as store:
+        assert same(store.latest_capture("chamber-a", Kind.DARK), darks[1])
+
+
+@pytest.mark.parametrize("change", ["payload = x'0001'", "made_at_us = 5", "revision = 7", "content = zeroblob(32)"])
+def test_a_damaged_result_is_named_and_made_again(tmp_path: Path, change: str) -> None:
+    with Store.open(tmp_path) as store:
+        one = stored_entry(store)
+        processed(store, one.data_id, (294.4, 417.2))
+        store.assign(one.data_id, "p2", "Ar_417.3", now=NOW)
+    rot(tmp_path, f"UPDATE results SET {change}")
+    if "revision" in change:
+        rot(tmp_path, "UPDATE processing SET revision = 7")
+    with Store.open(tmp_path) as store:
+        with pytest.raises(StoreDamaged, match=one.data_id):
+            store.result(one.data_id)
+        with pytest.raises(StoreDamaged, match=one.data_id):
+            store.assign(one.data_id, "p1", "Ga_294.4", now=NOW)
+        assert len(store.entries()) == 1
+        made = store.save_result(one.data_id, analysis(store.measurement(one.data_id)), {}).result(10)
+        assert made.revision > 1
+        assert [p.peak_id for p in made.analysis.detected_peaks] == ["p3", "p4"], (
+            "lost ids are not given to other lines"
+        )
+        assert [p.element for p in made.analysis.detected_peaks] == ["Ga", "Ar"], (
+            "a person's word is kept by wavelength"
+        )
+
+
+@pytest.mark.parametrize(
+    "change", ["data = x'00'", "data = (SELECT data FROM files WHERE entry_no = 2)", "sha256 = ''"]
+)
+def test_a_damaged_file_is_named(tmp_path: Path, change: str) -> None:
+    with Store.open(tmp_path) as store:
+        ids = [new_id(), new_id()]
+        for seed, data_id in enumerate(ids):
+            store.save_file(data_id, spectrum_file(seed), b"data %d" % seed, "x").result(10)
+    rot(tmp_path, f"UPDATE files SET {change} WHERE entry_no = 1")
+    rot(tmp_path, "UPDATE files SET spectrum = x'00' WHERE entry_no = 2")
+    with Store.open(tmp_path) as store:
+        with pytest.raises(StoreDamaged, match=ids[0]):
+            store.file(ids[0])
+        assert store.measurement(ids[0]) is not None
+        with pytest.raises(StoreDamaged, match=ids[1]):
+            store.measurement(ids[1])
+
+
+def test_an_entry_without_its_parts_is_damaged(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        data_id = new_id()
+        store.save_file(data_id, spectrum_file(), b"x", "x").result(10)
+    rot(tmp_path, "DELETE FROM files")
+    with Store.open(tmp_path) as store, pytest.raises(StoreDamaged, match=data_id):
+        store.measurement(data_id)
+
+
+def test_flipped_bits_anywhere_never_serve_wrong_bytes(tmp_path: Path) -> None:
+    """Flip bits all over the file: reads give the stored capture or a StoreError, and opening never raises another."""
+    samples = [capture(seed=seed) for seed in range(12)]
+    with Store.open(tmp_path / "data") as store:
+        for sample in samples:
+            store.save_capture(sample, entry(sample), upload=True).result(10)
+    path = tmp_path / "data" / "oesd.sqlite"
+    whole, chance = path.read_bytes(), random.Random(5)
+    outcomes = {"right": 0, "named": 0, "refused": 0}
+    for _ in range(60):
+        torn = bytearray(whole)
+        for place in chance.sample(range(len(torn) * 8), 4):
+            torn[place // 8] ^= 1 << place % 8
+        for leftover in ("-wal", "-shm"):
+            path.with_name(path.name + leftover).unlink(missing_ok=True)
+        path.write_bytes(torn)
+        for outcome in served(tmp_path / "data", samples):
+            outcomes[outcome] += 1
+    assert outcomes["right"] > 250
+    assert outcomes["named"] > 5
+
+
+def served(directory: Path, samples: list) -> list[str]:
+    try:
+        with Store.open(directory) as store:
+            return [one(store, sample) for sample in samples]
+    except StoreError:
+        return ["refused"]
+
+
+def one(store: Store, sample) -> str:
+    try:
+        found = store.capture(sample.record_id)
+    except StoreError:
+        return "named"
+    # A damaged index may hide a row; it never shows another one.
+    assert found is None or same(found, sample)
+    return "right" if found is not None else "named"

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from tests.daemon.store.making import NOW, analysis, peak, processed, same, spectrum_file, stored_entry
+
+from oesd.model import ConstraintMode, ElementFinding, Recipe, new_id
+from oesd.store import Store, UnknownCandidate, UnknownEntry, UnknownPeak
+
+
+def ids(result) -> list[str]:
+    return [p.peak_id for p in result.analysis.detected_peaks]
+
+
+def test_a_result_comes_back_whole(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    measured = store.measurement(data_id)
+    made = analysis(measured, recipe=Recipe(ConstraintMode.INCLUDE, ("Ga", "O"), 1.5))
+    saved = store.save_result(data_id, made, {"run": "7", "depth": [1, None]}).result(10)
+    found = store.result(data_id)
+    assert same(found, saved)
+    assert same(found.analysis, made)
+    assert (found.revision, found.metadata, found.made_at_utc) == (1, {"run": "7", "depth": [1, None]}, NOW)
+    assert found.to_api()["id"] == "oes_001"
+    assert store.result(data_id, 2) is None
+    assert store.result(new_id()) is None
+
+
+def test_spectra_unlike_the_measurement_are_kept_as_they_are(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    measured = store.measurement(data_id)
+    made = analysis(
+        measured,
+        wavelengths_nm=measured.wavelengths_nm + 0.1,
+        sample=np.round(measured.sample, 3),
+        dark=None,
+        reference=measured.sample / 3,
+        scope_corrected=np.full(len(measured.sample), np.nan),
+    )
+    store.save_result(data_id, made, {}).result(10)
+    assert same(store.result(data_id).analysis, made)
+
+
+def test_what_the_engine_can_make_again_is_not_kept(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    measured = store.measurement(data_id)
+    made = analysis(measured, baseline=measured.sample, noise=measured.sample)
+    saved = store.save_result(data_id, made, {}).result(10)
+    assert (saved.analysis.baseline, saved.analysis.noise) == (None, None)
+    assert same(store.result(data_id), saved)
+
+
+def test_a_linearised_scope_takes_next_to_nothing(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    measured = store.measurement(data_id)
+    difference = measured.sample - measured.dark
+    c0, c1, c2 = measured.nonlinearity
+    linear = np.round(difference / (c0 + difference * (c1 + difference * c2)), 3)
+    store.save_result(data_id, analysis(measured, scope_corrected=linear), {}).result(10)
+    assert same(store.result(data_id).analysis.scope_corrected, linear)
+    assert store.read(lambda db: db.execute("SELECT length(payload) FROM results").fetchone())[0] < 1000
+
+
+def test_a_file_has_results_too(store: Store) -> None:
+    data_id = new_id()
+    store.save_file(data_id, spectrum_file(), b"x", "x.txt").result(10)
+    made = analysis(store.measurement(data_id))
+    store.save_result(data_id, made, {}).result(10)
+    assert same(store.result(data_id).analysis, made)
+
+
+def test_revisions_count_and_keep_ids(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    assert ids(processed(store, data_id, (294.4, 417.2))) == ["p1", "p2"]
+    second = processed(store, data_id, (250.0, 294.5, 417.1))
+    assert (second.revision, ids(second)) == (2, ["p3", "p1", "p2"])
+    third = processed(store, data_id, (294.4,))
+    assert (third.revision, ids(third)) == (3, ["p1"])
+    fourth = processed(store, data_id, (250.0, 294.4))
+    assert (fourth.revision, ids(fourth)) == (4, ["p4", "p1"]), "p2 and p3 are not used again"
+    assert [ids(store.result(data_id, n)) for n in (1, 2)] == [["p1", "p2"], ["p3", "p1", "p2"]]
+    assert [e.revision for e in store.entries()] == [4]
+
+
+def test_the_same_again_is_no_new_revision(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    first = processed(store, data_id, (294.4, 417.2))
+    again = processed(store, data_id, (294.4, 417.2))
+    assert same(again, first)
+    assert processed(store, data_id, (294.4, 417.2), engine_version="engine-2").revision == 2
+    assert processed(store, data_id, (294.4, 417.2), engine_version="engine-2").revision == 2
+    assert processed(store, data_id, (294.4, 417.2)).revision == 3
+    assert processed(store, data_id, (294.4, 417.2), recipe=Recipe(fwhm_nm=1.0)).revision == 4
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 40), max_size=6, unique=True), min_size=1, max_size=5))
+def test_an_id_never_means_another_line(store: Store, runs: list[list[int]]) -> None:
+    data_id = stored_entry(store).data_id
+    meant: dict[str, float] = {}
+    for lines in runs:
+        result = processed(store, data_id, tuple(200 + 2.0 * k for k in lines))
+        for p in result.analysis.detected_peaks:
+            assert meant.setdefault(p.peak_id, p.wavelength_nm) == p.wavelength_nm
+
+
+def test_a_person_s_word_survives_reprocessing(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    processed(store, data_id, (294.4, 417.2))
+    later = NOW + timedelta(hours=1)
+    result = store.assign(data_id, "p2", "Ar_417.3", now=later)
+    assert result.revision == 1
+    assert result.made_at_utc == later
+    assert result.analysis.detected_peaks[1].manual
+    assert same(store.result(data_id), result)
+    assert store.entries()[0].elements == ("Ga", "Ar")
+    again = processed(store, data_id, (250.0, 294.5, 417.1), engine_version="engine-2")
+    named = again.analysis.detected_peaks[2]
+    assert (named.peak_id, named.element, named.manual) == ("p2", "Ar", True)
+    assert again.to_api()["detected_peaks"][2]["manual"] is True
+    assert store.entries()[0].elements == ("Ga", "Ar")
+    assert [o.candidate_key for o in store.overrides(data_id)] == ["Ar_417.3"]
+
+
+def test_an_orphan_is_listed_and_comes_back_with_its_line(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    processed(store, data_id, (294.4, 417.2))
+    store.assign(data_id, "p2", "Ar_417.3", now=NOW)
+    gone = processed(store, data_id, (294.4,))
+    assert [o.candidate_key for o in gone.orphaned] == ["Ar_417.3"]
+    assert gone.to_api()["spectral_metadata"]["orphaned_overrides"][0]["candidate_key"] == "Ar_417.3"
+    assert store.entries()[0].elements == ("Ga",)
+    back = processed(store, data_id, (294.4, 417.3))
+    assert back.orphaned == ()
+    assert [p.manual for p in back.analysis.detected_peaks] == [False, True]
+
+
+def test_assigning_again_replaces_and_keeps_the_history(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    processed(store, data_id, (294.4, 417.2))
+    store.assign(data_id, "p1", "Ar_294.5", now=NOW)
+    store.assign(data_id, "p2", "Ar_417.3", now=NOW)
+    processed(store, data_id, (294.5, 417.3))
+    result = store.assign(data_id, "p2", "Fe_417.1", now=NOW)
+    assert [p.element for p in result.analysis.detected_peaks] == ["Ar", "Fe"]
+    assert [o.candidate_key for o in store.overrides(data_id)] == ["Ar_294.5", "Fe_417.1"]
+    assert [o.candidate_key for o in store.override_history(data_id)] == ["Ar_294.5", "Ar_417.3", "Fe_417.1"]
+
+
+def test_a_wrong_word_is_refused_and_changes_nothing(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    with pytest.raises(UnknownPeak):
+        store.assign(data_id, "p1", "Ga_417.2", now=NOW)
+    before = processed(store, data_id)
+    with pytest.raises(UnknownEntry, match="no entry"):
+        store.assign(new_id(), "p1", "Ga_417.2", now=NOW)
+    with pytest.raises(UnknownPeak, match="'p7'"):
+        store.assign(data_id, "p7", "Ga_417.2", now=NOW)
+    with pytest.raises(UnknownCandidate, match=r"it has Ga_417\.2, Ar_417\.3, Fe_417\.0") as refused:
+        store.assign(data_id, "p2", "Xe_417.2", now=NOW)
+    assert refused.value.keys == ("Ga_417.2", "Ar_417.3", "Fe_417.0")
+    assert same(store.result(data_id), before)
+    assert store.override_history(data_id) == []
+
+
+def test_results_of_unknown_entries_are_refused(store: Store) -> None:
+    measured = spectrum_file().measurement
+    with pytest.raises(UnknownEntry):
+        store.save_result(new_id(), analysis(measured), {})
+    with pytest.raises(UnknownEntry):
+        store.fail_result(new_id(), "x").result(10)
+
+
+def test_a_failed_entry_may_be_processed_after_all_and_a_result_outlives_a_failure(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    store.fail_result(data_id, "no light").result(10)
+    assert store.tally().failed == 1
+    processed(store, data_id)
+    assert (store.tally().failed, store.tally().processed) == (0, 1)
+    store.fail_result(data_id, "engine error").result(10)
+    assert (store.tally().failed, store.tally().processed) == (0, 1)
+    assert store.result(data_id).revision == 1
+
+
+def test_an_element_found_already_keeps_its_place(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    processed(store, data_id, elements=(ElementFinding("Ar", 0.4), ElementFinding("Ga", 0.3)))
+    result = store.assign(data_id, "p2", "Ar_417.3", now=NOW)
+    assert [e.element for e in result.analysis.elements] == ["Ar", "Ga"]
+
+
+def test_two_entries_do_not_share_overrides(store: Store) -> None:
+    one, other = stored_entry(store, 1).data_id, stored_entry(store, 2).data_id
+    for data_id in (one, other):
+        processed(store, data_id)
+    store.assign(one, "p2", "Ar_417.3", now=NOW)
+    assert not any(p.manual for p in store.result(other).analysis.detected_peaks)
+
+
+def test_peaks_without_candidates_take_no_assignment(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    processed(store, data_id, detected_peaks=(peak(417.2, None, candidates=()),))
+    with pytest.raises(UnknownCandidate, match="it has none"):
+        store.assign(data_id, "p1", "Ga_417.2", now=NOW)
