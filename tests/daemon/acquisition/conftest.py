@@ -31,7 +31,7 @@ class Shutter:
 
     def switch(self, kind: Kind, serial: str, name: str) -> None:
         self.asked.append(kind)
-        self._control.shutter(serial, kind is Kind.DARK)
+        self._control.shutter(serial, kind is not Kind.SAMPLE)
         self._control.lamp(serial, kind is Kind.REFERENCE)
 
 

@@ -1,0 +1,52 @@
+"""The command line. Each command imports what it needs when it runs: ``oesd --help`` answers at once."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from oesd import __version__
+from oesd.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "run": "oesd.cli.serve:run",
+    "simulate": "oesd.cli.serve:simulate",
+    "hub": "oesd.cli.serve:hub",
+    "devices": "oesd.cli.devices:devices",
+    "capture": "oesd.cli.devices:capture",
+    "analyze": "oesd.cli.analyze:analyze",
+    "show": "oesd.cli.entries:show",
+    "assign": "oesd.cli.entries:assign",
+    "reprocess": "oesd.cli.entries:reprocess",
+    "status": "oesd.cli.entries:status",
+    "check-config": "oesd.cli.check:check_config",
+}
+
+SUMMARIES = {
+    "run": "Run the daemon with a configuration file.",
+    "simulate": "Run it with virtual spectrometers and a hub of its own.",
+    "hub": "Serve the OES API for a site without a cloud.",
+    "devices": "List the spectrometers that are plugged in; opens none.",
+    "capture": "Take one dark, reference or sample now.",
+    "analyze": "Name peaks and elements in spectrum files.",
+    "show": "Show one entry: its elements and peaks.",
+    "assign": "Choose a candidate of a peak by hand.",
+    "reprocess": "Analyse stored entries again; choices made by hand stay.",
+    "status": "Tell what the daemon is doing.",
+    "check-config": "Check a configuration file without starting anything.",
+}
+
+
+@click.group(cls=LazyGroup, commands_at=COMMANDS, summaries=SUMMARIES)
+@click.version_option(__version__, prog_name="oesd")
+def cli() -> None:
+    """Keep spectrometers measuring, name the elements, lose nothing."""
+
+
+def main() -> None:
+    """Entry point of the ``oesd`` command: errors of the user's world are one line and status 2."""
+    from oesd.cli.errors import as_one_line
+
+    with as_one_line():
+        sys.exit(cli.main(standalone_mode=False) or 0)

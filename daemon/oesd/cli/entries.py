@@ -1,0 +1,135 @@
+"""``oesd show``, ``assign``, ``reprocess``, ``status``: stored entries and the running daemon."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from oesd.cli.errors import expected, fail
+from oesd.cli.tables import peak_lines
+
+if TYPE_CHECKING:
+    from oesd.service.access import Access
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def where(command: F) -> F:
+    """Options of every command that reaches the data."""
+    data = click.option("--data", type=click.Path(path_type=Path), help="Data directory; works without a daemon too.")
+    url = click.option("--url", help="Page of the daemon; http://127.0.0.1:8520 unless --data tells.")
+    return data(url(command))
+
+
+@contextmanager
+def reached(url: str | None, data: Path | None) -> Iterator[Access]:
+    """Reach the data, errors as one line."""
+    from oesd.service.access import reach
+
+    try:
+        with reach(url, data) as access:
+            yield access
+    except expected() as error:
+        fail(str(error))
+
+
+@click.command()
+@click.argument("data_id", metavar="ID|latest")
+@click.option("--json", "as_json", is_flag=True, help="The whole GET /oes document.")
+@where
+def show(data_id: str, as_json: bool, url: str | None, data: Path | None) -> None:
+    """Show one entry: its elements and peaks with their candidates."""
+    with reached(url, data) as access:
+        document = access.document(access.latest() if data_id == "latest" else data_id)
+        click.echo(json.dumps(document) if as_json else "\n".join(entry_lines(document)))
+
+
+@click.command()
+@click.argument("data_id", metavar="ID")
+@click.argument("peak_id", metavar="PEAK")
+@click.argument("candidate_key", metavar="KEY")
+@where
+def assign(data_id: str, peak_id: str, candidate_key: str, url: str | None, data: Path | None) -> None:
+    """Choose candidate KEY (such as Ga_417.2) for PEAK (such as p3) of entry ID; it survives reprocessing."""
+    with reached(url, data) as access:
+        document = access.assign(data_id, peak_id, candidate_key)
+        chosen = next(p for p in document["detected_peaks"] if p["peak_id"] == peak_id)
+        click.echo(f"{peak_id} at {chosen['wavelength_nm']:.2f} nm is {chosen['element']}, by hand")
+
+
+@click.command()
+@click.argument("data_ids", metavar="[ID]...", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Every entry.")
+@where
+def reprocess(data_ids: tuple[str, ...], everything: bool, url: str | None, data: Path | None) -> None:
+    """Analyse entries again with today's engine; choices made by hand stay."""
+    if bool(data_ids) == everything:
+        fail("give entry ids, or --all")
+    with reached(url, data) as access:
+        wanted = list(access.entries()) if everything else list(data_ids)
+        with click.progressbar(wanted, label="reprocessing", show_pos=True) as entries:
+            for data_id in entries:
+                access.reprocess(data_id)
+        click.echo(f"{len(wanted)} entries reprocessed")
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
+@where
+def status(as_json: bool, url: str | None, data: Path | None) -> None:
+    """Tell what the daemon is doing; status 1 when something needs a person."""
+    with reached(url, data) as access:
+        state = access.status()
+        click.echo(json.dumps(state, default=str) if as_json else "\n".join(status_lines(state)))
+        if not state.get("healthy", True):
+            raise SystemExit(1)
+
+
+def entry_lines(document: Mapping[str, Any]) -> list[str]:
+    """Lines that show a GET /oes document."""
+    metadata = document["spectral_metadata"]
+    head = f"{document['data_id']}  {document['id']}  {metadata.get('model', '')} {metadata.get('device', '')}".rstrip()
+    lines = [head + ("  SIMULATED" if metadata.get("simulated") else "")]
+    if "taken_at" in metadata:
+        lines.append(f"taken {metadata['taken_at']}, {metadata['integration_us'] / 1000:g} ms x {metadata['scans']}")
+    lines += [f"warning: {warning}" for warning in metadata.get("warnings", [])]
+    lines += [
+        f"orphaned choice: {o['candidate_key']} at {o['wavelength_nm']:.2f} nm has no peak any more"
+        for o in metadata.get("orphaned_overrides", [])
+    ]
+    return lines + peak_lines(document["elements"], document["detected_peaks"])
+
+
+def status_lines(state: Mapping[str, Any]) -> list[str]:
+    """Lines that show the daemon's state."""
+    if "tally" not in state:
+        return [state["state"], *state["summary"]]
+    mood = "all is well" if state["healthy"] else "NEEDS ATTENTION"
+    lines = [f"oesd {state['version']}: {mood}; up {state['uptime_s']:.0f} s; data in {state['data_dir']}"]
+    lines += ["SIMULATED: virtual spectrometers"] if state["simulated"] else []
+    lines += [_spectrometer_line(unit) for unit in state["spectrometers"]] or ["no spectrometer is plugged in"]
+    lines += [f"problem: {place}: {problem}" for place, problem in state["problems"].items()]
+    tally = state["tally"]
+    lines.append(", ".join(f"{name} {tally[name]}" for name in ("captured", "stored", "processed", "confirmed")))
+    lines += [f"lost: {slots} ({reason})" for reason, slots in tally["lost"].items()]
+    upload = state["upload"]
+    return [
+        *lines,
+        f"upload: {upload.get('state', 'on')}" + (f": {upload['last_error']}" if upload.get("last_error") else ""),
+    ]
+
+
+def _upload_line(upload: Mapping[str, Any]) -> str:
+    trouble = upload.get("blocked") or upload.get("last_error") or ""
+    return f"upload: {upload['endpoint']}{': ' if trouble else ''}{trouble}" if "endpoint" in upload else "upload: off"
+
+
+def _spectrometer_line(unit: Mapping[str, Any]) -> str:
+    detail = f": {unit['detail']}" if unit["detail"] else ""
+    saturated = f", {unit['saturated_pixels']} pixels saturated" if unit["saturated_pixels"] else ""
+    return f"{unit['name']} ({unit['model']}): {unit['state']}{detail}, {unit['captures']} captures{saturated}"

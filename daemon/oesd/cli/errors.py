@@ -1,0 +1,48 @@
+"""Errors of the user's world end a command with one line on stderr and status 2; a traceback never reaches a user."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+USAGE = 2
+_DEFECT = 70  # EX_SOFTWARE of sysexits.h: never mistaken for a mistake of the user
+_INTERRUPTED = 130
+
+
+@contextmanager
+def as_one_line() -> Iterator[None]:
+    """Turn errors into one line and an exit status; what is not expected names itself a defect of oesd."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.show()
+        sys.exit(USAGE)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output (head, less) has gone: nothing is wrong. Python must not flush into it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        # The top of the process. OESD_TRACEBACK is for whoever mends it.
+        if os.environ.get("OESD_TRACEBACK"):
+            raise
+        fail(f"defect in oesd: {type(error).__name__}: {error} (OESD_TRACEBACK=1 shows where)", _DEFECT)
+
+
+def fail(message: str, status: int = USAGE) -> None:
+    """Write one line to stderr and end with a status."""
+    click.echo("oesd: " + " ".join(message.split()), err=True)
+    sys.exit(status)
+
+
+def expected() -> tuple[type[Exception], ...]:
+    """Errors whose text is one line for a person, of all rooms that a service is made of."""
+    from oesd.service import expected_errors
+
+    return expected_errors()

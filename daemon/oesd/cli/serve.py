@@ -1,0 +1,155 @@
+"""``oesd run``, ``oesd simulate``, ``oesd hub``: the commands that stay."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+import threading
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from oesd.cli.errors import expected, fail
+from oesd.config import Config, ConfigError, HubSection, WebSection, load_config, parse_duration_us
+
+if TYPE_CHECKING:
+    from oesd.service import Service
+
+DEFAULT_CONFIG = Path("/etc/oesd/oesd.toml")
+_PORT = click.IntRange(0, 65535)
+_INCOMPLETE = 1
+
+
+class DurationType(click.ParamType[float]):
+    """A duration with its unit, as in the configuration; seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds of ``20s``, ``"1.5 h"``; ``0`` is not a duration to run for."""
+        try:
+            seconds = parse_duration_us(value) / 1e6
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        if seconds <= 0:
+            self.fail("must be longer than nothing", param, ctx)
+        return seconds
+
+
+@click.command()
+@click.option("--config", "config_file", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
+def run(config_file: Path) -> None:
+    """Run the daemon until it is told to stop (SIGTERM, Ctrl-C). SIGHUP reads the configuration again."""
+    from oesd.service import Service, check
+
+    config = _loaded(config_file)
+    service = Service(config)
+
+    def reload() -> Config:
+        try:
+            fresh = load_config(config_file)
+            check(fresh)
+        except ConfigError as error:
+            click.echo(f"oesd: not reloaded: {error}", err=True)
+            return config
+        return fresh
+
+    signal.signal(signal.SIGHUP, lambda *_: service.ask_to_reload(reload))
+    _serve(service, None)
+
+
+@click.command()
+@click.option("--for", "for_s", type=DurationType(), help='End after this time, such as "20s".')
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory; a new one by default.")
+@click.option("--port", type=_PORT, help="Port of the page; 8520, or any free one when that is in use.")
+@click.option("--hub-port", type=_PORT, help="Port of the hub; 8530, or any free one when that is in use.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Another simulated configuration.")
+def simulate(
+    for_s: float | None, data: Path | None, port: int | None, hub_port: int | None, config_file: Path | None
+) -> None:
+    """Run everything on virtual spectrometers: a first look, a demonstration, a test of a configuration.
+
+    The spectra are measured, stored, analysed, and forwarded to a hub on this machine, by the same code as on a lab PC.
+    """
+    from oesd.service import Service, free_port
+
+    config = _loaded(config_file) if config_file else _shipped("simulated.toml")
+    if not config.simulation.enabled:
+        fail(f"{config_file}: [simulation] enabled must be true for oesd simulate")
+    directory = data or Path(tempfile.mkdtemp(prefix="oesd-simulated-"))
+    ports = [p if p is not None else free_port(wanted) for p, wanted in ((port, 8520), (hub_port, 8530))]
+    config = config.model_copy(
+        update={
+            "data_dir": directory,
+            "web": WebSection(host=config.web.host, port=ports[0]),
+            "hub": config.hub.model_copy(update={"port": ports[1]}),
+        }
+    )
+    _serve(Service(config), for_s, summarise=True)
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), default=Path("oesd-hub"), show_default=True)
+@click.option("--port", type=_PORT, default=8530, show_default=True)
+@click.option("--api-key-file", type=click.Path(path_type=Path), help="Key of the clients; made in DATA when absent.")
+def hub(data: Path, port: int, api_key_file: Path | None) -> None:
+    """Serve the OES API on this machine: clients upload spectra, the hub stores and analyses them."""
+    from oesd.service import serve_hub, set_up_logging
+
+    set_up_logging()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        serve_hub(HubSection(enabled=True, port=port, key_file=api_key_file), data, stop)
+    except expected() as error:
+        fail(str(error))
+
+
+def _loaded(path: Path) -> Config:
+    from oesd.service import check
+
+    try:
+        config = load_config(path)
+        check(config)
+    except ConfigError as error:
+        fail(str(error))
+        raise
+    return config
+
+
+def _shipped(name: str) -> Config:
+    """Configuration that travels with the program; in a checkout it stands in config/."""
+    with as_file(files("oesd") / "share" / name) as packed:
+        checkout = Path(__file__).parents[3] / "config" / name
+        return load_config(packed if packed.exists() else checkout)
+
+
+def _serve(service: Service, for_s: float | None, *, summarise: bool = False) -> None:
+    from oesd.service import set_up_logging
+
+    set_up_logging()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: service.ask_to_stop())
+    try:
+        service.start()
+    except expected() as error:
+        fail(str(error))
+    try:
+        sound = service.supervise(for_s)
+        complete = _summarise(service) if summarise else True
+    finally:
+        service.stop()
+    if not (sound and complete):
+        raise SystemExit(_INCOMPLETE)
+
+
+def _summarise(service: Service) -> bool:
+    click.echo("ending: every spectrum is brought home ...", err=True)
+    summary = service.drain()
+    for line in summary.lines():
+        click.echo(line)
+    click.echo(f"data in {service.data_dir}")
+    return summary.complete

@@ -1,0 +1,394 @@
+"""Capture -> raw stored -> engine -> result stored, ready to be forwarded.
+
+``accept`` is called by the acquisition threads and only queues; one thread of its own analyses. What that thread does
+not keep up with, or what a crash interrupted, is found again in the store: an entry without a result is work to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from oesd import __version__
+from oesd.engine.analyze import analyze_measurement
+from oesd.engine.errors import SpectrumError
+from oesd.formats import upload_name, write_columns, write_document
+from oesd.model import Capture, Entry, Kind, Loss, Recipe, Result, SpectrumFile, new_id, utc_text
+from oesd.store import Store, StoreDamaged, StoreError
+
+log = logging.getLogger(__name__)
+
+_WAITING = 1_000
+"""Entries kept in memory for analysis; beyond that they wait in the store alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The one self-describing file that an entry is forwarded as."""
+
+    name: str
+    data: bytes
+    sha256: str
+    revision: int | None
+
+
+class Processing:
+    """Everything between a capture and its stored result.
+
+    Parameters
+    ----------
+    store : Store
+        Where all of it is kept.
+    recipe : Recipe
+        The recipe of every analysis.
+    upload : bool
+        Whether entries are to be forwarded.
+    beat : callable
+        Called with a name and the seconds within which it will be called again.
+    done : callable
+        Called after each stored result (wakes the forwarder).
+    name : str
+        Name of the thread and of its beats.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        recipe: Recipe,
+        *,
+        upload: bool,
+        beat: Callable[[str, float], None],
+        done: Callable[[], None] = lambda: None,
+        name: str = "processing",
+    ) -> None:
+        self._store = store
+        self._recipe = recipe
+        self._upload = upload
+        self._beat = beat
+        self._done = done
+        self._waiting: queue.Queue[str] = queue.Queue(_WAITING)
+        self._queued: set[str] = set()
+        self._backlog = threading.Event()
+        self._backlog.set()
+        self._stop = threading.Event()
+        self._losses = _Losses(store)
+        self._backgrounds = _Backgrounds(store)
+        self._name = name
+        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread; entries that an earlier process left without a result come first."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the analysis at hand and end the thread; what still waits is found again at the next start."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(30)
+        self._losses.flush()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def idle(self) -> bool:
+        """Whether every stored entry has its result or its reason."""
+        return self._waiting.empty() and not self._store.unprocessed(1)
+
+    # -- from the acquisition threads --------------------------------------------------------------------------------
+
+    def accept(self, capture: Capture) -> str:
+        """Queue a capture for storing; returns "" or the reason why it cannot be taken over."""
+        entry = self._backgrounds.entry_for(capture) if capture.kind is Kind.SAMPLE else None
+        try:
+            saved = self._store.save_capture(capture, entry, upload=self._upload)
+        except StoreError as error:
+            log.error("%s: a %s could not be stored: %s", capture.device.name, capture.kind, error)
+            return "not stored"
+        saved.add_done_callback(lambda future: self._stored(capture, entry, future))
+        return ""
+
+    def lose(self, loss: Loss) -> None:
+        """Queue a loss for the ledger."""
+        self._losses.add(loss)
+
+    def _stored(self, capture: Capture, entry: Entry | None, future: Future[None]) -> None:
+        """Runs in the store's writer thread, after the commit or its failure."""
+        error = future.exception()
+        if error is not None:
+            log.error("%s: a %s could not be stored: %s", capture.device.name, capture.kind, error)
+            self._losses.add(_loss_of(capture, error))
+            return
+        self._losses.flush_soon()
+        if entry is None:
+            self._backgrounds.stored(capture)
+        else:
+            self._enqueue(entry.data_id)
+
+    def _enqueue(self, data_id: str) -> None:
+        if data_id in self._queued:
+            return
+        self._queued.add(data_id)
+        try:
+            self._waiting.put_nowait(data_id)
+        except queue.Full:
+            self._queued.discard(data_id)
+            self._backlog.set()
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._beat(self._name, 60.0)
+                self._losses.flush()
+                self._turn()
+        except Exception:
+            # The top of the thread: the supervisor sees that it ended.
+            log.exception("the %s thread failed", self._name)
+
+    def _turn(self) -> None:
+        if self._backlog.is_set() and self._waiting.empty():
+            self._take_up_backlog()
+        try:
+            data_id = self._waiting.get(timeout=0.25)
+        except queue.Empty:
+            return
+        self._queued.discard(data_id)
+        try:
+            self.process(data_id)
+        except StoreDamaged as error:
+            log.error("entry %s: %s", data_id, error)
+            self._store.fail_result(data_id, str(error))
+        except StoreError as error:
+            # A full disk, most likely: the entry stays without a result and is found again.
+            log.error("entry %s has no result yet: %s", data_id, error)
+            self._backlog.set()
+            self._stop.wait(1.0)
+
+    def _take_up_backlog(self) -> None:
+        behind = self._store.unprocessed(_WAITING // 2)
+        if not behind:
+            self._backlog.clear()
+        for data_id in behind:
+            self._enqueue(data_id)
+
+    def process(self, data_id: str, recipe: Recipe | None = None) -> Result | None:
+        """Analyse an entry and store the result as its next revision; None when the engine refuses the spectrum.
+
+        Raises
+        ------
+        StoreError
+            When the entry is unknown or the result cannot be stored.
+        """
+        measurement = self._store.measurement(data_id)
+        if measurement is None:
+            raise StoreError(f"no entry {data_id}")
+        try:
+            analysis = analyze_measurement(measurement, recipe or self._recipe)
+        except SpectrumError as error:
+            self._store.fail_result(data_id, str(error)).result()
+            self._done()
+            return None
+        result = self._store.save_result(data_id, analysis, self.metadata(data_id)).result()
+        self._done()
+        return result
+
+    def use(self, recipe: Recipe) -> None:
+        """Analyse with another recipe from now on."""
+        self._recipe = recipe
+
+    def reprocess(self, data_id: str) -> Result | None:
+        """Analyse again with today's engine and recipe; overrides stay."""
+        return self.process(data_id)
+
+    def ingested(self, data_id: str) -> None:
+        """A file has become an entry of the hub: analyse it next."""
+        self._enqueue(data_id)
+
+    # -- what others are told of an entry ----------------------------------------------------------------------------
+
+    def metadata(self, data_id: str) -> dict[str, Any]:
+        """Build the ``spectral_metadata`` of an entry: of its capture, or what its file's header says."""
+        entry = self._store.entry(data_id)
+        sample = self._store.capture(entry.sample_id) if entry else None
+        if entry is None or sample is None:
+            spectrum = self._store.spectrum_file(data_id)
+            return {} if spectrum is None else _file_metadata(spectrum)
+        return {**_capture_metadata(sample), **_choice_metadata(entry), "oesd_version": __version__}
+
+    def render(self, data_id: str, form: Literal["columns", "json"]) -> Rendered:
+        """Build the file that an entry is forwarded as, from its latest result; the same state gives the same bytes."""
+        entry = self._store.entry(data_id)
+        sample = self._store.capture(entry.sample_id) if entry else None
+        if entry is None or sample is None:
+            raise StoreError(f"no entry {data_id}")
+        dark, reference = (self._store.capture(r) if r else None for r in (entry.dark_id, entry.reference_id))
+        result = self._store.result(data_id)
+        write = write_columns if form == "columns" else write_document
+        data = write(entry, sample, dark, reference, result)
+        revision = result.revision if result else None
+        return Rendered(upload_name(sample, form), data, hashlib.sha256(data).hexdigest(), revision)
+
+
+class _Backgrounds:
+    """Chooses the dark and the reference of a sample: the latest stored one of the same exposure."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._latest: dict[tuple[str, Kind, int], Capture | None] = {}
+        self._lock = threading.Lock()
+
+    def stored(self, capture: Capture) -> None:
+        """A dark or a reference has been committed and serves from now on."""
+        with self._lock:
+            self._latest[self._key(capture, capture.kind)] = capture
+
+    def entry_for(self, sample: Capture) -> Entry:
+        """Make the entry of a sample."""
+        dark, dark_reason = self._choose(sample, Kind.DARK)
+        reference, reference_reason = self._choose(sample, Kind.REFERENCE)
+        return Entry(
+            data_id=new_id(),
+            sample_id=sample.record_id,
+            dark_id=dark.record_id if dark else None,
+            reference_id=reference.record_id if reference else None,
+            dark_reason=dark_reason,
+            reference_reason=reference_reason,
+            created_at_utc=datetime.now(UTC),
+        )
+
+    def _key(self, capture: Capture, kind: Kind) -> tuple[str, Kind, int]:
+        return (capture.device.name, kind, capture.integration_us)
+
+    def _choose(self, sample: Capture, kind: Kind) -> tuple[Capture | None, str]:
+        key = self._key(sample, kind)
+        with self._lock:
+            known = key in self._latest
+            chosen = self._latest.get(key)
+        if not known:
+            chosen = self._store.latest_capture(sample.device.name, kind, sample.integration_us)
+            with self._lock:
+                chosen = self._latest.setdefault(key, chosen)
+        exposure = f"{sample.integration_us / 1000:g} ms"
+        if chosen is None:
+            return None, f"no {kind} at {exposure}"
+        if chosen.device.pixels != sample.device.pixels:
+            return None, f"the latest {kind} at {exposure} has {chosen.device.pixels} pixels"
+        age_s = (sample.taken_at_utc - chosen.taken_at_utc).total_seconds()
+        return chosen, f"latest {kind} at {exposure}, {age_s:.0f} s old"
+
+
+class _Losses:
+    """Losses on their way to the ledger; kept here, merged, while the store cannot take them (disk full)."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pending: list[Loss] = []
+        self._lock = threading.Lock()
+        self._retry = threading.Event()
+
+    def add(self, loss: Loss) -> None:
+        with self._lock:
+            last = self._pending[-1] if self._pending else None
+            if last is not None and _continues(last, loss):
+                self._pending[-1] = replace(last, slots=last.slots + loss.slots)
+            else:
+                self._pending.append(loss)
+        self._retry.set()
+
+    def flush_soon(self) -> None:
+        if self._pending:
+            self._retry.set()
+
+    def flush(self) -> None:
+        """Write what is pending; what cannot be written stays."""
+        if not self._retry.is_set():
+            return
+        self._retry.clear()
+        with self._lock:
+            losses, self._pending = self._pending, []
+        for index, loss in enumerate(losses):
+            try:
+                self._store.record_loss(loss).result()
+            except StoreError as error:
+                log.error("the ledger cannot be written: %s", error)
+                with self._lock:
+                    self._pending = losses[index:] + self._pending
+                return
+
+
+def _continues(last: Loss, loss: Loss) -> bool:
+    same = (last.device_name, last.run_id, last.kind, last.reason) == (
+        loss.device_name,
+        loss.run_id,
+        loss.kind,
+        loss.reason,
+    )
+    return same and last.first_slot >= 0 and last.first_slot + last.slots == loss.first_slot
+
+
+def _loss_of(capture: Capture, error: BaseException) -> Loss:
+    return Loss(
+        device_name=capture.device.name,
+        run_id=capture.run_id,
+        kind=capture.kind,
+        first_slot=capture.slot,
+        slots=1,
+        reason="not stored",
+        detail=str(error),
+        at_utc=datetime.now(UTC),
+    )
+
+
+def _capture_metadata(sample: Capture) -> Mapping[str, Any]:
+    device = sample.device
+    return {
+        "record_id": sample.record_id,
+        "device": device.name,
+        "serial": device.serial,
+        "model": device.model,
+        "simulated": device.simulated,
+        "calibrated": device.calibrated,
+        "taken_at": utc_text(sample.taken_at_utc),
+        "run_id": sample.run_id,
+        "sequence": sample.sequence,
+        "slot": sample.slot,
+        "integration_us": sample.integration_us,
+        "scans": sample.scans,
+        "boxcar_half_width_px": sample.boxcar_half_width_px,
+        "saturation_counts": device.saturation_counts,
+        "saturated_pixels": int(sample.saturated.sum()),
+        "detector_temperature_c": sample.detector_temperature_c,
+        "board_temperature_c": sample.board_temperature_c,
+        "labels": dict(sample.labels),
+    }
+
+
+def _file_metadata(spectrum: SpectrumFile) -> dict[str, Any]:
+    measured = spectrum.measurement
+    return {
+        **spectrum.metadata,
+        "format": spectrum.format,
+        "record_id": spectrum.record_id,
+        "integration_us": measured.integration_us,
+        "scans": measured.scans,
+        "oesd_version": __version__,
+    }
+
+
+def _choice_metadata(entry: Entry) -> Mapping[str, Any]:
+    return {
+        "dark_id": entry.dark_id,
+        "dark_reason": entry.dark_reason,
+        "reference_id": entry.reference_id,
+        "reference_reason": entry.reference_reason,
+    }

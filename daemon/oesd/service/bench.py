@@ -1,0 +1,81 @@
+"""The bench: the spectrometers that are plugged in and the light before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from oesd.acquisition import CommandLight, Discovery, Light, NoLight, Unit
+from oesd.config import Config
+from oesd_drivers.isolated import IsolatedSpectrometer
+from oesd_drivers.spectrometer import Address, Description, Spectrometer
+from oesd_drivers.usb import plugged
+
+Enlist = Callable[[Spectrometer, Description, Address], Unit | None]
+
+
+class Bench:
+    """Spectrometers behind workers, found by their discovery.
+
+    Parameters
+    ----------
+    backend : str
+        USB backend of the drivers: ``"libusb"`` or ``"virtual"``.
+    light : Light
+        What switches the light of all of them.
+    enlist, beat : callable
+        As :class:`~oesd.acquisition.Discovery` takes them.
+    """
+
+    def __init__(self, backend: str, light: Light, enlist: Enlist, beat: Callable[[str, float], None]) -> None:
+        self.light = light
+        self.boot_id = boot_id()
+        self._worker_environment: dict[str, str] = {}
+        self._discovery = Discovery(
+            lambda: [found.address for found in plugged(backend)],
+            lambda address: IsolatedSpectrometer(address, backend, env=self._worker_environment),
+            enlist,
+            beat,
+        )
+
+    def start(self) -> None:
+        """Find what is plugged in and watch for more."""
+        self._discovery.start()
+
+    def stop(self) -> None:
+        """Let every unit finish and release its spectrometer."""
+        self._discovery.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the discovery runs."""
+        return self._discovery.alive
+
+    def units(self) -> list[Unit]:
+        """All units."""
+        return self._discovery.units()
+
+    def problems(self) -> dict[str, str]:
+        """Spectrometers that cannot be used, each with its reason."""
+        return self._discovery.problems()
+
+    def forget(self, unit: Unit) -> None:
+        """Find the unit's spectrometer anew."""
+        self._discovery.forget(unit)
+
+
+class RealBench(Bench):
+    """What stands beside the chamber."""
+
+    def __init__(self, config: Config, enlist: Enlist, beat: Callable[[str, float], None]) -> None:
+        command = config.light.command
+        light = CommandLight(command, config.light.timeout_us / 1e6) if command else NoLight()
+        super().__init__("libusb", light, enlist, beat)
+
+
+def boot_id() -> str:
+    """Identity of the host's boot, which monotonic times belong to."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+    except OSError:
+        return "unknown"

@@ -1,0 +1,81 @@
+"""What can be told before anything is started."""
+
+from __future__ import annotations
+
+import socket
+
+from oesd.config import Config, ConfigError
+from oesd.engine.lines import line_table
+from oesd.schedule import cron
+from oesd.service.access import AccessError
+from oesd.service.directory import DirectoryError
+from oesd.store import StoreError
+from oesd.upload import UploadError
+from oesd.upload.address import Endpoint
+from oesd.web import CannotListen
+from oesd_drivers.errors import SpectrometerError
+from oesd_drivers.usb import plugged
+from oesd_drivers.virtual import MODELS, SCENES, HostError
+
+
+def check(config: Config) -> None:
+    """Check what only the rooms know: elements, cron expressions, the endpoint, virtual models and scenes.
+
+    Raises
+    ------
+    ConfigError
+        One line for a person.
+    """
+    if config.run.start != "always":
+        cron(config.run.start)
+    unknown = sorted(set(config.identify.elements) - set(line_table().elements))
+    if unknown:
+        raise ConfigError(f"identify.elements: {unknown[0]!r} is no element of the line table")
+    if config.upload.endpoint:
+        try:
+            Endpoint.parse(config.upload.endpoint)
+        except UploadError as error:
+            raise ConfigError(f"upload.endpoint: {error}") from None
+    if config.simulation.enabled:
+        _check_simulation(config)
+
+
+def _check_simulation(config: Config) -> None:
+    section = config.simulation
+    if section.scene not in SCENES:
+        raise ConfigError(f"simulation.scene: unknown scene {section.scene!r}; known: {', '.join(SCENES)}")
+    for model, serial in section.pairs:
+        if model not in MODELS:
+            raise ConfigError(f"simulation.devices: unknown model {model!r}; known: {', '.join(MODELS)}")
+        if not (serial.isascii() and len(serial) <= 14):
+            raise ConfigError(f"simulation.devices: serial {serial!r} is not 1 to 14 ASCII characters")
+
+
+def expected_errors() -> tuple[type[Exception], ...]:
+    """Errors whose text is one line for a person: what a command shows without a traceback."""
+    return (
+        AccessError,
+        CannotListen,
+        ConfigError,
+        DirectoryError,
+        HostError,
+        SpectrometerError,
+        StoreError,
+        UploadError,
+    )
+
+
+def free_port(wanted: int) -> int:
+    """Return the wanted loopback port when nobody listens there, else 0, which lets the system choose."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted))
+        except OSError:
+            return 0
+    return wanted
+
+
+def plugged_spectrometers() -> list[tuple[str, str, str]]:
+    """Model, address and port of each spectrometer on USB, without opening any."""
+    return [(found.model, str(found.address), found.address.port) for found in plugged("libusb")]

@@ -1,0 +1,83 @@
+"""The data directory: the token of the local API and the note where the daemon listens."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+_TOKEN = "api-token"  # noqa: S105 - the name of the file, not a token
+_NOTE = "daemon.json"
+
+
+class DirectoryError(Exception):
+    """The data directory cannot be used; one line for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A daemon that has said where it listens."""
+
+    pid: int
+    url: str
+
+
+def make_directory(path: Path) -> None:
+    """Make a directory that only we can enter; one that exists is left as it is.
+
+    Raises
+    ------
+    DirectoryError
+        When it cannot be made or is no directory.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except FileExistsError:
+        raise DirectoryError(f"{path}: is not a directory") from None
+    except OSError as error:
+        raise DirectoryError(f"{path}: the data directory cannot be made: {error.strerror}") from None
+
+
+def secret_file(path: Path) -> str:
+    """Return the secret in a file that only we can read; made on first use."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise DirectoryError(f"{path}: cannot be written: {error.strerror}") from None
+    secret = secrets.token_urlsafe(32)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(secret + "\n")
+    return secret
+
+
+def local_token(directory: Path) -> str:
+    """Return the token that mutations through the local API need."""
+    return secret_file(directory / _TOKEN)
+
+
+def note_running(directory: Path, url: str) -> None:
+    """Say where this daemon listens."""
+    temporary = directory / f"{_NOTE}.new"
+    temporary.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+    temporary.replace(directory / _NOTE)
+
+
+def forget_running(directory: Path) -> None:
+    """Take the note back."""
+    (directory / _NOTE).unlink(missing_ok=True)
+
+
+def running(directory: Path) -> Running | None:
+    """Where the daemon of this directory listens, None when none has said so or its process is gone."""
+    try:
+        note = json.loads((directory / _NOTE).read_text(encoding="utf-8"))
+        os.kill(note["pid"], 0)
+        return Running(note["pid"], note["url"])
+    except PermissionError:
+        return Running(note["pid"], note["url"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

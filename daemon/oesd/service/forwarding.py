@@ -1,0 +1,84 @@
+"""The forwarder's thread: where it forwards to, what it forwards, and how it is stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from oesd.config import Config
+from oesd.processing import Processing
+from oesd.service.hub import HubService
+from oesd.store import Store
+from oesd.upload import Forwarder, OesApi, RenderedFile, load_key
+
+_STOP_S = 20.0
+
+
+class Forwarding:
+    """Forwards a store's outbox to one OES API in a thread of its own.
+
+    Parameters
+    ----------
+    config : Config
+        Its [upload] section counts.
+    endpoint, key_file : str, Path
+        The API and the file of its key.
+    store : Store
+        Whose outbox is drained.
+    """
+
+    def __init__(self, config: Config, endpoint: str, key_file: Path, store: Store) -> None:
+        section = config.upload
+        self.endpoint = endpoint
+        self._store = store
+        self._form = section.format
+        self._api = OesApi(endpoint, load_key(key_file), bucket_hosts=section.bucket_hosts, proxy=section.proxy or None)
+        self._stop = threading.Event()
+
+    @classmethod
+    def of(cls, config: Config, hub: HubService | None, store: Store) -> Forwarding | None:
+        """Forward to the configured endpoint, else to the hub inside this process, else nowhere."""
+        if config.upload.endpoint and config.upload.key_file is not None:
+            return cls(config, config.upload.endpoint, config.upload.key_file, store)
+        return cls(config, f"{hub.url}/", hub.key_file, store) if hub else None
+
+    def render_with(self, processing: Processing) -> None:
+        """Take the files from this room."""
+
+        def render(data_id: str) -> RenderedFile:
+            made = processing.render(data_id, self._form)
+            return RenderedFile(made.name, made.data, made.sha256, made.revision)
+
+        self._forwarder = Forwarder(self._store, self._api, render)
+        self._thread = threading.Thread(target=self._forwarder.run, args=(self._stop,), name="forwarder", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the request at hand; what is under way goes on at the next start."""
+        self._stop.set()
+        self._forwarder.wake()
+        self._thread.join(_STOP_S)
+        self._api.close()
+
+    def wake(self) -> None:
+        """Look at the outbox now."""
+        self._forwarder.wake()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def idle(self) -> bool:
+        """Whether everything that can arrive has arrived and was confirmed."""
+        tally = self._store.tally()
+        return tally.pending == 0 and tally.uploaded == tally.confirmed
+
+    def state(self) -> Mapping[str, Any]:
+        """State of the forwarding, for people."""
+        return {"endpoint": self.endpoint, **self._forwarder.state()}
