@@ -1,0 +1,95 @@
+"""From the bytes of a spectrum to the counts the ADC gave, for every family.
+
+pyseabreeze's own ``get_intensities`` scales counts to full range, gives floats and never looks at the sync byte; these
+are the same byte orders (``seabreeze/pyseabreeze/features/spectrometer.py``) without that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import Reopen
+
+SYNC_BYTE = 0x69
+_BLOCK = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How a spectrum lies in its bytes.
+
+    Attributes
+    ----------
+    skip : int
+        Bytes of metadata before the first pixel.
+    width : int
+        Bytes of a pixel, little endian.
+    sync : bool
+        One byte 0x69 follows the pixels.
+    flip : int
+        Pixels are XORed with this: an ADC that counts from the middle.
+    interleaved : bool
+        Blocks of 64 low bytes, then 64 high bytes.
+    mask : int
+        Bits of a pixel that count.
+    """
+
+    skip: int = 0
+    width: int = 2
+    sync: bool = False
+    flip: int = 0
+    interleaved: bool = False
+    mask: int = 0xFFFFFFFF
+
+    def size(self, pixels: int) -> int:
+        """Bytes of a whole spectrum."""
+        return self.skip + pixels * self.width + self.sync
+
+
+_OOI = Layout(sync=True)
+_OLD = Layout(sync=True, interleaved=True, mask=0x0FFF)
+_OBP2 = Layout(skip=32)
+
+#: By pyseabreeze's model name; OOI devices not named here send the plain form, OBP devices likewise.
+_BY_MODEL = {
+    "USB2000": _OLD,
+    "HR2000": _OLD,
+    "USB650": _OLD,
+    "ADC1000-USB": Layout(sync=True, interleaved=True),
+    "HR4000": Layout(sync=True, flip=0x2000),
+    "HR2000PLUS": Layout(sync=True, flip=0x2000),
+    "QE65000": Layout(sync=True, flip=0x8000),
+    "NIRQUEST512": Layout(sync=True, flip=0x8000),
+    "NIRQUEST256": Layout(sync=True, flip=0x8000),
+    "JAZ": Layout(),
+    "QEPRO": Layout(skip=32, width=4),
+    **dict.fromkeys(("ST", "SR2", "SR4", "SR6", "HR2", "HR4", "HR6"), _OBP2),
+    **dict.fromkeys(("STS", "SPARK", "VENTANA", "HDX"), Layout()),
+}
+
+
+def layout_of(model: str) -> Layout:
+    """Layout of the spectra of a model, by pyseabreeze's name for it."""
+    return _BY_MODEL.get(model, _OOI)
+
+
+def decode(raw: bytes, layout: Layout, pixels: int) -> NDArray[np.uint32]:
+    """Counts of one scan, shape (pixels,).
+
+    Raises
+    ------
+    Reopen
+        The length or the sync byte is wrong: this is not, or not only, the spectrum that was asked for.
+    """
+    if len(raw) != layout.size(pixels):
+        raise Reopen(f"a spectrum of {len(raw)} bytes came where {layout.size(pixels)} were due")
+    if layout.sync and raw[-1] != SYNC_BYTE:
+        raise Reopen(f"the sync byte of a spectrum is 0x{raw[-1]:02x}, not 0x{SYNC_BYTE:02x}")
+    body = np.frombuffer(raw, dtype=np.uint8, offset=layout.skip, count=pixels * layout.width)
+    if layout.interleaved:
+        body = np.ascontiguousarray(body.reshape(-1, 2, _BLOCK).transpose(0, 2, 1)).reshape(-1)
+    words = body.view(np.dtype(f"<u{layout.width}")).astype(np.uint32)
+    return (words & np.uint32(layout.mask)) ^ np.uint32(layout.flip)
