@@ -44,7 +44,7 @@ def test_every_family_describes_itself(opened, model):
     assert 0 < told.integration_min_us < told.integration_max_us
 
 
-@pytest.mark.parametrize("model", ["USB2000+", "FLAME-S", "USB4000", "STS", "SR4"])
+@pytest.mark.parametrize("model", ["USB2000+", "FLAME-S", "USB4000", "STS", "QE-PRO", "SR4"])
 def test_saturation_is_the_adcs_own(opened, model):
     _, _, told = opened(model)
     assert told.saturation_counts == VIRTUAL[model].detector.saturation_counts

@@ -35,6 +35,11 @@ class FrameClock:
         else:
             self._next_s = integration_s
 
+    @property
+    def ordered_s(self) -> float:
+        """The integration time ordered last."""
+        return self.integration_s if self._next_s is None else self._next_s
+
     def request(self, now_s: float) -> tuple[float, float]:
         """Return when the running frame is ready, and its integration time, both in s."""
         self._advance(now_s)

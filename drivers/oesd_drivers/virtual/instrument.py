@@ -71,6 +71,11 @@ class Instrument:
         """Of the frame running now."""
         return self._clock.integration_s
 
+    @property
+    def ordered_integration_s(self) -> float:
+        """What was ordered last, for frames to come."""
+        return self._clock.ordered_s
+
     def power_on(self, now_s: float) -> None:
         """Settings after plugging in. A cooled detector comes up cold, so that frames depend on the seed alone."""
         self.trigger_mode, self.lamp_on, self.cooler_on, self._waiting = 0, False, self.model.detector.cooled, 0

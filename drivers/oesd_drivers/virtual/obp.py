@@ -132,6 +132,10 @@ class ObpFirmware:
     def _to_host(self, data: bytes, ready_s: float) -> Answer:
         return Answer(self.instrument.model.wire.spectrum_parts[0][0], data, ready_s)
 
+    def _integration(self) -> bytes:
+        """The time ordered last, also while a frame of the one before still runs."""
+        return struct.pack("<L", round(self.instrument.ordered_integration_s * 1e6))
+
     def _set_integration(self, data: bytes, now_s: float) -> None:
         self.instrument.set_integration(struct.unpack_from("<L", data)[0], now_s)
 
@@ -161,6 +165,8 @@ class Obp1Firmware(ObpFirmware):
             0x00180101: lambda data, now_s: _nth(wavelengths, data[0] if data else 0),
             0x00181100: lambda data, now_s: bytes((len(nonlinearity),)),
             0x00181101: lambda data, now_s: _nth(nonlinearity, data[0] if data else 0),
+            0x001010A0: lambda data, now_s: struct.pack("<L", instrument.model.detector.saturation_counts),
+            0x00110000: lambda data, now_s: self._integration(),
             0x00400001: lambda data, now_s: struct.pack("<f", instrument.board_temperature_c),
         }
         self.orders = {0x00110010: self._set_integration, 0x00110110: self._set_trigger}
@@ -195,6 +201,7 @@ class Obp2Firmware(ObpFirmware):
             0x00000100: lambda data, now_s: self.serial,
             0x00001100: lambda data, now_s: _floats(instrument.optics.wavelength_coefficients),
             0x00001200: lambda data, now_s: _floats(detector.nonlinearity),
+            0x00000C00: lambda data, now_s: self._integration(),
             0x00001D00: lambda data, now_s: struct.pack("<H", detector.adc_max),
             0x00011D00: lambda data, now_s: struct.pack("<H", detector.saturation_counts),
         }
