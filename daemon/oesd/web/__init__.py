@@ -1,0 +1,8 @@
+"""HTTP: the daemon's local API and page, and an OES API server of our own (the hub); see README.md of this folder."""
+
+from oesd.web.api import create_api
+from oesd.web.bucket import Bucket
+from oesd.web.hub import Hub, create_hub
+from oesd.web.server import CannotListen, PortInUse, Server
+
+__all__ = ["Bucket", "CannotListen", "Hub", "PortInUse", "Server", "create_api", "create_hub"]

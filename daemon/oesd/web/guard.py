@@ -1,0 +1,76 @@
+"""The door of an application: exact Host, no foreign Origin, security headers on every answer.
+
+Against DNS rebinding the Host header must name this very listener. Against
+cross-site requests every mutation with an Origin that is not our own page is
+refused, and no CORS header is ever sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from oesd.web.answers import JsonAnswer
+
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+SECURITY_HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+class Guard:
+    """ASGI middleware that keeps foreign sites away from a local service.
+
+    Parameters
+    ----------
+    hosts : iterable of str
+        Host header values accepted beside the loopback names of the listening port, exact (``"chamber3.lab:8520"``).
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str] = ()) -> None:
+        self._app = app
+        self._hosts = frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an allowed request on; answer 421 or 403 otherwise."""
+        if scope["type"] != "http":
+            return
+        refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, _with_headers(send))
+
+    def _refusal(self, scope: Scope) -> JsonAnswer | None:
+        headers = Headers(scope=scope)
+        host = headers.get("host", "").lower()
+        if len(headers.getlist("host")) != 1 or host not in self._hosts | _loopback_names(scope):
+            return JsonAnswer({"detail": "this host name is not served here"}, 421)
+        origins = headers.getlist("origin")
+        if scope["method"] not in SAFE_METHODS and any(origin.lower() != f"http://{host}" for origin in origins):
+            return JsonAnswer({"detail": "requests from other sites are refused"}, 403)
+        return None
+
+
+def _loopback_names(scope: Scope) -> frozenset[str]:
+    port = scope["server"][1]
+    names = ("127.0.0.1", "localhost", "[::1]")
+    return frozenset(f"{name}:{port}" for name in names) | (frozenset(names) if port == 80 else frozenset())
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers

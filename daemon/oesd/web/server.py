@@ -1,0 +1,215 @@
+"""uvicorn in one thread, on a socket of our own.
+
+The socket is bound before the thread exists, so that a port in use is an error
+of the caller and not a line in a log. No signal handlers, no access log, no
+reverse-proxy headers; limits on the size and the age of a request's head.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import socket
+import threading
+from contextlib import suppress
+from functools import partial
+from typing import Any, cast
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_LIMIT_BYTES = 16 * 1024
+START_DEADLINE_S = 10.0
+STOP_GRACE_S = 1
+STOP_DEADLINE_S = 5.0
+
+_log = logging.getLogger(__name__)
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on; the message is one line for a person."""
+
+
+class PortInUse(CannotListen):
+    """Another program listens there: choose another port."""
+
+
+class Server:
+    """An ASGI application served on one address by one thread.
+
+    Parameters
+    ----------
+    app : ASGI application
+    host : str
+        Address to listen on. Anything but loopback is the caller's decision.
+    port : int
+        0 lets the system choose; :attr:`port` tells which one.
+    max_connections : int
+        Connections beyond this get 503 at once.
+    option : str
+        What a person gives to choose another port; named in the error.
+    head_deadline_s : float
+        A connection whose request head takes longer is closed (slowloris).
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        *,
+        max_connections: int = 32,
+        option: str = "--port",
+        head_deadline_s: float = 10.0,
+    ) -> None:
+        self.host = host
+        self._app = app
+        self._wanted_port = port
+        self._max_connections = max_connections
+        self._option = option
+        self._head_deadline_s = head_deadline_s
+        self._socket: socket.socket | None = None
+        self._uvicorn: _Uvicorn | None = None
+        self._thread: threading.Thread | None = None
+        self._port = 0
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; 0 before :meth:`start`."""
+        return self._port
+
+    def start(self) -> None:
+        """Listen, and return when requests are answered.
+
+        Raises
+        ------
+        PortInUse
+            Another program listens on the port.
+        CannotListen
+            The address is not ours, or the port needs more rights.
+        """
+        self._socket = _listen(self.host, self._wanted_port, self._option)
+        self._port = int(self._socket.getsockname()[1])
+        self._uvicorn = _Uvicorn(self._settings())
+        self._thread = threading.Thread(
+            target=self._uvicorn.run, args=([self._socket],), name=f"web-{self._port}", daemon=True
+        )
+        self._thread.start()
+        if not self._uvicorn.ready.wait(START_DEADLINE_S):
+            self.stop()
+            raise CannotListen(f"the web server on {self.host} port {self._port} did not start")
+
+    def ask_to_stop(self) -> None:
+        """Begin to stop without waiting: several servers stop in the time of one."""
+        if self._uvicorn is not None:
+            self._uvicorn.leave()
+
+    def stop(self) -> None:
+        """Close every connection and join the thread, within a few seconds; harmless when not started."""
+        if self._thread is None or self._socket is None:
+            return
+        self.ask_to_stop()
+        self._thread.join(STOP_DEADLINE_S)
+        if self._thread.is_alive():
+            _log.warning("the web server on port %d did not stop within %.0f s", self._port, STOP_DEADLINE_S)
+        self._socket.close()
+        self._uvicorn = self._thread = self._socket = None
+
+    def _settings(self) -> uvicorn.Config:
+        return uvicorn.Config(
+            cast(Any, self._app),
+            loop="asyncio",
+            http=cast(Any, partial(_ImpatientH11, self._head_deadline_s)),
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="warning",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=self._max_connections,
+            timeout_keep_alive=5,
+            timeout_graceful_shutdown=STOP_GRACE_S,
+            h11_max_incomplete_event_size=HEAD_LIMIT_BYTES,
+        )
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn that says when it serves, leaves at once, and wakes once a second instead of ten times."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.ready = threading.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._left = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._loop = asyncio.get_running_loop()
+        self.ready.set()
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):  # keeps the Date header
+            with suppress(TimeoutError):
+                async with asyncio.timeout(1.0):
+                    await self._left.wait()
+
+    def leave(self) -> None:
+        """End the loop; called by another thread, and possibly when it has ended already."""
+        self.should_exit = True
+        if self._loop is not None:
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._left.set)
+
+
+class _ImpatientH11(H11Protocol):
+    """HTTP/1.1 that closes a connection whose request head takes too long."""
+
+    def __init__(self, head_deadline_s: float, **given: Any) -> None:
+        super().__init__(**given)
+        self._head_deadline_s = head_deadline_s
+        self._head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self._watch_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._disarm()
+        super().connection_lost(exc)
+
+    def _watch_head(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._disarm()
+        elif self._head_timer is None:
+            self._head_timer = self.loop.call_later(self._head_deadline_s, self.transport.close)
+
+    def _disarm(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+
+def _listen(host: str, port: int, option: str) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as problem:
+        raise CannotListen(f"{host!r} is not an address of this computer: {problem.strerror or problem}") from problem
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(128)
+    except OSError as problem:
+        listener.close()
+        if problem.errno == errno.EADDRINUSE:
+            raise PortInUse(f"port {port} is in use on {host}; choose another with {option}") from problem
+        raise CannotListen(f"cannot listen on port {port} of {host}: {problem.strerror}") from problem
+    return listener

@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.routing import Route
+from tests.daemon.web import spectra
+
+from oesd.model import Kind
+from oesd.store import Store
+from oesd.web import Hub, Server, create_api
+
+TOKEN = "local-token-0123456789"
+KEY = "hub-key-0123456789"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "data") as opened:
+        yield opened
+
+
+@dataclass
+class Daemon:
+    """What the API is told by the daemon, changeable by a test."""
+
+    status: dict[str, Any] = field(default_factory=dict)
+    healthy: bool = True
+    reprocessed: list[str] = field(default_factory=list)
+    captured: list[tuple[Kind, str]] = field(default_factory=list)
+    answers_left: int = 1_000_000
+
+    def tell(self) -> dict[str, Any]:
+        self.answers_left -= 1
+        if self.answers_left < 0:
+            raise RuntimeError("out of order")
+        return self.status
+
+    def capture(self, kind: Kind, name: str) -> list[str]:
+        self.captured.append((kind, name))
+        return ["chamber-a"] if name in ("", "chamber-a") else []
+
+
+@dataclass
+class Api:
+    """The daemon's API, served."""
+
+    url: str
+    port: int
+    daemon: Daemon
+    client: httpx.Client
+
+
+@contextmanager
+def served(store: Store, more_routes: Iterable[Route] = ()) -> Iterator[Api]:
+    daemon = Daemon()
+    app = create_api(
+        store,
+        status=daemon.tell,
+        healthy=lambda: daemon.healthy,
+        token=TOKEN,
+        reprocess=daemon.reprocessed.append,
+        capture=daemon.capture,
+        hosts=["chamber3.lab:8520"],
+    )
+    app.router.routes.extend(more_routes)
+    server = Server(app)
+    server.start()
+    url = f"http://127.0.0.1:{server.port}"
+    with httpx.Client(base_url=url, trust_env=False) as client:
+        try:
+            yield Api(url, server.port, daemon, client)
+        finally:
+            server.stop()
+
+
+@pytest.fixture
+def api(store: Store) -> Iterator[Api]:
+    with served(store) as running:
+        yield running
+
+
+def engine_for(store: Store) -> Callable[[str], None]:
+    """The engine's part, done at once: a result for every new entry."""
+
+    def process(data_id: str) -> None:
+        measured = store.measurement(data_id)
+        assert measured is not None
+        store.save_result(data_id, spectra.analysis(measured.wavelengths_nm, measured.sample), {}).result()
+
+    return process
+
+
+HubMaker = Callable[..., Hub]
+
+
+@pytest.fixture
+def hub_maker(store: Store, tmp_path: Path) -> Iterator[HubMaker]:
+    """Start hubs over the same directory, one after the other: what a restart is."""
+    running: list[Hub] = []
+
+    def make(ingested: Callable[[str], None] | None = None, **options: Any) -> Hub:
+        while running:
+            running.pop().stop()
+        settings: dict[str, Any] = {"key": KEY, "parse": spectra.parse, "ingested": ingested or engine_for(store)}
+        hub = Hub(store, tmp_path / "hub", **settings | options)
+        hub.start()
+        running.append(hub)
+        return hub
+
+    yield make
+    while running:
+        running.pop().stop()
+
+
+@pytest.fixture
+def hub(hub_maker: HubMaker) -> Hub:
+    return hub_maker()
+
+
+@pytest.fixture
+def client(hub: Hub) -> Iterator[httpx.Client]:
+    """A client with the key."""
+    with httpx.Client(base_url=hub.url, headers={"X-API-KEY": KEY}, trust_env=False) as opened:
+        yield opened
+
+
+@pytest.fixture
+def bucket() -> Iterator[httpx.Client]:
+    """A client without any."""
+    with httpx.Client(trust_env=False) as opened:
+        yield opened

@@ -1,0 +1,221 @@
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+
+import httpx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.daemon.web import spectra
+from tests.daemon.web.conftest import KEY, TOKEN, Api, served
+
+from oesd.model import new_id
+from oesd.store import Store
+
+AUTH = {"X-API-KEY": TOKEN}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """One store and one server for all tests here: each has an entry of its own."""
+    with Store.open(tmp_path_factory.mktemp("oes")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def api(store: Store) -> Iterator[Api]:
+    with served(store) as running:
+        yield running
+
+
+@pytest.fixture
+def entry_id(store: Store) -> str:
+    return spectra.store_spectrum(store, spectra.device())
+
+
+def patch(api: Api, entry_id: str, body: object, **headers: str) -> httpx.Response:
+    return api.client.patch(f"/oes/{entry_id}/peaks", json=body, headers={**AUTH, **headers})
+
+
+class TestGet:
+    def test_has_every_documented_field_with_its_type(self, api: Api, store: Store, entry_id: str) -> None:
+        answer = api.client.get(f"/oes/{entry_id}")
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/json"
+        document = answer.json()
+        assert document["data_id"] == entry_id
+        assert document["id"] == "oes_001"
+        assert document["wavelength_unit"] == "nm"
+        assert document["spectrum_type"] == "sample"
+        assert document["constraint_mode"] == "auto"
+        assert document["constrained_elements"] is None
+        assert document["last_updated"].endswith("Z")
+        assert isinstance(document["spectral_metadata"], dict)
+        result = store.result(entry_id)
+        assert result is not None
+        sample = result.analysis.sample
+        assert document["sample"] == sample.tolist()
+        assert len(document["wavelengths"]) == len(document["dark"]) == len(sample)
+        difference = np.array(document["sample"]) - np.array(document["dark"])
+        assert np.allclose(document["scope_corrected"], difference)
+        assert "reference" not in document  # none was captured
+        first = document["detected_peaks"][0]
+        assert first["peak_id"] == "p1" and isinstance(first["wavelength_nm"], float) and first["element"] == "Al"
+        assert "manual" not in first
+
+    def test_an_entry_without_a_result_is_not_processed_yet(self, api: Api, store: Store) -> None:
+        waiting = spectra.store_spectrum(store, spectra.device(), processed=False)
+        answer = api.client.get(f"/oes/{waiting}")
+        assert (answer.status_code, answer.json()) == (404, {"detail": "not processed yet"})
+
+    def test_an_unknown_entry(self, api: Api) -> None:
+        answer = api.client.get(f"/oes/{new_id()}")
+        assert (answer.status_code, answer.json()) == (404, {"detail": "no such data entry"})
+
+    @settings(max_examples=60, deadline=None)
+    @given(st.text(max_size=60))
+    def test_nothing_but_a_uuid_reaches_the_store(self, api: Api, text: str) -> None:
+        # Sent raw, as a hostile client would; httpx would normalise `..` away.
+        target = "/oes/" + "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "surrogatepass"))
+        assert raw_status(api, target) == 404
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/oes/..", "/oes/../status", "/oes/%2e%2e/status", "/oes/", "/oes/a%00b", "/oes//etc/passwd", "/oes/A1",
+         "/oes/00000000-0000-0000-0000-00000000000G", "/oes/{00000000-0000-0000-0000-000000000000}"],
+    )  # fmt: skip
+    def test_paths_that_try_to_escape(self, api: Api, path: str) -> None:
+        assert raw_status(api, path) == 404
+
+
+class TestPatch:
+    def test_sets_the_chosen_element_and_returns_the_document(self, api: Api, store: Store, entry_id: str) -> None:
+        before = api.client.get(f"/oes/{entry_id}").json()
+        target = next(p for p in before["detected_peaks"] if p["element"] == "Cu")
+        key = target["candidates"][1]["candidate_key"]
+        answer = patch(api, entry_id, {"peak_id": target["peak_id"], "candidate_key": key})
+        assert answer.status_code == 200
+        after = answer.json()
+        changed = next(p for p in after["detected_peaks"] if p["peak_id"] == target["peak_id"])
+        assert changed["element"] == "Fe" and changed["manual"] is True
+        assert after["wavelengths"] == before["wavelengths"] and after["sample"] == before["sample"]
+        others = [p for p in after["detected_peaks"] if p["peak_id"] != target["peak_id"]]
+        assert others == [p for p in before["detected_peaks"] if p["peak_id"] != target["peak_id"]]
+        assert api.client.get(f"/oes/{entry_id}").json() == after
+
+    def test_survives_a_new_result(self, api: Api, store: Store, entry_id: str) -> None:
+        target = next(p for p in api.client.get(f"/oes/{entry_id}").json()["detected_peaks"] if p["element"] == "Ar")
+        key = target["candidates"][1]["candidate_key"]
+        assert patch(api, entry_id, {"peak_id": target["peak_id"], "candidate_key": key}).status_code == 200
+        measured = store.measurement(entry_id)
+        assert measured is not None
+        again = spectra.analysis(measured.wavelengths_nm, measured.sample + 3.0, dark=measured.dark)
+        store.save_result(entry_id, again, {}).result()
+        document = api.client.get(f"/oes/{entry_id}").json()
+        assert document["id"] == "oes_002"
+        kept = next(p for p in document["detected_peaks"] if p["peak_id"] == target["peak_id"])
+        assert kept["element"] == "Fe" and kept["manual"] is True
+
+    def test_a_key_of_no_candidate_lists_the_valid_ones(self, api: Api, entry_id: str) -> None:
+        first = api.client.get(f"/oes/{entry_id}").json()["detected_peaks"][0]
+        answer = patch(api, entry_id, {"peak_id": first["peak_id"], "candidate_key": "Xx_1.0"})
+        assert answer.status_code == 422
+        (item,) = answer.json()["detail"]
+        assert item["loc"] == ["body", "candidate_key"] and item["type"] == "value_error"
+        assert item["ctx"] == {"candidate_keys": [c["candidate_key"] for c in first["candidates"]]}
+        assert "manual" not in api.client.get(f"/oes/{entry_id}").json()["detected_peaks"][0]
+
+    def test_unknown_peak_unknown_entry_unprocessed_entry_no_uuid(self, api: Api, store: Store, entry_id: str) -> None:
+        body = {"peak_id": "p999", "candidate_key": "Ar_763.5"}
+        waiting = spectra.store_spectrum(store, spectra.device(), processed=False)
+        details = {
+            entry_id: "no such peak: 'p999'",
+            new_id(): "no such data entry",
+            waiting: "not processed yet",
+            "p1": "no such data entry",
+        }
+        for wanted, detail in details.items():
+            answer = patch(api, wanted, body)
+            assert (answer.status_code, answer.json()) == (404, {"detail": detail})
+
+    @pytest.mark.parametrize(
+        ("headers", "detail"),
+        [
+            ({}, "missing API key"),
+            ({"X-API-KEY": ""}, "wrong API key"),
+            ({"X-API-KEY": TOKEN[:-1]}, "wrong API key"),
+            ({"X-API-KEY": TOKEN + "0"}, "wrong API key"),
+            ({"X-API-KEY": KEY}, "wrong API key"),
+            ({"X-API-KEY": "é" * 8}, "wrong API key"),
+            ({"Authorization": f"Basic {TOKEN}"}, "missing API key"),
+            ({"Authorization": "Bearer nonsense"}, "wrong API key"),
+        ],
+    )
+    def test_no_or_wrong_key(self, api: Api, entry_id: str, headers: dict[str, str], detail: str) -> None:
+        encoded = {name: value.encode("latin-1") for name, value in headers.items()}
+        body = {"peak_id": "p1", "candidate_key": "Xx_1.0"}
+        answer = httpx.patch(f"{api.url}/oes/{entry_id}/peaks", json=body, headers=encoded)
+        assert (answer.status_code, answer.json()) == (401, {"detail": detail})
+
+    def test_a_bearer_token_will_do(self, api: Api, entry_id: str) -> None:
+        first = api.client.get(f"/oes/{entry_id}").json()["detected_peaks"][0]
+        body = {"peak_id": first["peak_id"], "candidate_key": first["candidates"][0]["candidate_key"]}
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert api.client.patch(f"/oes/{entry_id}/peaks", json=body, headers=headers).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("body", "places"),
+        [
+            ({}, [["body", "peak_id"], ["body", "candidate_key"]]),
+            ({"peak_id": "p1"}, [["body", "candidate_key"]]),
+            ({"peak_id": 1, "candidate_key": None}, [["body", "peak_id"], ["body", "candidate_key"]]),
+            ([], [["body"]]),
+            ("p1", [["body"]]),
+        ],
+    )
+    def test_bad_bodies_name_every_fault(self, api: Api, entry_id: str, body: object, places: object) -> None:
+        answer = patch(api, entry_id, body)
+        assert answer.status_code == 422
+        assert [item["loc"] for item in answer.json()["detail"]] == places
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"{", b"nonsense", b'{"peak_id": NaN}', b"\xff\xfe", b"[" * 30_000, b'{"peak_id": "\\ud800"}']
+    )
+    def test_what_is_no_json(self, api: Api, entry_id: str, content: bytes) -> None:
+        headers = {**AUTH, "Content-Type": "application/json"}
+        answer = api.client.patch(f"/oes/{entry_id}/peaks", content=content, headers=headers)
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["body"]
+
+    @pytest.mark.parametrize(
+        "content_type", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonx"]
+    )
+    def test_only_json_is_taken(self, api: Api, entry_id: str, content_type: str) -> None:
+        headers = {**AUTH, "Content-Type": content_type}
+        answer = api.client.patch(f"/oes/{entry_id}/peaks", content=b"{}", headers=headers)
+        assert answer.status_code == 415
+
+    def test_a_body_too_large_is_refused_whether_or_not_it_says_so(self, api: Api, entry_id: str) -> None:
+        headers = {**AUTH, "Content-Type": "application/json"}
+        large = b'{"peak_id": "' + b"x" * 65_536 + b'"}'
+
+        def in_pieces() -> object:
+            yield from (large[i : i + 8192] for i in range(0, len(large), 8192))
+
+        for content in (large, in_pieces()):
+            answer = api.client.patch(f"/oes/{entry_id}/peaks", content=content, headers=headers)  # type: ignore[arg-type]
+            assert answer.status_code == 413
+
+    @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "GET"])
+    def test_other_methods(self, api: Api, entry_id: str, method: str) -> None:
+        answer = api.client.request(method, f"/oes/{entry_id}/peaks", headers=AUTH)
+        assert answer.status_code == 405 and answer.json()["detail"]
+
+
+def raw_status(api: Api, target: str) -> int:
+    with socket.create_connection(("127.0.0.1", api.port), timeout=5) as connection:
+        head = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode("latin-1"))
+        return int(connection.makefile("rb").readline().split()[1])
