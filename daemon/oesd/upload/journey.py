@@ -1,0 +1,298 @@
+"""One record's journey to the API, a step at a time, each committed before the next.
+
+::
+
+    STORED --presign--> PRESIGNED --PUT--> UPLOADED --complete--> COMPLETED --look--> CONFIRMED --poll--> PROCESSED
+      ^                     |                  |                     | ^                 ^
+      |                link expired   404, 409, reply lost   not there | complete again  |
+      |                     |                  v                     | |                 |
+      |                     |              UNCERTAIN ------------------'-------look------'
+      |                     v                  | not there           v
+      '---------- anew: the remote id becomes an orphan -------------'
+
+    400, 413, 422 before the bytes are up -> QUARANTINED
+
+What makes a kill at any point harmless: the file's name and hash are committed *before* the presign, so a record that
+is STORED with a hash may own an entry whose reply was lost, and is looked up by its record id first. Parts are
+committed with their ETags, one by one. Nothing but a look at the entry and its bytes makes CONFIRMED.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import Enum, auto
+
+from oesd.store.errors import StoreDamaged, UnknownEntry
+from oesd.store.outbox import FINAL, OutboxItem, OutboxState, UploadPart
+from oesd.upload.client import split
+from oesd.upload.delay import next_delay
+from oesd.upload.errors import (
+    AnswerTooLarge,
+    CredentialBlocked,
+    LinkExpired,
+    RecordRefused,
+    RetryLater,
+    Uncertain,
+    UploadError,
+    one_line,
+)
+from oesd.upload.means import Means, RenderedFile
+
+_FAILED_PIPELINES = frozenset({"error", "failed", "failure"})
+_MOST_EARLIER = 10
+_NEW_LINK = timedelta(minutes=1)
+_UNSENT = (OutboxState.STORED, OutboxState.PRESIGNED, OutboxState.UPLOADED)
+
+
+class _Found(Enum):
+    SAME = auto()
+    OTHER = auto()
+    NOTHING = auto()
+
+
+class Journey:
+    """One record's way, as far as it goes now.
+
+    Parameters
+    ----------
+    item : OutboxItem
+        Where it stands.
+    now : datetime
+        Time of this step, UTC; waits count from it.
+    stopping : callable
+        True when the daemon wants to end; asked between steps.
+    """
+
+    def __init__(self, means: Means, item: OutboxItem, now: datetime, stopping: Callable[[], bool]) -> None:
+        # The outbox said that it is due: a time far ahead was written while the host's clock was wrong.
+        self.item = replace(item, next_attempt_at_utc=min(item.next_attempt_at_utc, now))
+        self._means = means
+        self._now = now
+        self._stopping = stopping
+        self._file: RenderedFile | None = None
+        self._steps = {
+            OutboxState.STORED: self._stored,
+            OutboxState.PRESIGNED: self._presigned,
+            OutboxState.UPLOADED: self._uploaded,
+            OutboxState.UNCERTAIN: self._look,
+            OutboxState.COMPLETED: self._look,
+            OutboxState.CONFIRMED: self._poll,
+        }
+
+    def go(self) -> None:
+        """Take steps until the record is through or has to wait; ``item`` tells where it stands.
+
+        Raises
+        ------
+        UploadError
+            After it has been noted with the record (a refused key is not: the record cannot help it).
+        """
+        while self.item.state not in FINAL and self.item.next_attempt_at_utc <= self._now and not self._stopping():
+            self._commit(self._step())
+
+    def _step(self) -> OutboxItem:
+        try:
+            return self._steps[self.item.state]()
+        except CredentialBlocked:
+            raise
+        except RecordRefused as refusal:
+            self._commit(self._refused(refusal))
+            raise
+        except LinkExpired as expired:
+            return self._replace_link(expired)
+        except UploadError as failure:
+            self._commit(self._later(str(failure), _asked(failure)))
+            raise
+
+    def _stored(self) -> OutboxItem:
+        found = self._lost_reply() if self.item.sha256 else None
+        if found is not None:
+            return found
+        file = self._rendered()
+        self._commit(
+            replace(
+                self.item,
+                file_name=file.name,
+                sha256=file.sha256,
+                size_bytes=len(file.data),
+                revision=file.revision,
+            )
+        )
+        given = self._means.api.presign(file.name, len(split(file.data)))
+        return replace(
+            self.item,
+            state=OutboxState.PRESIGNED,
+            remote_data_id=given.data_id,
+            upload_id=given.upload_id,
+            new_filename=given.new_filename,
+            parts=tuple(UploadPart(number, url, "") for number, url in enumerate(given.urls, 1)),
+            issued_at_utc=self._now,
+            last_error="",
+        )
+
+    def _lost_reply(self) -> OutboxItem | None:
+        """Look for entries that an earlier presign made: confirmed if one has the bytes, else they are orphans."""
+        for data_id in self._earlier():
+            if self._compare(data_id) is _Found.SAME:
+                return self._confirmed(data_id)
+            if data_id not in self.item.orphaned_ids:
+                self._commit(replace(self.item, orphaned_ids=(*self.item.orphaned_ids, data_id)))
+        return None
+
+    def _earlier(self) -> list[str]:
+        try:
+            entries = self._means.api.find_entries(keywords=self.item.record_id)
+        except RecordRefused:
+            return []  # a server without keyword search: a duplicate is then possible, and carries the same record id
+        return [e.data_id for e in entries if e.mentions(self.item.record_id)][:_MOST_EARLIER]
+
+    def _presigned(self) -> OutboxItem:
+        data = self._rendered()
+        if data.sha256 != self.item.sha256:
+            return self._anew("the file was rendered anew")
+        pieces = split(data.data)
+        part = next(p for p in self.item.parts if not p.etag)
+        etag = self._means.api.put_part(part.url, pieces[part.part - 1])
+        parts = tuple(replace(p, etag=etag) if p is part else p for p in self.item.parts)
+        if not all(p.etag for p in parts):
+            return replace(self.item, parts=parts)
+        # Without an upload id there is nothing to complete.
+        state = OutboxState.UPLOADED if self.item.upload_id else OutboxState.COMPLETED
+        return replace(self.item, parts=parts, state=state, attempts=0)
+
+    def _replace_link(self, expired: LinkExpired) -> OutboxItem:
+        """Start anew, which is nobody's fault; but a bucket that refuses new links would refuse every record's."""
+        issued = self.item.issued_at_utc
+        following = self._wait(self._anew(str(expired)))
+        if issued is not None and self._now - issued < _NEW_LINK:
+            self._commit(following)
+            raise expired
+        return following
+
+    def _uploaded(self) -> OutboxItem:
+        try:
+            self._complete()
+        except Uncertain as doubt:
+            return replace(self.item, state=OutboxState.UNCERTAIN, last_error=str(doubt))
+        return replace(self.item, state=OutboxState.COMPLETED, attempts=0, last_error="")
+
+    def _complete(self) -> None:
+        self._means.api.complete(self.item.upload_id, self.item.new_filename, [p.etag for p in self.item.parts])
+
+    def _look(self) -> OutboxItem:
+        """Believe the bytes, not the status: the entry is listed and its raw file is ours."""
+        found = _Found.NOTHING
+        listed = self._means.api.find_entries(data_ids=[self.item.remote_data_id])
+        if any(entry.data_id == self.item.remote_data_id for entry in listed):
+            found = self._compare(self.item.remote_data_id)
+        if found is _Found.SAME:
+            return self._confirmed(self.item.remote_data_id)
+        reason = "other bytes there" if found is _Found.OTHER else "bytes not there yet"
+        looked_enough = found is _Found.OTHER or self.item.attempts + 1 >= self._means.pace.most_looks
+        if looked_enough and self._may_upload_again():
+            return self._wait(self._anew(reason))
+        if found is _Found.NOTHING and self.item.state is OutboxState.UNCERTAIN:
+            return self._complete_again()
+        return self._later(reason)
+
+    def _complete_again(self) -> OutboxItem:
+        try:
+            self._complete()
+        except (Uncertain, RecordRefused) as doubt:
+            return self._later(str(doubt))
+        return replace(self._later("completed again"), state=OutboxState.COMPLETED)
+
+    def _may_upload_again(self) -> bool:
+        return len(self.item.orphaned_ids) + 1 < self._means.pace.most_uploads
+
+    def _compare(self, data_id: str) -> _Found:
+        try:
+            data = self._means.api.download_raw(data_id, self.item.size_bytes)
+        except AnswerTooLarge:
+            return _Found.OTHER
+        except LinkExpired:
+            return _Found.NOTHING  # a link without an object behind it
+        if data is None:
+            return _Found.NOTHING
+        return _Found.SAME if hashlib.sha256(data).hexdigest() == self.item.sha256 else _Found.OTHER
+
+    def _confirmed(self, data_id: str) -> OutboxItem:
+        return replace(
+            self.item,
+            state=OutboxState.CONFIRMED,
+            remote_data_id=data_id,
+            orphaned_ids=tuple(i for i in self.item.orphaned_ids if i != data_id),
+            attempts=0,
+            next_attempt_at_utc=self._now + timedelta(seconds=self._means.pace.poll_s),
+            last_error="",
+        )
+
+    def _poll(self) -> OutboxItem:
+        if self._means.api.get_oes(self.item.remote_data_id) is not None:
+            return replace(self.item, state=OutboxState.PROCESSED, last_error="")
+        polls = self.item.attempts + 1
+        if polls >= self._means.pace.most_polls:
+            return replace(self.item, state=OutboxState.PROCESSED, last_error="no remote result after many looks")
+        if polls % 5 == 0 and self._pipeline_failed():
+            return replace(self.item, state=OutboxState.PROCESSED, last_error="the remote pipeline failed")
+        return self._later("not processed yet")
+
+    def _pipeline_failed(self) -> bool:
+        listed = self._means.api.find_entries(data_ids=[self.item.remote_data_id])
+        return any(e.data_id == self.item.remote_data_id and e.pipeline_status in _FAILED_PIPELINES for e in listed)
+
+    def _rendered(self) -> RenderedFile:
+        """Render the file, once a journey: the same bytes from pin to the last part."""
+        if self._file is None:
+            try:
+                self._file = self._means.render(self.item.data_id)
+            except (StoreDamaged, UnknownEntry, ValueError, LookupError) as failure:
+                raise RecordRefused(f"cannot be rendered: {one_line(str(failure))}") from failure
+            if not self._file.data:
+                raise RecordRefused("rendered to an empty file")
+            if hashlib.sha256(self._file.data).hexdigest() != self._file.sha256:
+                raise RecordRefused("rendered bytes are not those that were hashed")
+        return self._file
+
+    def _anew(self, reason: str) -> OutboxItem:
+        orphans = self.item.orphaned_ids
+        if self.item.remote_data_id not in orphans:
+            orphans = (*orphans, self.item.remote_data_id)
+        return replace(
+            self.item,
+            state=OutboxState.STORED,
+            sha256="",
+            remote_data_id="",
+            upload_id="",
+            new_filename="",
+            parts=(),
+            issued_at_utc=None,
+            orphaned_ids=orphans,
+            last_error=reason,
+        )
+
+    def _later(self, reason: str, retry_after_s: float | None = None) -> OutboxItem:
+        return self._wait(replace(self.item, last_error=reason), retry_after_s)
+
+    def _wait(self, item: OutboxItem, retry_after_s: float | None = None) -> OutboxItem:
+        attempts = item.attempts + 1
+        wait = timedelta(seconds=next_delay(attempts, retry_after_s, self._means.rng))
+        return replace(item, attempts=attempts, next_attempt_at_utc=self._now + wait)
+
+    def _refused(self, refusal: RecordRefused) -> OutboxItem:
+        """Set aside what is refused while its bytes are not up; afterwards the record is no longer the matter."""
+        if self.item.state in _UNSENT:
+            return replace(self.item, state=OutboxState.QUARANTINED, last_error=str(refusal))
+        return self._later(str(refusal))
+
+    def _commit(self, item: OutboxItem) -> None:
+        if item is not self.item:
+            self._means.outbox.update(item).result()
+            self.item = item
+
+
+def _asked(failure: UploadError) -> float | None:
+    return failure.retry_after_s if isinstance(failure, RetryLater) else None

@@ -1,0 +1,491 @@
+"""The journey of records through a good server and a bad one."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from collections import deque
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+from tests.support import fault_server as faults
+from tests.support.fault_server import FaultServer
+from tests.support.upload_bench import START, Bench
+
+from oesd.model import utc_text
+from oesd.store import OutboxItem, StoreClosed, StoreDamaged
+from oesd.store import OutboxState as S
+from oesd.upload.client import PART_BYTES
+from oesd.upload.means import Pace, RenderedFile
+
+
+def test_a_record_goes_all_the_way(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    bench.step()
+    assert bench.item(known).state is S.CONFIRMED
+    bench.step(seconds=1.0)
+    assert bench.item(known).state is S.PROCESSED
+    assert [e.data for e in server.uploaded(known.record_id)] == [bench.render(known.data_id).data]
+    assert [s.route for s in server.seen] == ["presign", "put", "complete", "entries", "download", "fetch", "oes"]
+    state = bench.forwarder.state()
+    assert (state["state"], state["counts"]) == ("ok", {"processed": 1})
+    assert state["last_success_at"] == utc_text(bench.now)
+
+
+def test_nothing_to_do_is_no_request(bench: Bench, server: FaultServer) -> None:
+    assert bench.step() == 0
+    assert server.seen == []
+
+
+def test_parts_are_kept_one_by_one_and_only_the_lost_one_is_sent_again(bench: Bench, server: FaultServer) -> None:
+    data = bytes(range(256)) * (PART_BYTES // 256) + b"end"
+    known = bench.record(data)
+    server.script("put", None, faults.reset)
+    bench.step()
+    item = bench.item(known)
+    assert item.state is S.PRESIGNED
+    assert [bool(p.etag) for p in item.parts] == [True, False]
+    bench.restart()
+    bench.until(known, S.CONFIRMED)
+    assert [len(s.body) for s in server.seen if s.route == "put"] == [PART_BYTES, 3, 3]
+    assert server.uploaded(known.record_id)[0].data == data
+    assert server.count("presign") == 1
+
+
+def test_a_lost_presign_reply_is_looked_up_and_its_entry_becomes_an_orphan(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("presign", faults.effect_then_reset)
+    bench.step()
+    lost = next(iter(server.entries))
+    assert (bench.item(known).state, bench.item(known).attempts) == (S.STORED, 1)
+    item = bench.until(known, S.CONFIRMED)
+    assert item.orphaned_ids == (lost,)
+    assert item.remote_data_id != lost
+    assert len(server.entries) == 2
+    assert all(known.record_id in e.name for e in server.entries.values())
+
+
+def test_an_earlier_upload_with_the_same_bytes_is_not_sent_again(bench: Bench, server: FaultServer) -> None:
+    """The server has it all, our own state went back to before the presign's reply (a restored backup)."""
+    known = bench.record()
+    pinned = bench.until(known, S.CONFIRMED)
+    bench.store.outbox.update(_as_before_presign(pinned)).result()
+    item = bench.until(known, S.PROCESSED)
+    assert item.remote_data_id == pinned.remote_data_id
+    assert item.orphaned_ids == ()
+    assert server.count("presign") == 1
+
+
+def test_without_keyword_search_a_lost_reply_costs_a_duplicate_of_the_same_name(
+    bench: Bench, server: FaultServer
+) -> None:
+    known = bench.record()
+    server.script("presign", faults.effect_then_reset)
+    server.script("entries", faults.status(422))
+    bench.until(known, S.PROCESSED)
+    assert [known.record_id in e.name for e in server.entries.values()] == [True, True]
+
+
+def test_an_expired_link_is_replaced_and_never_held_against_the_record(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("put", *[faults.status(403)] * 6)
+    item = bench.until(known, S.CONFIRMED)
+    assert len(item.orphaned_ids) == 6
+    assert server.count("presign") == 7
+    assert bench.forwarder.state()["state"] == "ok"
+
+
+def test_a_bucket_that_refuses_new_links_pauses_the_queue(bench: Bench, server: FaultServer) -> None:
+    for _ in range(10):
+        bench.record()
+    server.script("put", *[faults.status(403)] * 100)
+    bench.step()
+    assert server.count("presign") == 3
+    assert bench.forwarder.state()["state"] == "failing"
+
+
+def test_a_link_that_grew_old_is_replaced_without_a_word(
+    bench: Bench, server: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    known = bench.record()
+    server.script("put", faults.status(503), faults.status(403))
+    bench.step()
+    caplog.clear()
+    bench.now += timedelta(hours=2)
+    bench.until(known, S.CONFIRMED)
+    assert "upload failing" not in caplog.text
+
+
+@pytest.mark.parametrize("code", [404, 409])
+def test_complete_that_says_no_is_not_believed_when_the_bytes_are_there(
+    bench: Bench, server: FaultServer, code: int
+) -> None:
+    known = bench.record()
+    server.script("complete", faults.effect_then(faults.status(code)))
+    bench.step()
+    assert bench.item(known).state is S.CONFIRMED
+    assert server.count("complete") == 1
+
+
+@pytest.mark.parametrize("code", [404, 409])
+def test_complete_that_says_no_is_not_taken_for_success_when_they_are_not(
+    bench: Bench, server: FaultServer, code: int
+) -> None:
+    known = bench.record()
+    server.script("complete", *[faults.status(code)] * 20)
+    bench.step()
+    assert bench.item(known).state is S.UNCERTAIN
+    item = bench.until(known, S.STORED)
+    assert len(item.orphaned_ids) == 1
+    bench.until(known, S.CONFIRMED)
+
+
+def test_a_lost_complete_reply_is_settled_by_looking(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("complete", faults.effect_then_reset)
+    bench.step()
+    assert bench.item(known).state is S.CONFIRMED
+    assert server.count("complete") == 1
+
+
+def test_a_complete_request_that_never_arrived_is_sent_again(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("complete", faults.reset)
+    bench.until(known, S.CONFIRMED)
+    assert (server.count("complete"), server.count("presign")) == (2, 1)
+
+
+def test_a_server_that_lies_about_complete_keeps_the_record_waiting(bench: Bench, server: FaultServer) -> None:
+    """200 on complete, and the bytes never appear: uploaded anew a few times, then only looked for, never confirmed."""
+    known = bench.record()
+    server.script("complete", *[faults.answer({"status": "ok"})] * 100)
+    for _ in range(100):
+        bench.step(seconds=1000)
+    item = bench.item(known)
+    assert item.state is S.COMPLETED
+    assert item.last_error == "bytes not there yet"
+    assert server.count("presign") == Pace().most_uploads
+    before = len(server.seen)
+    bench.step(seconds=1000)
+    assert len(server.seen) > before  # it goes on looking
+
+
+def test_other_bytes_on_the_server_are_never_confirmed(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("fetch", faults.raw(b"something else", "text/plain"), faults.raw(b"x" * 10_000, "text/plain"))
+    bench.step()
+    assert bench.item(known).state is S.STORED
+    item = bench.until(known, S.CONFIRMED)
+    assert len(item.orphaned_ids) == 2
+    assert len({e.name for e in server.uploaded(known.record_id)}) == 1
+
+
+def test_an_entry_that_is_not_listed_is_not_confirmed(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("entries", faults.answer([]))
+    bench.step()
+    assert bench.item(known).state is S.COMPLETED
+    bench.until(known, S.CONFIRMED)
+
+
+def test_single_put_mode_has_nothing_to_complete(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+
+    def without_upload_id(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+        return [row | {"upload_id": None} for row in rows]
+
+    server.script("presign", faults.edited(without_upload_id))
+    bench.step()
+    assert bench.item(known).state is S.COMPLETED
+    assert server.count("complete") == 0
+
+
+@pytest.mark.parametrize(("route", "code"), [("presign", 400), ("presign", 422), ("put", 413), ("complete", 422)])
+def test_a_refused_record_is_set_aside_and_the_others_go_on(
+    bench: Bench, server: FaultServer, caplog: pytest.LogCaptureFixture, route: str, code: int
+) -> None:
+    poison, good = bench.record(), bench.record()
+    server.script(route, faults.status(code, "bad\nrecord"))
+    bench.step()
+    item = bench.item(poison)
+    assert item.state is S.QUARANTINED
+    assert str(code) in item.last_error
+    assert "\n" not in item.last_error
+    assert bench.item(good).state is S.CONFIRMED
+    assert [r.message for r in caplog.records if poison.record_id in r.message] == [
+        f"record {poison.record_id} refused, others go on: {item.last_error}"
+    ]
+
+
+@pytest.mark.parametrize("problem", [StoreDamaged("checksum"), ValueError("no"), KeyError("gone")])
+def test_a_record_that_cannot_be_rendered_is_set_aside(bench: Bench, server: FaultServer, problem: Exception) -> None:
+    poison = bench.record()
+
+    def render(data_id: str) -> RenderedFile:
+        if data_id == poison.data_id:
+            raise problem
+        return bench.render(data_id)
+
+    bench.new_forwarder(render=render)
+    good = bench.record()
+    bench.step()
+    assert bench.item(poison).state is S.QUARANTINED
+    assert "cannot be rendered" in bench.item(poison).last_error
+    assert bench.item(good).state is S.CONFIRMED
+
+
+@pytest.mark.parametrize("file", [RenderedFile("a.txt", b"", "", None), RenderedFile("a.txt", b"data", "0" * 64, None)])
+def test_an_empty_or_altered_file_is_not_sent(bench: Bench, server: FaultServer, file: RenderedFile) -> None:
+    known = bench.record()
+    bench.new_forwarder(render=lambda _: file)
+    bench.step()
+    assert bench.item(known).state is S.QUARANTINED
+    assert server.seen == []
+
+
+def test_an_unforeseen_failure_of_one_record_does_not_hold_up_the_others(bench: Bench) -> None:
+    poison = bench.record()
+
+    def render(data_id: str) -> RenderedFile:
+        if data_id == poison.data_id:
+            raise ZeroDivisionError
+        return bench.render(data_id)
+
+    bench.new_forwarder(render=render)
+    good = bench.record()
+    bench.step()
+    assert bench.item(good).state is S.CONFIRMED
+    assert bench.item(poison).last_error == "unforeseen ZeroDivisionError"
+    assert bench.item(poison).next_attempt_at_utc > bench.now
+
+
+def test_a_file_that_changed_since_the_presign_is_presigned_anew(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("put", faults.reset)
+    bench.step()
+    first = bench.item(known).remote_data_id
+    bench.put_file(known.data_id, f"{known.record_id}.txt", b"reprocessed meanwhile")
+    item = bench.until(known, S.CONFIRMED)
+    assert item.orphaned_ids == (first,)
+    assert [e.data for e in server.uploaded(known.record_id)] == [b"reprocessed meanwhile"]
+
+
+@pytest.mark.parametrize("route", ["presign", "complete", "entries", "download", "oes"])
+@pytest.mark.parametrize("code", [401, 403])
+def test_a_refused_key_blocks_the_queue_and_discards_nothing(
+    bench: Bench, server: FaultServer, route: str, code: int
+) -> None:
+    known = [bench.record() for _ in range(5)]
+    server.script(route, *[faults.status(code, "expired")] * 13)
+    bench.step()
+    bench.step(seconds=1)  # results are polled a second later
+    blocked_at, waiting = bench.now, server.count(route)
+    state = bench.forwarder.state()
+    assert state["state"] == "credential blocked"
+    assert state["blocked"].startswith("credential blocked: ")
+    assert str(code) in state["blocked"]
+    while bench.now < blocked_at + timedelta(hours=1):
+        bench.step(seconds=10)
+    assert server.count(route) - waiting <= 13  # one in five minutes
+    assert all(bench.item(k).state not in (S.QUARANTINED,) for k in known)
+    assert all(bench.item(k).attempts == 0 for k in known)
+    for k in known:
+        bench.until(k, S.PROCESSED)
+    assert bench.forwarder.state()["state"] == "ok"
+
+
+def test_while_the_key_is_refused_there_is_one_request_in_five_minutes_and_a_new_key_drains(
+    bench: Bench, server: FaultServer
+) -> None:
+    known = [bench.record() for _ in range(5)]
+    server.key = "another-key"
+    asked_at = []
+    while bench.now < START + timedelta(hours=1):
+        before = len(server.seen)
+        bench.step(seconds=10)
+        asked_at += [bench.now] * (len(server.seen) - before)
+    assert len(asked_at) == 12
+    assert min(b - a for a, b in itertools.pairwise(asked_at)) >= timedelta(minutes=5)
+    server.key = faults.KEY
+    for k in known:
+        bench.until(k, S.PROCESSED)
+
+
+def test_retry_after_is_honoured_by_the_whole_queue(bench: Bench, server: FaultServer) -> None:
+    for _ in range(3):
+        bench.record()
+    server.script("presign", faults.status(429, Retry_After="120"))
+    bench.step()
+    told, asked = bench.now, len(server.seen)
+    while bench.now < told + timedelta(seconds=119):
+        bench.step(seconds=7)
+    assert len(server.seen) == asked
+    bench.step(seconds=30)
+    assert len(server.seen) > asked
+
+
+def test_an_outage_is_probed_by_one_record_at_growing_intervals_and_logged_once(
+    bench: Bench, server: FaultServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="oesd.upload")
+    known = [bench.record() for _ in range(20)]
+    server.script("presign", *[faults.status(503)] * 30)
+    while server.count("presign") < 30:
+        bench.step(seconds=5)
+    hours = (bench.now - START) / timedelta(hours=1)
+    assert hours > 1.5  # 30 probes: 4 s doubling up to 15 min, jittered
+    for k in known:
+        bench.until(k, S.PROCESSED)
+    assert [r.message for r in caplog.records] == ["upload failing: presign: 503 (scripted)", "upload works again"]
+
+
+def test_one_record_that_breaks_the_server_does_not_pause_the_others(bench: Bench, server: FaultServer) -> None:
+    poison = bench.record()
+    server.script("presign", faults.status(500))
+    good = [bench.record() for _ in range(5)]
+    bench.step()
+    assert bench.item(poison).attempts == 1
+    assert all(bench.item(g).state is S.CONFIRMED for g in good)
+
+
+def test_many_broken_answers_pause_the_queue(bench: Bench, server: FaultServer) -> None:
+    for _ in range(10):
+        bench.record()
+    server.script("presign", *[faults.html] * 10)
+    bench.step()
+    assert server.count("presign") == 3
+    assert bench.step() == 0
+
+
+@pytest.mark.parametrize("fault", [faults.html, faults.truncated, faults.cut_short, faults.status(500), faults.reset])
+@pytest.mark.parametrize("route", ["presign", "put", "complete", "entries", "download", "fetch", "oes"])
+def test_each_fault_on_each_route_is_survived(
+    bench: Bench, server: FaultServer, route: str, fault: faults.Fault
+) -> None:
+    known = bench.record()
+    server.script(route, fault)
+    item = bench.until(known, S.PROCESSED)
+    same_name = [e for e in server.entries.values() if known.record_id in e.name]
+    assert server.uploaded(known.record_id)[0].data == bench.render(known.data_id).data
+    assert {e.data_id for e in same_name} == {item.remote_data_id, *item.orphaned_ids}
+
+
+def test_results_are_waited_for_and_a_failed_pipeline_ends_the_wait(bench: Bench, server: FaultServer) -> None:
+    server.process = False
+    known = bench.record()
+    bench.until(known, S.CONFIRMED)
+    for _ in range(4):
+        bench.step(seconds=900)
+    assert bench.item(known).state is S.CONFIRMED
+    entry = server.uploaded(known.record_id)[0]
+    server.script("entries", faults.edited(lambda rows: [row | {"pipeline_status": "error"} for row in rows]))
+    bench.step(seconds=900)
+    assert bench.item(known).state is S.PROCESSED
+    assert bench.item(known).last_error == "the remote pipeline failed"
+    assert entry.data is not None
+
+
+def test_a_result_that_never_comes_is_given_up_at_last(bench: Bench, server: FaultServer) -> None:
+    server.process = False
+    known = bench.record()
+    bench.new_forwarder(Pace(workers=1, most_polls=8))
+    item = bench.until(known, S.PROCESSED)
+    assert item.last_error == "no remote result after many looks"
+    assert server.count("oes") == 8
+
+
+def test_a_refusal_after_confirmation_is_no_quarantine(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("oes", faults.status(422))
+    bench.step()
+    bench.step(seconds=1)
+    assert bench.item(known).state is S.CONFIRMED
+    bench.until(known, S.PROCESSED)
+
+
+def test_several_workers_carry_each_record_once(bench: Bench, server: FaultServer) -> None:
+    known = [bench.record() for _ in range(40)]
+    bench.new_forwarder(Pace(workers=6))
+    while bench.step():
+        pass
+    assert all(len(server.uploaded(k.record_id)) == 1 for k in known)
+    assert server.count("presign") == 40
+
+
+def test_a_store_that_fails_ends_the_round_and_names_itself(bench: Bench) -> None:
+    for _ in range(10):
+        bench.record()
+    bench.new_forwarder(Pace(workers=3))
+    due = bench.store.outbox.due(bench.now, limit=10)
+    bench.store.close()
+    with pytest.raises(StoreClosed):
+        bench.forwarder._carry(deque(due), 3, bench.now)
+    bench.reopen()
+
+
+def test_the_thread_wakes_works_sleeps_and_stops(bench: Bench, server: FaultServer) -> None:
+    stop = threading.Event()
+    bench.new_forwarder(Pace(workers=2, poll_s=0.0))
+    thread = threading.Thread(target=bench.forwarder.run, args=(stop,))
+    thread.start()
+    try:
+        known = bench.record()
+        bench.forwarder.wake()
+        deadline = time.monotonic() + 10
+        while bench.item(known).state is not S.PROCESSED and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert bench.item(known).state is S.PROCESSED
+    finally:
+        stop.set()
+        bench.forwarder.wake()
+        thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_failing_store_is_said_once_and_does_not_end_the_thread(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.store.close()
+    stop = threading.Event()
+    thread = threading.Thread(target=bench.forwarder.run, args=(stop,))
+    thread.start()
+    for _ in range(3):
+        time.sleep(0.05)
+        bench.forwarder.wake()
+    assert thread.is_alive()
+    stop.set()
+    bench.forwarder.wake()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert [r.message for r in caplog.records if r.name == "oesd.upload.forwarder"] == [
+        "forwarding failed, trying again every 30 s"
+    ]
+    bench.reopen()
+
+
+def test_a_time_written_by_a_wrong_clock_does_not_stall_the_queue(bench: Bench) -> None:
+    far, farther = bench.record(), bench.record()
+    for known, ahead in ((far, timedelta(hours=10)), (farther, timedelta(days=3650))):
+        item = bench.item(known)
+        bench.store.outbox.update(_put_off(item, START + ahead)).result()
+    stop = threading.Event()
+    thread = threading.Thread(target=bench.forwarder.run, args=(stop,))
+    thread.start()
+    deadline = time.monotonic() + 10
+    while bench.store.outbox.counts().get("stored") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    stop.set()
+    bench.forwarder.wake()
+    thread.join(5)
+    assert not bench.store.outbox.counts().get("stored")
+
+
+def _as_before_presign(item: OutboxItem) -> OutboxItem:
+    return replace(item, state=S.STORED, remote_data_id="", upload_id="", new_filename="", parts=())
+
+
+def _put_off(item: OutboxItem, until: datetime) -> OutboxItem:
+    return replace(item, next_attempt_at_utc=until)
