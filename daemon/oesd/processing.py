@@ -21,7 +21,7 @@ from oesd.engine.analyze import analyze_measurement
 from oesd.engine.errors import SpectrumError
 from oesd.formats import upload_name, write_columns, write_document
 from oesd.model import Capture, Entry, Kind, Loss, Recipe, Result, SpectrumFile, new_id, utc_text
-from oesd.store import Store, StoreDamaged, StoreError
+from oesd.store import Store, StoreDamaged, StoreError, UnknownEntry
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ class Processing:
         """
         measurement = self._store.measurement(data_id)
         if measurement is None:
-            raise StoreError(f"no entry {data_id}")
+            raise UnknownEntry(data_id)
         try:
             analysis = analyze_measurement(measurement, recipe or self._recipe)
         except SpectrumError as error:
@@ -230,7 +230,7 @@ class Processing:
         entry = self._store.entry(data_id)
         sample = self._store.capture(entry.sample_id) if entry else None
         if entry is None or sample is None:
-            raise StoreError(f"no entry {data_id}")
+            raise UnknownEntry(data_id)
         dark, reference = (self._store.capture(r) if r else None for r in (entry.dark_id, entry.reference_id))
         result = self._store.result(data_id)
         write = write_columns if form == "columns" else write_document

@@ -1,7 +1,7 @@
 """APScheduler decides when a run starts and stops and when slow captures are due; it does nothing itself.
 
 Everything that fires more often than each ten seconds is paced on the monotonic clock by the acquisition: APScheduler
-lives on the wall clock, a step of which may silence it. Jobs live in memory only and are made anew from the configuration.
+lives on the wall clock, a step of which may silence it. Jobs live in memory only, made anew from the configuration.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -48,5 +49,7 @@ def main() -> None:
     """Entry point of the ``oesd`` command: errors of the user's world are one line and status 2."""
     from oesd.cli.errors import as_one_line
 
+    # Before numpy is loaded, for us and our children: its thread pool costs memory and is never used.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     with as_one_line():
         sys.exit(cli.main(standalone_mode=False) or 0)

@@ -96,8 +96,9 @@ def simulate(
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="Key of the clients; made in DATA when absent.")
 def hub(data: Path, port: int, api_key_file: Path | None) -> None:
     """Serve the OES API on this machine: clients upload spectra, the hub stores and analyses them."""
-    from oesd.service import serve_hub, set_up_logging
+    from oesd.service import serve_hub, set_up_logging, stay_small
 
+    stay_small()
     set_up_logging()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -128,8 +129,9 @@ def _shipped(name: str) -> Config:
 
 
 def _serve(service: Service, for_s: float | None, *, summarise: bool = False) -> None:
-    from oesd.service import set_up_logging
+    from oesd.service import set_up_logging, stay_small
 
+    stay_small()
     set_up_logging()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.ask_to_stop())

@@ -4,6 +4,7 @@ from oesd.service.checks import check, expected_errors, free_port, plugged_spect
 from oesd.service.daemon import Service
 from oesd.service.hub import HubService, serve_hub
 from oesd.service.logs import set_up_logging
+from oesd.service.memory import stay_small
 from oesd.service.summary import Summary
 
 __all__ = [
@@ -16,4 +17,5 @@ __all__ = [
     "plugged_spectrometers",
     "serve_hub",
     "set_up_logging",
+    "stay_small",
 ]

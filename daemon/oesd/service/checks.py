@@ -10,8 +10,7 @@ from oesd.schedule import cron
 from oesd.service.access import AccessError
 from oesd.service.directory import DirectoryError
 from oesd.store import StoreError
-from oesd.upload import UploadError
-from oesd.upload.address import Endpoint
+from oesd.upload import UploadError, check_endpoint
 from oesd.web import CannotListen
 from oesd_drivers.errors import SpectrometerError
 from oesd_drivers.usb import plugged
@@ -33,7 +32,7 @@ def check(config: Config) -> None:
         raise ConfigError(f"identify.elements: {unknown[0]!r} is no element of the line table")
     if config.upload.endpoint:
         try:
-            Endpoint.parse(config.upload.endpoint)
+            check_endpoint(config.upload.endpoint)
         except UploadError as error:
             raise ConfigError(f"upload.endpoint: {error}") from None
     if config.simulation.enabled:

@@ -16,6 +16,7 @@ from oesd.store.errors import StoreError, StoreInUse
 LOCK_NAME = "oesd.lock"
 DATABASE_NAME = "oesd.sqlite"
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_RELEASED = -1
 
 
 class LockedDirectory:
@@ -52,8 +53,10 @@ class LockedDirectory:
         return held
 
     def release(self) -> None:
-        """Let go; the lock file stays."""
-        os.close(self._lock)
+        """Let go; the lock file stays. A second time is harmless: the number may be somebody else's file by then."""
+        lock, self._lock = self._lock, _RELEASED
+        if lock != _RELEASED:
+            os.close(lock)
 
     def _seize(self) -> None:
         try:

@@ -79,7 +79,7 @@ class Forwarder:
         rng = rng or Random()  # noqa: S311 (jitter)
         self._pace = pace or Pace()
         self._outbox = store.outbox
-        self._means = Means(api, self._outbox, render, self._pace, rng)
+        self._means = Means(api, self._outbox, render, self._pace, rng, clock())
         self._clock = SteadyClock(clock, monotonic)
         self._gate = Gate(rng, self._pace.probe_s)
         self._wake = threading.Event()

@@ -36,6 +36,7 @@ from oesd.upload.errors import (
     RecordRefused,
     RetryLater,
     Uncertain,
+    Unreachable,
     UploadError,
     one_line,
 )
@@ -44,6 +45,7 @@ from oesd.upload.means import Means, RenderedFile
 _FAILED_PIPELINES = frozenset({"error", "failed", "failure"})
 _MOST_EARLIER = 10
 _NEW_LINK = timedelta(minutes=1)
+_OLD_LINK = timedelta(hours=1)
 _UNSENT = (OutboxState.STORED, OutboxState.PRESIGNED, OutboxState.UPLOADED)
 
 
@@ -155,13 +157,23 @@ class Journey:
             return self._anew("the file was rendered anew")
         pieces = split(data.data)
         part = next(p for p in self.item.parts if not p.etag)
-        etag = self._means.api.put_part(part.url, pieces[part.part - 1])
+        try:
+            etag = self._means.api.put_part(part.url, pieces[part.part - 1])
+        except Unreachable as silence:
+            if not (self._link_is_old() and self._may_upload_again()):
+                raise
+            return self._wait(self._anew(f"the link's host may have moved: {silence}"))
         parts = tuple(replace(p, etag=etag) if p is part else p for p in self.item.parts)
         if not all(p.etag for p in parts):
             return replace(self.item, parts=parts)
         # Without an upload id there is nothing to complete.
         state = OutboxState.UPLOADED if self.item.upload_id else OutboxState.COMPLETED
         return replace(self.item, parts=parts, state=state, attempts=0)
+
+    def _link_is_old(self) -> bool:
+        """Whether the link is of an earlier process, or old enough that its host may be another by now."""
+        issued = self.item.issued_at_utc
+        return issued is None or issued < self._means.since_utc or self._now - issued > _OLD_LINK
 
     def _replace_link(self, expired: LinkExpired) -> OutboxItem:
         """Start anew, which is nobody's fault; but a bucket that refuses new links would refuse every record's."""

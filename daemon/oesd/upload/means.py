@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 
 from oesd.store.outbox import Outbox
@@ -50,10 +51,11 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What every journey needs: the API, the outbox, a renderer, the pace and the jitter's source."""
+    """What every journey needs: API, outbox, renderer, pace, source of jitter, and when the forwarder started."""
 
     api: OesApi
     outbox: Outbox
     render: Callable[[str], RenderedFile]
     pace: Pace
     rng: Random
+    since_utc: datetime

@@ -179,3 +179,13 @@ def test_a_kill_while_the_tables_were_made_is_no_obstacle(tmp_path: Path) -> Non
     db.close()
     with Store.open(tmp_path / "data") as store:
         stored_entry(store)
+
+
+def test_closing_twice_touches_nobody_elses_file(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "data")
+    store.close()
+    others = [(tmp_path / f"{n}").open("w") for n in range(5)]
+    store.close()
+    for other in others:
+        other.write("still mine")
+        other.close()

@@ -119,6 +119,33 @@ def test_a_link_that_grew_old_is_replaced_without_a_word(
     assert "upload failing" not in caplog.text
 
 
+def test_a_bucket_that_moved_while_we_were_down_gets_a_new_link(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("put", faults.status(503))
+    bench.step()
+    item = bench.item(known)
+    assert item.state is S.PRESIGNED
+    moved = tuple(replace(part, url="http://127.0.0.1:9/put/x?signature=s") for part in item.parts)
+    bench.store.outbox.update(replace(item, parts=moved)).result()
+    bench.now += timedelta(seconds=30)
+    bench.restart()
+    item = bench.until(known, S.CONFIRMED)
+    assert item.orphaned_ids == (bench.item(known).orphaned_ids[0],)
+    assert server.count("presign") == 2
+
+
+def test_a_bucket_that_is_down_costs_no_new_link(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("put", faults.status(503))
+    bench.step()
+    moved = tuple(replace(part, url="http://127.0.0.1:9/put/x?signature=s") for part in bench.item(known).parts)
+    bench.store.outbox.update(replace(bench.item(known), parts=moved)).result()
+    for _ in range(5):
+        bench.step(30)
+    assert server.count("presign") == 1
+    assert bench.item(known).state is S.PRESIGNED
+
+
 @pytest.mark.parametrize("code", [404, 409])
 def test_complete_that_says_no_is_not_believed_when_the_bytes_are_there(
     bench: Bench, server: FaultServer, code: int

@@ -1,0 +1,20 @@
+"""The allocator's settings for a process that lives for months in little memory."""
+
+from __future__ import annotations
+
+import ctypes
+
+# mallopt(3). Without them glibc keeps an arena for each of a dozen threads and raises its mmap threshold to the size of
+# the largest array ever freed, so that each spectrum's arrays stay with the process: measured 125 MB against 95 MB.
+_M_TRIM_THRESHOLD = -1
+_M_MMAP_THRESHOLD = -3
+_M_ARENA_MAX = -8
+_SETTINGS = ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, 64 * 1024), (_M_TRIM_THRESHOLD, 128 * 1024))
+
+
+def stay_small() -> None:
+    """Have freed memory go back to the system; does nothing where the C library has no mallopt."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        for setting, value in _SETTINGS:
+            mallopt(setting, value)
