@@ -29,7 +29,7 @@ from oesd.service.forwarding import Forwarding
 from oesd.service.hub import HubService
 from oesd.service.simulation import VirtualBench
 from oesd.service.summary import Summary
-from oesd.store import Store
+from oesd.store import Store, Tally
 from oesd.web import Server, create_api
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
 
@@ -173,7 +173,14 @@ class Service:
         end_s = time.monotonic() + limit_s
         while time.monotonic() < end_s and not self._arrived():
             time.sleep(0.05)
-        return Summary(self.store.tally())
+        return Summary(self._tally())
+
+    def _tally(self) -> Tally:
+        """Return the store's tally, and the losses that a full disk keeps out of it."""
+        tally = self.store.tally()
+        unrecorded = self.processing.unrecorded()
+        lost = {r: tally.lost.get(r, 0) + unrecorded.get(r, 0) for r in {**tally.lost, **unrecorded}}
+        return dataclasses.replace(tally, captured=tally.captured + sum(unrecorded.values()), lost=lost)
 
     def _arrived(self) -> bool:
         if not self.processing.idle():
@@ -277,7 +284,7 @@ class Service:
 
     def status(self) -> Mapping[str, Any]:
         """Everything a person or a monitor wants to know at a glance; JSON-ready."""
-        tally = dataclasses.asdict(self.store.tally())
+        tally = dataclasses.asdict(self._tally())
         return {
             "version": __version__,
             "data_dir": str(self._config.data_dir),

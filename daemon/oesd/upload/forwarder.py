@@ -94,10 +94,12 @@ class Forwarder:
             try:
                 moved = self.step(self._clock.now())
                 broken = False
-            except Exception:  # the top of a thread: forwarding must not end because one round went wrong
+            except Exception as failure:  # the top of a thread: forwarding must not end because one round went wrong
                 moved = 0
                 if not broken:
-                    _log.exception("forwarding failed, trying again every %.0f s", _LONGEST_SLEEP_S)
+                    # A store that cannot be written is the user's world; anything else is a defect, and its place counts.
+                    place = None if isinstance(failure, StoreError) else failure
+                    _log.error("forwarding waits, trying every %.0f s: %s", _LONGEST_SLEEP_S, failure, exc_info=place)
                 broken = True
             if not moved:
                 self._sleep(_LONGEST_SLEEP_S if broken else self._idle_s())

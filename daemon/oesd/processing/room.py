@@ -1,8 +1,4 @@
-"""Capture -> raw stored -> engine -> result stored, ready to be forwarded.
-
-``accept`` is called by the acquisition threads and only queues; one thread of its own analyses. What that thread does
-not keep up with, or what a crash interrupted, is found again in the store: an entry without a result is work to do.
-"""
+"""The room itself: takes captures over, analyses entries, renders files."""
 
 from __future__ import annotations
 
@@ -10,17 +6,19 @@ import hashlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from oesd import __version__
 from oesd.engine.analyze import analyze_measurement
 from oesd.engine.errors import SpectrumError
 from oesd.formats import upload_name, write_columns, write_document
-from oesd.model import Capture, Entry, Kind, Loss, Recipe, Result, SpectrumFile, new_id, utc_text
+from oesd.model import Capture, Entry, Kind, Loss, Recipe, Result
+from oesd.processing.backgrounds import Backgrounds
+from oesd.processing.losses import Losses, Trouble, loss_of, reason_of
+from oesd.processing.metadata import capture_metadata, choice_metadata, file_metadata
 from oesd.store import Store, StoreDamaged, StoreError, UnknownEntry
 
 log = logging.getLogger(__name__)
@@ -78,8 +76,9 @@ class Processing:
         self._backlog = threading.Event()
         self._backlog.set()
         self._stop = threading.Event()
-        self._losses = _Losses(store)
-        self._backgrounds = _Backgrounds(store)
+        self._trouble = Trouble()
+        self._losses = Losses(store, self._trouble)
+        self._backgrounds = Backgrounds(store)
         self._name = name
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
 
@@ -93,6 +92,8 @@ class Processing:
         if self._thread.ident is not None:
             self._thread.join(30)
         self._losses.flush()
+        for reason, slots in self.unrecorded().items():
+            log.error("%d lost slots (%s) could not be written to the ledger", slots, reason)
 
     @property
     def alive(self) -> bool:
@@ -111,8 +112,8 @@ class Processing:
         try:
             saved = self._store.save_capture(capture, entry, upload=self._upload)
         except StoreError as error:
-            log.error("%s: a %s could not be stored: %s", capture.device.name, capture.kind, error)
-            return "not stored"
+            self._trouble.is_now(str(error))
+            return reason_of(error)
         saved.add_done_callback(lambda future: self._stored(capture, entry, future))
         return ""
 
@@ -120,13 +121,18 @@ class Processing:
         """Queue a loss for the ledger."""
         self._losses.add(loss)
 
+    def unrecorded(self) -> dict[str, int]:
+        """Lost sample slots by reason that the ledger could not take yet (disk full)."""
+        return self._losses.pending()
+
     def _stored(self, capture: Capture, entry: Entry | None, future: Future[None]) -> None:
         """Runs in the store's writer thread, after the commit or its failure."""
         error = future.exception()
         if error is not None:
-            log.error("%s: a %s could not be stored: %s", capture.device.name, capture.kind, error)
-            self._losses.add(_loss_of(capture, error))
+            self._trouble.is_now(str(error))
+            self._losses.add(loss_of(capture, error))
             return
+        self._trouble.is_over()
         self._losses.flush_soon()
         if entry is None:
             self._backgrounds.stored(capture)
@@ -170,7 +176,7 @@ class Processing:
             self._store.fail_result(data_id, str(error))
         except StoreError as error:
             # A full disk, most likely: the entry stays without a result and is found again.
-            log.error("entry %s has no result yet: %s", data_id, error)
+            self._trouble.is_now(str(error))
             self._backlog.set()
             self._stop.wait(1.0)
 
@@ -222,8 +228,8 @@ class Processing:
         sample = self._store.capture(entry.sample_id) if entry else None
         if entry is None or sample is None:
             spectrum = self._store.spectrum_file(data_id)
-            return {} if spectrum is None else _file_metadata(spectrum)
-        return {**_capture_metadata(sample), **_choice_metadata(entry), "oesd_version": __version__}
+            return {} if spectrum is None else file_metadata(spectrum)
+        return {**capture_metadata(sample), **choice_metadata(entry), "oesd_version": __version__}
 
     def render(self, data_id: str, form: Literal["columns", "json"]) -> Rendered:
         """Build the file that an entry is forwarded as, from its latest result; the same state gives the same bytes."""
@@ -237,158 +243,3 @@ class Processing:
         data = write(entry, sample, dark, reference, result)
         revision = result.revision if result else None
         return Rendered(upload_name(sample, form), data, hashlib.sha256(data).hexdigest(), revision)
-
-
-class _Backgrounds:
-    """Chooses the dark and the reference of a sample: the latest stored one of the same exposure."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._latest: dict[tuple[str, Kind, int], Capture | None] = {}
-        self._lock = threading.Lock()
-
-    def stored(self, capture: Capture) -> None:
-        """A dark or a reference has been committed and serves from now on."""
-        with self._lock:
-            self._latest[self._key(capture, capture.kind)] = capture
-
-    def entry_for(self, sample: Capture) -> Entry:
-        """Make the entry of a sample."""
-        dark, dark_reason = self._choose(sample, Kind.DARK)
-        reference, reference_reason = self._choose(sample, Kind.REFERENCE)
-        return Entry(
-            data_id=new_id(),
-            sample_id=sample.record_id,
-            dark_id=dark.record_id if dark else None,
-            reference_id=reference.record_id if reference else None,
-            dark_reason=dark_reason,
-            reference_reason=reference_reason,
-            created_at_utc=datetime.now(UTC),
-        )
-
-    def _key(self, capture: Capture, kind: Kind) -> tuple[str, Kind, int]:
-        return (capture.device.name, kind, capture.integration_us)
-
-    def _choose(self, sample: Capture, kind: Kind) -> tuple[Capture | None, str]:
-        key = self._key(sample, kind)
-        with self._lock:
-            known = key in self._latest
-            chosen = self._latest.get(key)
-        if not known:
-            chosen = self._store.latest_capture(sample.device.name, kind, sample.integration_us)
-            with self._lock:
-                chosen = self._latest.setdefault(key, chosen)
-        exposure = f"{sample.integration_us / 1000:g} ms"
-        if chosen is None:
-            return None, f"no {kind} at {exposure}"
-        if chosen.device.pixels != sample.device.pixels:
-            return None, f"the latest {kind} at {exposure} has {chosen.device.pixels} pixels"
-        age_s = (sample.taken_at_utc - chosen.taken_at_utc).total_seconds()
-        return chosen, f"latest {kind} at {exposure}, {age_s:.0f} s old"
-
-
-class _Losses:
-    """Losses on their way to the ledger; kept here, merged, while the store cannot take them (disk full)."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._pending: list[Loss] = []
-        self._lock = threading.Lock()
-        self._retry = threading.Event()
-
-    def add(self, loss: Loss) -> None:
-        with self._lock:
-            last = self._pending[-1] if self._pending else None
-            if last is not None and _continues(last, loss):
-                self._pending[-1] = replace(last, slots=last.slots + loss.slots)
-            else:
-                self._pending.append(loss)
-        self._retry.set()
-
-    def flush_soon(self) -> None:
-        if self._pending:
-            self._retry.set()
-
-    def flush(self) -> None:
-        """Write what is pending; what cannot be written stays."""
-        if not self._retry.is_set():
-            return
-        self._retry.clear()
-        with self._lock:
-            losses, self._pending = self._pending, []
-        for index, loss in enumerate(losses):
-            try:
-                self._store.record_loss(loss).result()
-            except StoreError as error:
-                log.error("the ledger cannot be written: %s", error)
-                with self._lock:
-                    self._pending = losses[index:] + self._pending
-                return
-
-
-def _continues(last: Loss, loss: Loss) -> bool:
-    same = (last.device_name, last.run_id, last.kind, last.reason) == (
-        loss.device_name,
-        loss.run_id,
-        loss.kind,
-        loss.reason,
-    )
-    return same and last.first_slot >= 0 and last.first_slot + last.slots == loss.first_slot
-
-
-def _loss_of(capture: Capture, error: BaseException) -> Loss:
-    return Loss(
-        device_name=capture.device.name,
-        run_id=capture.run_id,
-        kind=capture.kind,
-        first_slot=capture.slot,
-        slots=1,
-        reason="not stored",
-        detail=str(error),
-        at_utc=datetime.now(UTC),
-    )
-
-
-def _capture_metadata(sample: Capture) -> Mapping[str, Any]:
-    device = sample.device
-    return {
-        "record_id": sample.record_id,
-        "device": device.name,
-        "serial": device.serial,
-        "model": device.model,
-        "simulated": device.simulated,
-        "calibrated": device.calibrated,
-        "taken_at": utc_text(sample.taken_at_utc),
-        "run_id": sample.run_id,
-        "sequence": sample.sequence,
-        "slot": sample.slot,
-        "integration_us": sample.integration_us,
-        "scans": sample.scans,
-        "boxcar_half_width_px": sample.boxcar_half_width_px,
-        "saturation_counts": device.saturation_counts,
-        "saturated_pixels": int(sample.saturated.sum()),
-        "detector_temperature_c": sample.detector_temperature_c,
-        "board_temperature_c": sample.board_temperature_c,
-        "labels": dict(sample.labels),
-    }
-
-
-def _file_metadata(spectrum: SpectrumFile) -> dict[str, Any]:
-    measured = spectrum.measurement
-    return {
-        **spectrum.metadata,
-        "format": spectrum.format,
-        "record_id": spectrum.record_id,
-        "integration_us": measured.integration_us,
-        "scans": measured.scans,
-        "oesd_version": __version__,
-    }
-
-
-def _choice_metadata(entry: Entry) -> Mapping[str, Any]:
-    return {
-        "dark_id": entry.dark_id,
-        "dark_reason": entry.dark_reason,
-        "reference_id": entry.reference_id,
-        "reference_reason": entry.reference_reason,
-    }
