@@ -14,7 +14,7 @@ from oesd.config import ConfigError, load_config
 @click.argument("file", type=click.Path(path_type=Path))
 def check_config(file: Path) -> None:
     """Check FILE without starting anything; status 2 and one line when it is not good."""
-    from oesd.service import check
+    from oesd.service.checks import check
 
     try:
         config = load_config(file)

@@ -17,7 +17,7 @@ def devices(as_json: bool) -> None:
 
     USB tells the model and the place; the serial number is known once a spectrometer is open: see oesd status.
     """
-    from oesd.service import plugged_spectrometers
+    from oesd.service.bench import plugged_spectrometers
 
     try:
         found = plugged_spectrometers()

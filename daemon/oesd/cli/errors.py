@@ -43,6 +43,6 @@ def fail(message: str, status: int = USAGE) -> None:
 
 def expected() -> tuple[type[Exception], ...]:
     """Errors whose text is one line for a person, of all rooms that a service is made of."""
-    from oesd.service import expected_errors
+    from oesd.service.checks import expected_errors
 
     return expected_errors()

@@ -15,7 +15,7 @@ from oesd.cli.errors import expected, fail
 from oesd.config import Config, ConfigError, HubSection, WebSection, load_config, parse_duration_us
 
 if TYPE_CHECKING:
-    from oesd.service import Service
+    from oesd.service.daemon import Service
 
 DEFAULT_CONFIG = Path("/etc/oesd/oesd.toml")
 _PORT = click.IntRange(0, 65535)
@@ -42,7 +42,8 @@ class DurationType(click.ParamType[float]):
 @click.option("--config", "config_file", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
 def run(config_file: Path) -> None:
     """Run the daemon until it is told to stop (SIGTERM, Ctrl-C). SIGHUP reads the configuration again."""
-    from oesd.service import Service, check
+    from oesd.service.checks import check
+    from oesd.service.daemon import Service
 
     config = _loaded(config_file)
     service = Service(config)
@@ -73,7 +74,8 @@ def simulate(
 
     The spectra are measured, stored, analysed, and forwarded to a hub on this machine, by the same code as on a lab PC.
     """
-    from oesd.service import Service, free_port
+    from oesd.service.checks import free_port
+    from oesd.service.daemon import Service
 
     config = _loaded(config_file) if config_file else _shipped("simulated.toml")
     if not config.simulation.enabled:
@@ -96,7 +98,9 @@ def simulate(
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="Key of the clients; made in DATA when absent.")
 def hub(data: Path, port: int, api_key_file: Path | None) -> None:
     """Serve the OES API on this machine: clients upload spectra, the hub stores and analyses them."""
-    from oesd.service import serve_hub, set_up_logging, stay_small
+    from oesd.service.hub import serve_hub
+    from oesd.service.logs import set_up_logging
+    from oesd.service.memory import stay_small
 
     stay_small()
     set_up_logging()
@@ -110,7 +114,7 @@ def hub(data: Path, port: int, api_key_file: Path | None) -> None:
 
 
 def _loaded(path: Path) -> Config:
-    from oesd.service import check
+    from oesd.service.checks import check
 
     try:
         config = load_config(path)
@@ -129,7 +133,8 @@ def _shipped(name: str) -> Config:
 
 
 def _serve(service: Service, for_s: float | None, *, summarise: bool = False) -> None:
-    from oesd.service import set_up_logging, stay_small
+    from oesd.service.logs import set_up_logging
+    from oesd.service.memory import stay_small
 
     stay_small()
     set_up_logging()

@@ -1,21 +1,14 @@
-"""The composition root: builds the rooms, wires them with callables, starts, supervises and stops them."""
+"""The composition root: builds the rooms, wires them with callables, starts, supervises and stops them.
 
-from oesd.service.checks import check, expected_errors, free_port, plugged_spectrometers
-from oesd.service.daemon import Service
-from oesd.service.hub import HubService, serve_hub
-from oesd.service.logs import set_up_logging
-from oesd.service.memory import stay_small
-from oesd.service.summary import Summary
+Nothing is imported here: a command that only looks at USB does not wait for the web server's modules.
 
-__all__ = [
-    "HubService",
-    "Service",
-    "Summary",
-    "check",
-    "expected_errors",
-    "free_port",
-    "plugged_spectrometers",
-    "serve_hub",
-    "set_up_logging",
-    "stay_small",
-]
+=============  =====================================================================
+daemon         :class:`~oesd.service.daemon.Service`, one running daemon
+bench          real spectrometers and the light before them; simulation: virtual ones
+forwarding     the forwarder's thread
+hub            the OES API server with its own store and analysis
+access         how a command reaches a running daemon, or the store when none runs
+single         one capture without a daemon
+checks         what can be told before anything is started
+=============  =====================================================================
+"""

@@ -79,3 +79,8 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
         return "unknown"
+
+
+def plugged_spectrometers() -> list[tuple[str, str, str]]:
+    """Model, address and port of each spectrometer on USB, without opening any."""
+    return [(found.model, str(found.address), found.address.port) for found in plugged("libusb")]

@@ -13,7 +13,6 @@ from oesd.store import StoreError
 from oesd.upload import UploadError, check_endpoint
 from oesd.web import CannotListen
 from oesd_drivers.errors import SpectrometerError
-from oesd_drivers.usb import plugged
 from oesd_drivers.virtual import MODELS, SCENES, HostError
 
 
@@ -73,8 +72,3 @@ def free_port(wanted: int) -> int:
         except OSError:
             return 0
     return wanted
-
-
-def plugged_spectrometers() -> list[tuple[str, str, str]]:
-    """Model, address and port of each spectrometer on USB, without opening any."""
-    return [(found.model, str(found.address), found.address.port) for found in plugged("libusb")]

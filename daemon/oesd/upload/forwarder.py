@@ -97,7 +97,7 @@ class Forwarder:
             except Exception as failure:  # the top of a thread: forwarding must not end because one round went wrong
                 moved = 0
                 if not broken:
-                    # A store that cannot be written is the user's world; anything else is a defect, and its place counts.
+                    # A store that cannot be written is the user's world; of a defect the place counts.
                     place = None if isinstance(failure, StoreError) else failure
                     _log.error("forwarding waits, trying every %.0f s: %s", _LONGEST_SLEEP_S, failure, exc_info=place)
                 broken = True
