@@ -1,0 +1,7 @@
+"""From raw counts to named elements: pure numpy, no I/O, clock, log or thread."""
+
+from oesd.engine.errors import SpectrumError
+
+ENGINE_VERSION = "1.0"
+
+__all__ = ["ENGINE_VERSION", "SpectrumError"]

@@ -1,0 +1,213 @@
+"""Emission peaks: found at a stated false-alarm rate, then fitted together with one line shape.
+
+Detection is the matched filter of a known pulse in noise (North 1943; Turin, IRE Trans. IT-6, 311 (1960)): a peak
+counts when its filtered height exceeds the quantile of the noise that ``FALSE_PER_SPECTRUM`` allows over all
+independent places, and when the saddle to its higher neighbour is as deep. Centres, heights and widths of all peaks
+then come from one weighted Gauss-Newton fit in which neighbours share the light between them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from oesd.engine.windows import FWHM_PER_SIGMA, binned, filtered, gaussian_kernel, grown, long_runs
+from oesd.model import FloatArray, MaskArray
+
+FALSE_PER_SPECTRUM = 0.05
+BASELINE_SIGMAS = 0.5  # the baseline's own error, in units of the filtered noise, added to the threshold
+SADDLE_SIGMAS = 3.0
+MAX_PEAKS = 600
+ROUNDS = 6
+LEAST_SNR = 2.0  # of the fitted height: lower, and a neighbour has taken all the light
+BLEND_FWHM = 1.5
+PLATEAU_FWHM = 8.0  # a longer run of full pixels is no line: nothing can be said within it
+CLIPPED_CENTER_FWHM = 0.2  # a clipped line's middle is known no better
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PeakList:
+    """Fitted peaks sorted by position; every array has shape (peaks,), positions and widths in pixels."""
+
+    center_px: FloatArray
+    sigma_px: FloatArray
+    fwhm_px: FloatArray
+    height: FloatArray
+    height_sigma: FloatArray
+    snr: FloatArray
+    saturated: MaskArray
+    blended: MaskArray
+
+    def __len__(self) -> int:
+        return len(self.center_px)
+
+    def chosen(self, keep: MaskArray) -> PeakList:
+        """The peaks where ``keep`` is true."""
+        return PeakList(**{name: getattr(self, name)[keep] for name in self.__slots__})
+
+
+def find_peaks(net: FloatArray, sigma: FloatArray, saturated: MaskArray, fwhm_px: float) -> PeakList:
+    """Peaks of a baseline-free spectrum.
+
+    Parameters
+    ----------
+    net, sigma : (pixels,) float64
+        Counts above the baseline and their standard deviation.
+    saturated : (pixels,) bool
+    fwhm_px : float
+        The instrument's line spread.
+    """
+    tops = detected_tops(net, sigma, fwhm_px)
+    plateau = grown(long_runs(saturated, PLATEAU_FWHM * fwhm_px), int(np.ceil(2.0 * fwhm_px)))
+    tops = tops[~plateau[tops.astype(np.int64)]]
+    clipped = grown(saturated, 1)
+    weight = np.where(clipped, 0.0, 1.0 / (sigma * sigma))
+    fit = _Fit(net, weight, tops, fwhm_px)
+    fit.run()
+    return _accepted(fit, sigma, clipped, fwhm_px)
+
+
+def threshold_sigmas(pixels: int, fwhm_px: float) -> float:
+    """Matched-filter threshold for ``FALSE_PER_SPECTRUM`` expected noise peaks over pixels / FWHM places."""
+    places = max(pixels / fwhm_px, 1.0)
+    rate = FALSE_PER_SPECTRUM / places
+    return float(np.sqrt(2.0 * np.log(1.0 / (rate * np.sqrt(4.0 * np.pi * np.log(1.0 / rate)))))) + BASELINE_SIGMAS
+
+
+def detected_tops(net: FloatArray, sigma: FloatArray, fwhm_px: float) -> FloatArray:
+    """Pixel positions of significant maxima, ascending, shape (peaks,)."""
+    kernel = gaussian_kernel(0.5 * fwhm_px)  # half the line's width: noise falls, close lines stay apart
+    smooth = filtered(net, kernel)
+    noise = np.sqrt(filtered(sigma * sigma, kernel * kernel))
+    tops = _maxima(smooth)
+    shape = gaussian_kernel(fwhm_px)
+    matched = filtered(net, shape)
+    matched_noise = np.sqrt(filtered(sigma * sigma, shape * shape))
+    limit = threshold_sigmas(len(net), fwhm_px)
+    tops = tops[(matched[tops] > limit * matched_noise[tops]) & (smooth[tops] > SADDLE_SIGMAS * noise[tops])]
+    tops = _prominent(smooth, noise, tops)
+    strongest = np.sort(tops[np.argsort(-smooth[tops], kind="stable")[:MAX_PEAKS]])
+    return strongest.astype(np.float64)
+
+
+def _maxima(values: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Indices of local maxima, the middle of a flat one; the two edge pixels never count."""
+    steps = np.flatnonzero(np.diff(values))
+    if len(steps) < 2:
+        return np.zeros(0, dtype=np.int64)
+    rising = values[steps + 1] > values[steps]
+    turn = np.flatnonzero(rising[:-1] & ~rising[1:])
+    return (steps[turn] + 1 + steps[turn + 1]) // 2
+
+
+def _prominent(
+    smooth: FloatArray, noise: FloatArray, tops: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """Merge tops over shallow saddles, lower into higher, until every saddle left is significant."""
+    while len(tops) > 1:
+        saddles = np.minimum.reduceat(smooth, tops)[:-1]  # lowest value from each top to the next
+        height = smooth[tops]
+        need = SADDLE_SIGMAS * noise[tops]
+        left_lower = height[:-1] <= height[1:]
+        shallow_left = left_lower & (height[:-1] - saddles < need[:-1])
+        shallow_right = ~left_lower & (height[1:] - saddles < need[1:])
+        drop = np.zeros(len(tops), dtype=np.bool_)
+        drop[:-1] |= shallow_left
+        drop[1:] |= shallow_right
+        if not drop.any():
+            break
+        lower_than_right = np.append(drop[1:] & (height[1:] < height[:-1]), False)
+        lower_than_left = np.insert(drop[:-1] & (height[:-1] < height[1:]), 0, False)
+        alone = drop & ~lower_than_right & ~lower_than_left  # of neighbours that both fall, the lower goes first
+        tops = tops[~(alone if alone.any() else drop)]
+    return tops
+
+
+class _Fit:
+    """Weighted Gauss-Newton on all peaks at once; the coupling of neighbours runs through the common model."""
+
+    def __init__(self, net: FloatArray, weight: FloatArray, tops: FloatArray, fwhm_px: float) -> None:
+        self.net, self.weight, self.first = net, weight, tops
+        self.width0 = fwhm_px / FWHM_PER_SIGMA
+        self.center = tops.copy()
+        self.width = np.full(len(tops), self.width0)
+        self.height = np.maximum(net[tops.astype(np.int64)], 0.0)
+        self.error = np.zeros((len(tops), 3))
+        half = max(2, int(np.ceil(0.9 * fwhm_px)))
+        self.offsets = np.arange(-half, half + 1)
+        self.wide = np.arange(-2 * half, 2 * half + 1)
+
+    def model(self) -> FloatArray:
+        """Sum of all peaks, shape (pixels,)."""
+        at = np.rint(self.center).astype(np.int64)[:, None] + self.wide
+        z = (at - self.center[:, None]) / self.width[:, None]
+        values = self.height[:, None] * np.exp(-0.5 * z * z)
+        inside = (at >= 0) & (at < len(self.net))
+        return binned(at[inside], values[inside], len(self.net))
+
+    def run(self) -> None:
+        """Iterate; heights, centres and widths stay within physical bounds at every step."""
+        if not len(self.first):
+            return
+        for number in range(ROUNDS):
+            self._step(0.6 if number < 2 else 0.9)
+
+    def _step(self, damping: float) -> None:
+        at = np.clip(np.rint(self.center).astype(np.int64)[:, None] + self.offsets, 0, len(self.net) - 1)
+        residual = (self.net - self.model())[at]
+        weight = self.weight[at]
+        z = (at - self.center[:, None]) / self.width[:, None]
+        shape = np.exp(-0.5 * z * z)
+        slope = self.height[:, None] * shape / self.width[:, None]
+        jacobian = np.stack([shape, slope * z, slope * z * z], axis=2)
+        normal = np.einsum("pki,pk,pkj->pij", jacobian, weight, jacobian)
+        gradient = np.einsum("pki,pk,pk->pi", jacobian, weight, residual)
+        self._add_priors(normal, gradient)
+        inverse = np.linalg.inv(normal)
+        change = damping * np.einsum("pij,pj->pi", inverse, gradient)
+        self.error = np.sqrt(np.maximum(np.einsum("pii->pi", inverse), 0.0))
+        self._move(change)
+
+    def _add_priors(self, normal: FloatArray, gradient: FloatArray) -> None:
+        """A line is as wide as the instrument within 15 %, its centre within half a width of its top."""
+        scale = np.maximum(self.height, 1e-30)
+        width_weight = (0.15 * self.width0) ** -2.0
+        center_weight = (0.5 * self.width0) ** -2.0
+        normal[:, 0, 0] += 1e-6 / (scale * scale) + 1e-12 * normal[:, 0, 0]
+        normal[:, 1, 1] += center_weight
+        normal[:, 2, 2] += width_weight
+        gradient[:, 1] += center_weight * (self.first - self.center)
+        gradient[:, 2] += width_weight * (self.width0 - self.width)
+
+    def _move(self, change: FloatArray) -> None:
+        self.height = np.clip(self.height + change[:, 0], 0.3 * self.height, 3.0 * self.height)
+        reach = 1.0 + self.width0
+        self.center = np.clip(self.center + np.clip(change[:, 1], -0.5, 0.5), self.first - reach, self.first + reach)
+        self.width = np.clip(self.width + change[:, 2], 0.6 * self.width0, 2.5 * self.width0)
+
+
+def _accepted(fit: _Fit, sigma: FloatArray, clipped: MaskArray, fwhm_px: float) -> PeakList:
+    """The fitted peaks in order, without those the fit did away with; a clipped one is at least as high as its top."""
+    order = np.argsort(fit.center, kind="stable")
+    center, width = fit.center[order], fit.width[order]
+    at = np.clip(np.rint(center).astype(np.int64), 0, len(clipped) - 1)
+    saturated = clipped[at]
+    top = np.where(saturated, np.maximum(fit.net[at], 0.0), 0.0)
+    height = np.maximum(fit.height[order], top)
+    height_sigma = np.maximum(fit.error[order, 0], 1e-300)
+    height_sigma = np.where(saturated, np.minimum(height_sigma, np.maximum(0.1 * height, sigma[at])), height_sigma)
+    gap = np.diff(center, prepend=-np.inf, append=np.inf) if len(center) else np.zeros(1)
+    snr = np.maximum(height / height_sigma, top / sigma[at])
+    keep = snr > LEAST_SNR
+    fitted = PeakList(
+        center_px=center,
+        sigma_px=np.maximum(fit.error[order, 1], np.where(saturated, CLIPPED_CENTER_FWHM * fwhm_px, 0.0)),
+        fwhm_px=width * FWHM_PER_SIGMA,
+        height=height,
+        height_sigma=height_sigma,
+        snr=snr,
+        saturated=saturated,
+        blended=np.minimum(gap[:-1], gap[1:]) < BLEND_FWHM * fwhm_px,
+    )
+    return fitted.chosen(keep)

@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+from tests.engine.spectra import axis
+
+import oesd
+from oesd.engine import SpectrumError, checks
+from oesd.model import Measurement
+
+GOOD = axis(pixels=50)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"wavelengths_nm": GOOD[::-1]}, "not increasing at pixel 1"),
+        ({"wavelengths_nm": np.r_[GOOD[:20], GOOD[19:-1]]}, "not increasing at pixel 20"),
+        ({"wavelengths_nm": GOOD - 300.0}, "not positive"),
+        ({"wavelengths_nm": GOOD[:1]}, "at least 2 pixels"),
+        ({"sample": np.ones(49)}, "sample has 49 values, the wavelength axis has 50"),
+        ({"sample": np.r_[np.ones(49), np.nan]}, "sample is not finite at pixel 49"),
+        ({"sample": np.r_[np.inf, np.ones(49)]}, "sample is not finite at pixel 0"),
+        ({"sample": np.ones((5, 10))}, "2 dimensions"),
+        ({"sample": ["a"] * 50}, "not a list of numbers"),
+        ({"dark": np.ones(3)}, "dark has 3 values"),
+        ({"reference": np.full(50, np.nan)}, "reference is not finite"),
+        ({"elements": ["Xx"], "constraint": "include"}, "unknown element 'Xx'"),
+        ({"constraint": "only"}, "unknown constraint 'only'"),
+        ({"fwhm_nm": -1.0}, "fwhm_nm must be a positive number"),
+        ({"saturation_counts": 0.0}, "saturation_counts must be a positive number"),
+        ({"saturation_counts": float("nan")}, "saturation_counts must be a positive number"),
+    ],
+)
+def test_refusals_are_one_line_and_name_the_fault(change, says):
+    with pytest.raises(SpectrumError) as caught:
+        oesd.analyze(**({"wavelengths_nm": GOOD, "sample": np.ones(50)} | change))
+    assert says in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+
+
+def test_a_saturation_mask_of_another_length_is_refused():
+    with pytest.raises(SpectrumError, match="saturation mask"):
+        checks.measurement(Measurement(GOOD, np.ones(50), saturated=np.zeros(49, dtype=bool)))
+
+
+def test_symbols_are_spelled_as_in_the_table():
+    assert checks.recipe("include", ["ar", " GA "], None).elements == ("Ar", "Ga")
+    assert checks.recipe("exclude", "he", None).elements == ("He",)

@@ -1,0 +1,117 @@
+"""Golden tests of every correction step: what the instrument added is known, so is what must come out."""
+
+import numpy as np
+import pytest
+from tests.engine.spectra import axis, lines
+
+from oesd.engine.correction import correct, flat_tops, hot_pixels, linearised, spikes
+from oesd.model import Measurement
+
+WL = axis(400.0, 500.0, 300)
+
+
+def measurement(sample, **more):
+    return Measurement(WL, np.asarray(sample, dtype=float), **more)
+
+
+def test_the_stored_dark_is_subtracted():
+    dark = np.linspace(100.0, 130.0, 300)
+    corrected = correct(measurement(dark + 50.0, dark=dark))
+    np.testing.assert_allclose(corrected.scope_corrected, 50.0)
+
+
+def test_electric_dark_is_the_mean_of_the_black_pixels_and_only_without_a_stored_dark():
+    sample = np.full(300, 500.0)
+    sample[[3, 5]] = 90.0, 110.0
+    np.testing.assert_allclose(correct(measurement(sample, electric_dark_pixels=(3, 5))).scope_corrected[10:], 400.0)
+    both = measurement(sample, electric_dark_pixels=(3, 5), dark=np.full(300, 200.0))
+    np.testing.assert_allclose(correct(both).scope_corrected[10:], 300.0)
+
+
+def test_non_linearity_is_undone():
+    true = np.linspace(0.0, 50000.0, 300)
+    coefficients = (0.93, 4e-6, -6e-11)
+    raw = true.copy()
+    for _ in range(200):
+        raw = true * np.polynomial.polynomial.polyval(raw, coefficients)
+    np.testing.assert_allclose(linearised(raw, coefficients)[0], true, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "coefficients",
+    [(0.0,) * 8, (np.nan, 1.0), (np.inf,), (1.0, 1e-3), (-1.0,), (1.0, 0.0, 1e300), (3.4e38, -3.4e38), (0.1,)],
+)
+def test_unbelievable_coefficients_change_nothing_and_are_said(coefficients):
+    net = np.linspace(0.0, 50000.0, 300)
+    same, warnings = linearised(net, coefficients)
+    np.testing.assert_array_equal(same, net)
+    assert warnings == ("non-linearity coefficients are not believable: not applied",)
+
+
+def test_no_coefficients_need_no_warning():
+    assert linearised(np.ones(5), ())[1] == ()
+
+
+def test_saturation_comes_from_the_capture_first_then_from_the_limit_then_from_flat_tops():
+    sample = np.full(300, 1000.0)
+    sample[100:104] = 4095.0
+    told = np.zeros(300, dtype=bool)
+    told[7] = True
+    assert np.flatnonzero(
+        correct(measurement(sample, saturated=told, saturation_counts=4095.0)).saturated
+    ).tolist() == [7]
+    limit = correct(measurement(sample, saturation_counts=4095.0))
+    assert np.flatnonzero(limit.saturated).tolist() == [100, 101, 102, 103]
+    assert "4 saturated pixels" in limit.warnings[0]
+    assert np.flatnonzero(correct(measurement(sample)).saturated).tolist() == [100, 101, 102, 103]
+
+
+def test_an_average_hides_a_clipped_scan():
+    sample = np.full(300, 1000.0)
+    sample[50] = 0.99 * 4095.0
+    assert correct(measurement(sample, saturation_counts=4095.0, scans=10)).saturated[50]
+    assert not correct(measurement(sample, saturation_counts=4095.0, scans=1)).saturated[50]
+
+
+def test_a_constant_spectrum_has_no_flat_top():
+    assert not flat_tops(np.full(20, 3.0)).any()
+
+
+def test_hot_pixels_of_the_dark_are_bridged_in_the_net_and_kept_in_what_is_shown():
+    rng = np.random.default_rng(1)
+    dark = 200.0 + rng.normal(0.0, 2.0, 300)
+    dark[[40, 200]] += 900.0
+    sample = 700.0 + rng.normal(0.0, 2.0, 300) + (dark - 200.0)
+    sample[40] += 300.0  # the hot pixel drifted since the dark was taken
+    corrected = correct(measurement(sample, dark=dark))
+    assert np.flatnonzero(hot_pixels(dark, 300)).tolist() == [40, 200]
+    assert corrected.net[40] == pytest.approx(500.0, abs=20.0)
+    assert corrected.scope_corrected[40] == pytest.approx(800.0, abs=20.0)
+
+
+def test_a_spike_goes_and_the_narrowest_line_stays():
+    rng = np.random.default_rng(2)
+    step = WL[1] - WL[0]
+    noise = rng.normal(0.0, 3.0, 300)
+    line = lines(WL, np.array([WL[150]]), np.array([800.0]), 1.8 * step)
+    hit = np.zeros(300)
+    hit[60] = 800.0
+    net = correct(measurement(noise + line + hit)).net
+    assert net[60] < 30.0
+    assert net[150] > 700.0
+
+
+def test_spikes_near_a_saturated_line_are_left_alone():
+    net = np.zeros(30)
+    net[15] = 4000.0
+    saturated = net > 3000.0
+    assert spikes(net + np.random.default_rng(0).normal(0.0, 1.0, 30), ~saturated & False)[15]
+    assert not spikes(net + np.random.default_rng(0).normal(0.0, 1.0, 30), saturated).any()
+
+
+def test_the_boxcar_averages_the_net_only():
+    sample = np.zeros(300)
+    sample[100:103] = 9.0, 18.0, 9.0
+    corrected = correct(measurement(sample, boxcar_half_width_px=1))
+    assert corrected.net[101] == pytest.approx(12.0)
+    assert corrected.scope_corrected[101] == 18.0

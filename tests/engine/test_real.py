@@ -1,0 +1,78 @@
+"""Measured spectra: what is known to be in them is named, and nothing that cannot be.
+
+The lamp of both Maya files is a mercury-argon pen lamp: every strong Ar I line from 696 to 966 nm stands in them,
+within 0.1 nm and with signal-to-noise up to 50, so argon is no false claim there.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from oesd.engine.analyze import analyze_measurement
+from oesd.formats import read_spectrum
+from oesd.model import Measurement, Recipe
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "real"
+pytestmark = pytest.mark.skipif(not REAL.exists(), reason="the measured spectra are not here")
+AIR = {"N", "O", "H", "Na", "Ca"}
+
+
+def measurement(name: str) -> Measurement:
+    return read_spectrum((REAL / name).read_bytes(), name).measurement
+
+
+def analyzed(name: str, dark: str = ""):
+    sample = measurement(name)
+    if dark:
+        values = {field: getattr(sample, field) for field in Measurement.__dataclass_fields__}
+        sample = Measurement(**(values | {"dark": measurement(dark).sample}))
+    return analyze_measurement(sample, Recipe())
+
+
+def named(result):
+    return {e.element for e in result.elements}
+
+
+@pytest.mark.parametrize("year", ["2013", "2016"])
+def test_the_mercury_lamp(year):
+    result = analyzed(f"hg{year}a01.txt", f"hg{year}a02.txt")
+    assert named(result) == {"Hg", "Ar"}
+    for line in (253.65, 365.02, 404.66, 435.83, 546.07):
+        peak = min(result.detected_peaks, key=lambda p: abs(p.wavelength_nm - line))
+        assert peak.element == "Hg"
+        assert abs(peak.wavelength_nm - line) < (0.3 if year == "2013" else 0.8)
+
+
+def test_an_axis_half_a_nanometre_off_is_said_to_be():
+    assert any("axis needs calibration" in w for w in analyzed("hg2016a01.txt", "hg2016a02.txt").warnings)
+
+
+@pytest.mark.parametrize("metal", ["Cu", "Al"])
+def test_a_metal_in_air(metal):
+    result = analyzed(f"{metal}_spectrum.csv")
+    assert metal in named(result)
+    assert named(result) <= {metal} | AIR
+    assert {e.element: e.probability for e in result.elements}[metal] > 0.9
+
+
+def test_iron_in_air():
+    result = analyzed("Fe_spectrum.csv")
+    assert result.elements[0].element == "Fe"
+    assert named(result) <= {"Fe", "Mn", "Cu", "Cr", "Al"} | AIR  # what iron and its holder contain
+
+
+def test_the_neon_lamp_is_neon_alone():
+    result = analyzed("NeonSNQ043_iR532_Probe_5msx2.txt")
+    assert named(result) == {"Ne"}
+    strong = [p for p in result.detected_peaks if p.snr > 100]
+    assert len(strong) > 12 and all(p.element == "Ne" for p in strong)
+
+
+def test_the_halogen_lamp_claims_nothing():
+    assert named(analyzed("halogen.json")) == set()
+
+
+def test_the_starter_lamp_is_neon_and_argon_and_its_axis_is_not_trusted():
+    result = analyzed("cali-sample.json")
+    assert {"Ne", "Ar"} <= named(result) <= {"Ne", "Ar", "H"}
+    assert any("axis needs calibration" in w for w in result.warnings)

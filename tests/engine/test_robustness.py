@@ -1,0 +1,111 @@
+"""Any finite input gives an answer: no exception, no warning (pytest makes them errors), no NaN."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from tests.engine.spectra import axis
+
+import oesd
+
+WL = axis(pixels=300)
+
+
+def checked(wavelengths, sample, dark=None, **more):
+    result = oesd.analyze(wavelengths, sample, dark, **more)
+    numbers = [
+        x
+        for p in result.detected_peaks
+        for x in (
+            p.wavelength_nm,
+            p.wavelength_sigma_nm,
+            p.center_px,
+            p.fwhm_nm,
+            p.snr,
+            p.intensity,
+            p.area,
+            p.probability,
+        )
+    ]
+    numbers += [c.probability for p in result.detected_peaks for c in p.candidates] + [
+        e.probability for e in result.elements
+    ]
+    assert np.isfinite(numbers).all()
+    assert np.isfinite(result.scope_corrected).all() and np.isfinite(result.baseline).all()
+    return result
+
+
+RNG = np.random.default_rng(0)
+ODD = {
+    "zeros": np.zeros(300),
+    "constant": np.full(300, 812.0),
+    "negative": -RNG.uniform(0, 500, 300),
+    "saturated": np.full(300, 65535.0),
+    "ramp": np.arange(300.0),
+    "step": np.repeat([0.0, 65535.0], 150),
+    "alternating": np.tile([0.0, 65535.0], 150),
+    "one spike": np.eye(300)[150] * 60000.0,
+    "edge spikes": np.eye(300)[0] * 60000.0 + np.eye(300)[299] * 60000.0,
+    "huge": RNG.uniform(-1, 1, 300) * 1e300,
+    "largest": np.tile([1.7e308, -1.7e308, 0.0], 100),
+    "tiny": RNG.uniform(0, 1, 300) * 1e-300,
+    "denormal": np.eye(300)[40] * 5e-324,
+    "wide": RNG.uniform(0, 1, 300) * 10.0 ** RNG.uniform(-12, 12, 300),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+@pytest.mark.parametrize("limit", [None, 65535.0])
+@pytest.mark.parametrize("with_dark", [False, True])
+def test_odd_spectra(name, limit, with_dark):
+    dark = RNG.uniform(300, 320, 300) if with_dark else None
+    checked(WL, ODD[name], dark, saturation_counts=limit, nonlinearity=(0.98, 1e-6))
+
+
+@pytest.mark.parametrize("pixels", [2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 20, 31, 33, 64, 65])
+def test_few_pixels(pixels):
+    rng = np.random.default_rng(pixels)
+    for sample in (np.zeros(pixels), rng.normal(0, 1, pixels), rng.uniform(0, 6e4, pixels)):
+        result = checked(np.linspace(400, 410, pixels), sample)
+        assert pixels >= 10 or not result.detected_peaks
+
+
+@pytest.mark.parametrize(
+    "wavelengths",
+    [
+        np.linspace(1e-6, 2e-6, 300),
+        np.linspace(500.0, 500.0001, 300),
+        np.linspace(1.0, 1e6, 300),
+        np.geomspace(1e-3, 1e9, 300),
+        np.r_[np.linspace(200, 201, 150), np.linspace(900, 901, 150)],
+        np.linspace(5000.0, 6000.0, 300),
+    ],
+)
+def test_odd_axes(wavelengths):
+    checked(wavelengths, np.random.default_rng(1).uniform(0, 6e4, 300), fwhm_nm=None)
+    checked(wavelengths, np.random.default_rng(1).uniform(0, 6e4, 300), fwhm_nm=1.0)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    hnp.arrays(np.float64, 120, elements=st.floats(-1e6, 1e6, allow_subnormal=False)),
+    st.none() | hnp.arrays(np.float64, 120, elements=st.floats(0, 1e5)),
+    st.none() | st.floats(1.0, 1e5),
+    st.none() | st.floats(1e-3, 1e3),
+)
+def test_random_spectra(sample, dark, limit, fwhm):
+    checked(WL[:120], sample, dark, saturation_counts=limit, fwhm_nm=fwhm)
+
+
+def test_many_random_spectra_with_lines():
+    rng = np.random.default_rng(9)
+    for _ in range(60):
+        pixels = int(rng.integers(30, 900))
+        sample = rng.normal(500.0, rng.uniform(0.0, 30.0), pixels)
+        for _ in range(int(rng.integers(0, 60))):
+            width = rng.uniform(0.3, 8.0)
+            sample += rng.uniform(0.0, 60000.0) * np.exp(
+                -0.5 * ((np.arange(pixels) - rng.uniform(-5, pixels + 5)) / width) ** 2
+            )
+        checked(np.sort(rng.uniform(180.0, 1100.0, pixels)) + np.arange(pixels) * 1e-6, np.minimum(sample, 65535.0))
