@@ -24,6 +24,7 @@ from oesd.engine.linespread import DEFAULT_PX, learned_fwhm_px
 from oesd.engine.noise import noise_sigma
 from oesd.engine.peaks import PeakList, find_peaks
 from oesd.engine.scene import Observed, Scene, build_scene, shipped_patterns
+from oesd.engine.windows import median
 from oesd.model import Analysis, ConstraintMode, ElementFinding, FloatArray, Measurement, Peak, Recipe
 
 MIN_PIXELS = 10
@@ -162,7 +163,7 @@ def _measure(measurement: Measurement, recipe: Recipe) -> _Light:
     """Correction, baseline, noise, line width and peaks."""
     corrected = correct(measurement)
     net = corrected.net
-    dispersion = float(np.median(np.diff(measurement.wavelengths_nm)))
+    dispersion = float(median(np.diff(measurement.wavelengths_nm)))
     hint = None if recipe.fwhm_nm is None else recipe.fwhm_nm / dispersion
     masked = corrected.saturated | corrected.unsure
     full_scale = measurement.saturation_counts or float(np.abs(net).max())
@@ -187,7 +188,7 @@ def _allowed(recipe: Recipe) -> frozenset[str]:
 def _identify(device_nm: FloatArray, light: _Light, recipe: Recipe) -> tuple[Axis, Scene, Inference]:
     """Elements on the plasma's own axis: shift first, then elements, then the straight line through what was found."""
     center_nm = np.interp(light.peaks.center_px, np.arange(len(device_nm)), device_nm)
-    fwhm_nm = light.fwhm_px * float(np.median(np.diff(device_nm)))
+    fwhm_nm = light.fwhm_px * float(median(np.diff(device_nm)))
     axis = coarse_axis(
         center_nm, light.peaks.height, light.peaks.height_sigma, float(device_nm[0]), float(device_nm[-1]), fwhm_nm
     )

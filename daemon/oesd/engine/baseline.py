@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from oesd.engine.windows import moving_mean, reflected, robust_sigma
+from oesd.engine.windows import median, moving_mean, reflected, robust_sigma
 from oesd.model import FloatArray
 
 REACH_FWHM = 8.0  # structures narrower than about twice this many line widths are lines, wider ones are continuum
@@ -20,7 +20,7 @@ def baseline(net: FloatArray, fwhm_px: float) -> FloatArray:
     step = max(1, round(fwhm_px / 2.0))
     coarse = _averaged(net, step)
     if len(coarse) < 12:
-        return np.full(len(net), float(np.median(net)))
+        return np.full(len(net), float(median(net)))
     reach = min(int(np.ceil(REACH_FWHM * fwhm_px / step)), (len(coarse) - 1) // 4)
     low = _clipped(coarse, reach)
     low = moving_mean(low, max(1, reach // 4))
@@ -55,8 +55,8 @@ def _clipped(values: FloatArray, reach: int) -> FloatArray:
 
 def _offset(above: FloatArray) -> FloatArray:
     """Noise lies on both sides of a continuum, SNIP follows its lower edge: the local median of what is not line."""
-    spread = robust_sigma(above[above <= np.median(above)])
-    quiet = above < np.median(above) + 3.0 * spread
+    spread = robust_sigma(above[above <= median(above)])
+    quiet = above < median(above) + 3.0 * spread
     weights = moving_mean(quiet.astype(np.float64), 20)
     values = moving_mean(np.where(quiet, above, 0.0), 20)
-    return np.where(weights > 0.05, values / np.maximum(weights, 0.05), float(np.median(above)))
+    return np.where(weights > 0.05, values / np.maximum(weights, 0.05), float(median(above)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.engine.windows import bridged, grown, median_of_seven, moving_mean, robust_sigma
+from oesd.engine.windows import bridged, grown, median, median_of_seven, moving_mean, robust_sigma
 from oesd.model import FloatArray, MaskArray, Measurement
 
 LINEARITY_RANGE = (0.6, 1.4)  # a real detector's polynomial stays within this; anything else is a wrong or empty EEPROM
@@ -104,7 +104,7 @@ def linearised(net: FloatArray, coefficients: tuple[float, ...]) -> tuple[FloatA
         return net, ()
     level = np.clip(net, 0.0, None)
     with np.errstate(all="ignore"):
-        gain = np.polynomial.polynomial.polyval(level, np.asarray(coefficients, dtype=np.float64))
+        gain = np.polyval(coefficients[::-1], level)
         low, high = LINEARITY_RANGE
         sane = bool(np.all((gain > low) & (gain < high)))
     if not sane:
@@ -121,7 +121,7 @@ def spikes(net: FloatArray, saturated: MaskArray) -> MaskArray:
     found = np.zeros(len(net), dtype=np.bool_)
     if len(net) < 7:
         return found
-    noise = 1.4826 * float(np.median(np.abs(2.0 * net[1:-1] - net[:-2] - net[2:]))) / np.sqrt(6.0)
+    noise = 1.4826 * float(median(np.abs(2.0 * net[1:-1] - net[:-2] - net[2:]))) / np.sqrt(6.0)
     floor = median_of_seven(net)
     above = net - floor
     higher_neighbour = np.maximum(above[:-2], above[2:])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from oesd.engine.windows import blocks
+from oesd.engine.windows import blocks, median, quantile
 from oesd.model import FloatArray, MaskArray
 
 BLOCK_PX = 32
@@ -29,12 +29,12 @@ def noise_sigma(net: FloatArray, saturated: MaskArray, full_scale: float, scans:
         Averaged scans: both kinds of noise fall with their root.
     """
     level, variance = _blocks(net, saturated)
-    quiet = level <= np.quantile(level, 0.3)
-    read2 = float(np.quantile(variance[quiet], 0.5)) if quiet.any() else 0.0
+    quiet = level <= quantile(level, 0.3)
+    read2 = quantile(variance[quiet], 0.5) if quiet.any() else 0.0
     floor = full_scale / FULL_WELL_ELECTRONS / max(scans, 1)
     counts = np.clip(net, 0.0, None)
     slope = max(_slope(level, variance, read2), floor)
-    read2 = max(read2 - slope * max(float(np.median(level[quiet])), 0.0), 0.05 * read2, 0.0)
+    read2 = max(read2 - slope * max(float(median(level[quiet])), 0.0), 0.05 * read2, 0.0)
     sigma = np.sqrt(read2 + slope * counts)
     return np.maximum(sigma, 1e-9 * max(float(np.abs(net).max()), 1e-30))
 
@@ -48,16 +48,16 @@ def _blocks(net: FloatArray, saturated: MaskArray) -> tuple[FloatArray, FloatArr
     if len(net) < 3:
         return np.zeros(1), np.zeros(1)
     second = np.abs(2.0 * net[1:-1] - net[:-2] - net[2:]) / np.sqrt(6.0)
-    variance = (1.4826 * np.median(blocks(second, BLOCK_PX), axis=1)) ** 2
-    level = np.median(blocks(net[1:-1], BLOCK_PX), axis=1)
+    variance = (1.4826 * median(blocks(second, BLOCK_PX), axis=1)) ** 2
+    level = median(blocks(net[1:-1], BLOCK_PX), axis=1)
     usable = blocks(saturated[1:-1].astype(np.float64), BLOCK_PX).mean(axis=1) < 0.25
     return (level[usable], variance[usable]) if usable.any() else (level, variance)
 
 
 def _slope(level: FloatArray, variance: FloatArray, read2: float) -> float:
     """Lower-quartile slope of variance against level over the brighter blocks: lines only add, they never take away."""
-    bright = level > max(float(np.quantile(level, 0.5)), 0.0)
+    bright = level > max(quantile(level, 0.5), 0.0)
     if bright.sum() < 4:
         return 0.0
     rise = (variance[bright] - read2) / level[bright]
-    return max(float(np.quantile(rise, 0.3)), 0.0)
+    return max(quantile(rise, 0.3), 0.0)

@@ -15,6 +15,7 @@ from functools import cache
 import numpy as np
 
 from oesd.engine.lines import IntArray, LineTable, line_table
+from oesd.engine.windows import median
 from oesd.model import FloatArray, MaskArray
 
 KT_EV = (0.4, 0.6, 0.85, 1.2)
@@ -95,10 +96,10 @@ def _soft_strengths(table: LineTable, species: IntArray, count: int, firm: MaskA
     reference = _relative(reference, species, _strongest(reference, species, count))
     both = (reference > 1e-4) & (intensity > 0.0)
     scale = np.full(count, 0.5)
-    for number in np.unique(species[both]):
+    for number in np.flatnonzero(np.bincount(species[both])):
         mine = both & (species == number)
         if mine.sum() >= 4:
-            scale[number] = min(float(np.exp(np.median(np.log(reference[mine] / intensity[mine])))), 1.6)
+            scale[number] = min(float(np.exp(median(np.log(reference[mine] / intensity[mine])))), 1.6)
     soft: FloatArray = intensity * scale[species]
     return soft
 

@@ -11,6 +11,8 @@ from oesd.store.errors import StoreError, translated
 # SQLite's own 4 KiB. Measured with 2048 pixels: 8 KiB pages make the file a sixth smaller, but a commit writes 96 kB to
 # the log instead of 55 kB, which is what wears out an eMMC.
 PAGE_SIZE = 4096
+# A reader looks at a few rows of the newest entries: SQLite's usual 2 MB for each of the pool would lie idle.
+_READER_CACHE_KB = 256
 _BUSY_S = 10.0
 _FULL = 2
 _SETTINGS = {"synchronous": _FULL, "foreign_keys": 1, "trusted_schema": 0, "cell_size_check": 1, "temp_store": 2}
@@ -39,6 +41,7 @@ def open_reader(path: Path) -> sqlite3.Connection:
         _set(connection)
         with translated("open the store"):
             connection.execute("PRAGMA query_only = ON")
+            connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KB}")
     except StoreError:
         connection.close()
         raise
