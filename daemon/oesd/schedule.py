@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MISSED, JobExecutionEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -109,4 +110,5 @@ def cron(expression: str) -> CronTrigger:
 
 
 def _every(period_us: int) -> IntervalTrigger:
-    return IntervalTrigger(seconds=period_us / 1e6, timezone=UTC)
+    # The annotation says int; the timedelta inside takes fractions.
+    return IntervalTrigger(seconds=cast(int, period_us / 1e6), timezone=UTC)

@@ -75,9 +75,17 @@ def running(directory: Path) -> Running | None:
     """Where the daemon of this directory listens, None when none has said so or its process is gone."""
     try:
         note = json.loads((directory / _NOTE).read_text(encoding="utf-8"))
-        os.kill(note["pid"], 0)
-        return Running(note["pid"], note["url"])
-    except PermissionError:
-        return Running(note["pid"], note["url"])
+        said = Running(int(note["pid"]), str(note["url"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+    return said if _lives(said.pid) else None
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True  # it is somebody else's, but it lives
+    except OSError:
+        return False
+    return True

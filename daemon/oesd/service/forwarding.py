@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from oesd.config import Config
 from oesd.processing import Processing
@@ -33,7 +33,7 @@ class Forwarding:
         section = config.upload
         self.endpoint = endpoint
         self._store = store
-        self._form = section.format
+        self._form: Literal["columns", "json"] = section.format
         self._api = OesApi(endpoint, load_key(key_file), bucket_hosts=section.bucket_hosts, proxy=section.proxy or None)
         self._stop = threading.Event()
 

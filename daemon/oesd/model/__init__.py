@@ -1,0 +1,42 @@
+"""The values that cross rooms: frozen, units in their names.
+
+A spectrum's life in these values::
+
+    Capture (sample)  ----.
+    Capture (dark)    -----+--> Entry --(engine)--> Analysis --> Result (one revision of it, stored)
+    Capture (reference)---'                            ^
+                                            Override --'  (a person's word on one peak)
+
+Arrays are numpy, read-only by agreement; wavelengths are nm in air; times are
+UTC for people, monotonic ns for pace, (run, sequence) for order.
+"""
+
+from oesd.model.found import (
+    Analysis,
+    Candidate,
+    ConstraintMode,
+    ElementFinding,
+    Override,
+    Peak,
+    Recipe,
+    Result,
+)
+from oesd.model.measured import (
+    Capture,
+    CountArray,
+    Device,
+    Entry,
+    FloatArray,
+    Kind,
+    Loss,
+    MaskArray,
+    Measurement,
+    SpectrumFile,
+)
+from oesd.model.names import is_uuid, new_id, utc_from_text, utc_text
+
+__all__ = [
+    "Analysis", "Candidate", "Capture", "ConstraintMode", "CountArray", "Device", "ElementFinding", "Entry",
+    "FloatArray", "Kind", "Loss", "MaskArray", "Measurement", "Override", "Peak", "Recipe", "Result", "SpectrumFile",
+    "is_uuid", "new_id", "utc_from_text", "utc_text",
+]  # fmt: skip

@@ -1,0 +1,228 @@
+"""What is found: recipes, peaks with their candidates, analyses, results, and a person's word on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+
+from oesd.model.measured import FloatArray
+from oesd.model.names import utc_text
+
+
+class ConstraintMode(StrEnum):
+    """How the element list of a recipe bounds the assignment."""
+
+    AUTO = "auto"
+    INCLUDE = "include"
+    EXCLUDE = "exclude"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything a person can choose about an analysis; stored with each result.
+
+    ``elements`` counts only with include (only these) and exclude (never these).
+    ``fwhm_nm`` is a hint; None lets the engine learn the line width from the spectrum.
+    """
+
+    constraint: ConstraintMode = ConstraintMode.AUTO
+    elements: tuple[str, ...] = ()
+    fwhm_nm: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form, the inverse of :meth:`from_dict`."""
+        return {"constraint": self.constraint.value, "elements": list(self.elements), "fwhm_nm": self.fwhm_nm}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
+        """Recipe from its stored form."""
+        return cls(ConstraintMode(values["constraint"]), tuple(values["elements"]), values["fwhm_nm"])
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One line that may be the peak; ``candidate_key`` is ``<symbol>_<air nm, one decimal>``, unique in its peak."""
+
+    candidate_key: str
+    element: str
+    ionization: int
+    wavelength_nm: float
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class Peak:
+    """One detected emission peak.
+
+    ``peak_id`` stays the same when the entry is reprocessed. ``intensity`` is the height above the baseline and
+    ``area`` its integral over nm, both in (linearised) counts of one scan. ``element`` is None when none is named.
+    """
+
+    peak_id: str
+    wavelength_nm: float
+    wavelength_sigma_nm: float
+    center_px: float
+    fwhm_nm: float
+    snr: float
+    intensity: float
+    area: float
+    element: str | None
+    probability: float
+    manual: bool
+    candidates: tuple[Candidate, ...]
+    saturated: bool = False
+    blended: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """The peak as it stands in the GET /oes document."""
+        shown: dict[str, Any] = {"peak_id": self.peak_id, "wavelength_nm": self.wavelength_nm, "element": self.element}
+        if self.manual:
+            shown["manual"] = True
+        numbers = ("wavelength_sigma_nm", "center_px", "fwhm_nm", "snr", "intensity", "area", "probability")
+        shown.update({name: getattr(self, name) for name in numbers})
+        shown.update(saturated=self.saturated, blended=self.blended)
+        shown["candidates"] = [
+            {
+                "candidate_key": c.candidate_key,
+                "element": c.element,
+                "ionization": c.ionization,
+                "wavelength_nm": c.wavelength_nm,
+                "probability": c.probability,
+            }
+            for c in self.candidates
+        ]
+        return shown
+
+    @classmethod
+    def from_dict(cls, shown: Mapping[str, Any]) -> Peak:
+        """Peak from its stored form, the inverse of :meth:`as_dict`."""
+        values = {k: v for k, v in shown.items() if k != "candidates"}
+        values.setdefault("manual", False)
+        return cls(candidates=tuple(Candidate(**c) for c in shown["candidates"]), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class ElementFinding:
+    """An element said to be in the light, with the probability that this is true."""
+
+    element: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Analysis:
+    """What the engine makes of one spectrum. All spectra have shape (pixels,).
+
+    ``sample``, ``reference`` and ``dark`` are mean raw counts of one scan. ``scope_corrected`` is sample - dark,
+    linearised where the device gives sane coefficients. ``warnings`` are sentences for a person.
+    """
+
+    wavelengths_nm: FloatArray
+    sample: FloatArray
+    scope_corrected: FloatArray
+    elements: tuple[ElementFinding, ...]
+    detected_peaks: tuple[Peak, ...]
+    recipe: Recipe
+    line_table_version: str
+    engine_version: str
+    reference: FloatArray | None = None
+    dark: FloatArray | None = None
+    baseline: FloatArray | None = None
+    noise: FloatArray | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_api(
+        self,
+        *,
+        data_id: str = "",
+        result_id: str = "oes_001",
+        last_updated: datetime | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Return the GET /oes document: JSON-ready, absent arrays omitted, non-finite numbers as None."""
+        constrained = None if self.recipe.constraint is ConstraintMode.AUTO else list(self.recipe.elements)
+        document: dict[str, Any] = {
+            "data_id": data_id,
+            "id": result_id,
+            "wavelengths": _json_numbers(self.wavelengths_nm),
+            "wavelength_unit": "nm",
+            "sample": _json_numbers(self.sample),
+            "scope_corrected": _json_numbers(self.scope_corrected),
+            "spectrum_type": "sample",
+            "detected_peaks": [peak.as_dict() for peak in self.detected_peaks],
+            "elements": [{"element": e.element, "probability": e.probability} for e in self.elements],
+            "constraint_mode": self.recipe.constraint.value,
+            "constrained_elements": constrained,
+            "spectral_metadata": {
+                **(metadata or {}),
+                "engine_version": self.engine_version,
+                "line_table_version": self.line_table_version,
+                "warnings": list(self.warnings),
+            },
+            "last_updated": utc_text(last_updated or datetime.now(UTC)),
+        }
+        for name, spectrum in (("reference", self.reference), ("dark", self.dark)):
+            if spectrum is not None:
+                document[name] = _json_numbers(spectrum)
+        return document
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """One stored revision of an entry's analysis, overrides applied."""
+
+    data_id: str
+    revision: int
+    made_at_utc: datetime
+    analysis: Analysis
+    metadata: Mapping[str, Any]
+    orphaned: tuple[Override, ...] = ()
+
+    @property
+    def result_id(self) -> str:
+        """Identifier shown as ``id``: ``oes_001`` for the first revision."""
+        return f"oes_{self.revision:03d}"
+
+    def to_api(self) -> dict[str, Any]:
+        """Return the GET /oes document of this revision."""
+        metadata = dict(self.metadata)
+        if self.orphaned:
+            metadata["orphaned_overrides"] = [o.as_dict() for o in self.orphaned]
+        return self.analysis.to_api(
+            data_id=self.data_id, result_id=self.result_id, last_updated=self.made_at_utc, metadata=metadata
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """A person's assignment, anchored to physics and not to a peak's number: it survives reprocessing."""
+
+    data_id: str
+    peak_id: str
+    wavelength_nm: float
+    wavelength_sigma_nm: float
+    candidate_key: str
+    element: str
+    made_at_utc: datetime
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form for people and the API."""
+        return {
+            "peak_id": self.peak_id,
+            "wavelength_nm": self.wavelength_nm,
+            "candidate_key": self.candidate_key,
+            "element": self.element,
+            "made_at": utc_text(self.made_at_utc),
+        }
+
+
+def _json_numbers(values: FloatArray) -> list[float | None]:
+    numbers: list[float | None] = values.tolist()
+    if not np.isfinite(values).all():
+        numbers = [x if x is not None and np.isfinite(x) else None for x in numbers]
+    return numbers

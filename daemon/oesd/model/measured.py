@@ -1,0 +1,204 @@
+"""What is measured: devices, captures, entries, and the measurement that the engine gets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+CountArray = NDArray[np.uint32]
+MaskArray = NDArray[np.bool_]
+
+
+class Kind(StrEnum):
+    """What a capture shows: the light under study, a reference light, or none."""
+
+    SAMPLE = "sample"
+    REFERENCE = "reference"
+    DARK = "dark"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Device:
+    """A spectrometer as it described itself when it was opened.
+
+    Attributes
+    ----------
+    serial : str
+        Raw serial number from the device: foreign text, escape before showing.
+    name : str
+        Our own name for it, safe in file names: ``[A-Za-z0-9_-]{1,64}``.
+    wavelengths_nm : (pixels,) float64
+        The device's own axis, air, strictly increasing. Never corrected.
+    saturation_counts : int
+        Raw count of one scan at and above which a pixel is saturated.
+    nonlinearity : tuple of float
+        Polynomial c0, c1, ... with corrected = (raw - dark) / polynomial(raw - dark); empty when the device has none.
+    electric_dark_pixels : tuple of int
+        Optically black pixels; empty when there are none.
+    simulated : bool
+        True for every virtual spectrometer; it follows each spectrum for good.
+    """
+
+    serial: str
+    name: str
+    model: str
+    wavelengths_nm: FloatArray
+    saturation_counts: int
+    nonlinearity: tuple[float, ...] = ()
+    electric_dark_pixels: tuple[int, ...] = ()
+    integration_min_us: int = 0
+    integration_max_us: int = 0
+    simulated: bool = False
+    calibrated: bool = True
+
+    @property
+    def pixels(self) -> int:
+        """Number of detector pixels."""
+        return len(self.wavelengths_nm)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Capture:
+    """One averaged exposure of one kind; immutable, stored before anything is computed from it.
+
+    Attributes
+    ----------
+    record_id : str
+        UUIDv7, made when the capture is taken.
+    counts_sum : (pixels,) uint32
+        Raw integer counts summed over ``scans`` scans; boxcar is *not* applied.
+    saturated : (pixels,) bool
+        Pixels that reached saturation in at least one raw scan.
+    run_id, sequence : str, int
+        Order: the sequence counts every capture of one spectrometer within one run, from 0.
+    slot : int
+        Number of the scheduled slot on the run's grid; -1 for a capture outside a schedule.
+    monotonic_ns, boot_id : int, str
+        Host monotonic clock at the start of the exposure, and the boot it belongs to.
+    clock_offset_ms, clock_bound_ms : float or None
+        Reference clock minus host clock and its bound, when measured.
+    """
+
+    record_id: str
+    device: Device
+    kind: Kind
+    run_id: str
+    sequence: int
+    slot: int
+    taken_at_utc: datetime
+    monotonic_ns: int
+    boot_id: str
+    integration_us: int
+    scans: int
+    boxcar_half_width_px: int
+    counts_sum: CountArray
+    saturated: MaskArray
+    detector_temperature_c: float | None = None
+    board_temperature_c: float | None = None
+    clock_offset_ms: float | None = None
+    clock_bound_ms: float | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def counts(self) -> FloatArray:
+        """Mean raw counts of one scan, shape (pixels,)."""
+        return self.counts_sum / float(self.scans)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A sample with the dark and the reference that apply to it, by record id and with the reason of the choice."""
+
+    data_id: str
+    sample_id: str
+    dark_id: str | None
+    reference_id: str | None
+    dark_reason: str
+    reference_reason: str
+    created_at_utc: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """All that the engine may know of one spectrum; every spectrum is mean raw counts of one scan, shape (pixels,).
+
+    Attributes
+    ----------
+    integration_us : int or None
+        Integration time of the sample, and of dark and reference; None when a file does not tell.
+    saturation_counts : float or None
+        Raw count of one scan at which a pixel is saturated; None when unknown.
+    saturated : (pixels,) bool or None
+        Pixels saturated in at least one raw scan of the sample; None lets the engine judge by ``saturation_counts``.
+    """
+
+    wavelengths_nm: FloatArray
+    sample: FloatArray
+    dark: FloatArray | None = None
+    reference: FloatArray | None = None
+    integration_us: int | None = None
+    scans: int = 1
+    boxcar_half_width_px: int = 0
+    saturation_counts: float | None = None
+    saturated: MaskArray | None = None
+    nonlinearity: tuple[float, ...] = ()
+    electric_dark_pixels: tuple[int, ...] = ()
+
+    @classmethod
+    def from_captures(
+        cls, sample: Capture, dark: Capture | None = None, reference: Capture | None = None
+    ) -> Measurement:
+        """Measurement of a sample with the dark and the reference that apply to it."""
+        device = sample.device
+        return cls(
+            wavelengths_nm=device.wavelengths_nm,
+            sample=sample.counts,
+            dark=None if dark is None else dark.counts,
+            reference=None if reference is None else reference.counts,
+            integration_us=sample.integration_us,
+            scans=sample.scans,
+            boxcar_half_width_px=sample.boxcar_half_width_px,
+            saturation_counts=float(device.saturation_counts),
+            saturated=sample.saturated,
+            nonlinearity=device.nonlinearity,
+            electric_dark_pixels=device.electric_dark_pixels,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SpectrumFile:
+    """A spectrum read from a file, as far as the file tells.
+
+    ``format`` names the file's form (``SpectraSuite``, ``OceanView`` ...), ``metadata`` holds its header lines as they
+    stand (foreign text), ``record_id`` the oesd record it came from or ``""``.
+    """
+
+    format: str
+    measurement: Measurement
+    processed: FloatArray | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    record_id: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """Scheduled slots that ended without a stored spectrum, and why.
+
+    ``reason`` is a short fixed name (``device gone``, ``overrun``, ``usb error`` ...), ``detail`` a sentence.
+    """
+
+    device_name: str
+    run_id: str
+    kind: Kind
+    first_slot: int
+    slots: int
+    reason: str
+    detail: str
+    at_utc: datetime
