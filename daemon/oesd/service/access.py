@@ -19,7 +19,7 @@ from oesd.model import Recipe, is_uuid
 from oesd.processing import Processing
 from oesd.service.directory import local_token, running
 from oesd.service.summary import Summary
-from oesd.store import Store, StoreError, Tally, UnknownCandidate
+from oesd.store import Store, StoreError, Tally
 
 DEFAULT_URL = "http://127.0.0.1:8520"
 _TIMEOUT_S = 30.0
@@ -204,8 +204,6 @@ class Offline:
         """Choose a candidate of a peak by hand."""
         try:
             return self._store.assign(_checked(data_id), peak_id, candidate_key, now=datetime.now(UTC)).to_api()
-        except UnknownCandidate as error:
-            raise AccessError(f"{error}; choose one of {', '.join(error.keys)}") from None
         except StoreError as error:
             raise AccessError(str(error)) from None
 
@@ -238,6 +236,5 @@ def _refusal(error: urllib.error.HTTPError) -> str:
     except (ValueError, KeyError, TypeError):
         return f"the daemon answered {error.code}"
     if isinstance(detail, list) and detail:
-        keys = detail[0].get("ctx", {}).get("candidate_keys")
-        return str(detail[0].get("msg", "refused")) + (f"; choose one of {', '.join(keys)}" if keys else "")
+        return str(detail[0].get("msg", "refused"))
     return str(detail)

@@ -1,0 +1,236 @@
+"""Capture -> stored -> analysed -> rendered, on a real store with the real engine."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.support.daemons import until
+
+from oesd.formats import read_spectrum
+from oesd.model import Capture, Device, Kind, Loss, Recipe, new_id
+from oesd.processing import Processing
+from oesd.processing.losses import Losses, Trouble, reason_of
+from oesd.store import Store, StoreBusy, StoreError, StoreFull, UnknownEntry
+
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+MERCURY_NM = (365.015, 404.656, 435.833, 546.075, 576.96, 579.07)
+DEVICE = Device("LAMP-1", "LAMP-1", "USB2000+", np.linspace(340.0, 800.0, 1024), 65535, simulated=True)
+
+
+def capture(kind: Kind, *, seconds: float = 0.0, integration_us: int = 100_000, slot: int = 0) -> Capture:
+    rng = np.random.default_rng(7 + int(seconds))
+    light = 1500.0 + rng.normal(0.0, 8.0, DEVICE.pixels)
+    if kind is Kind.SAMPLE:
+        for line_nm in MERCURY_NM:
+            light += 9000.0 * np.exp(-0.5 * ((DEVICE.wavelengths_nm - line_nm) / 0.6) ** 2)
+    return Capture(
+        record_id=new_id(),
+        device=DEVICE,
+        kind=kind,
+        run_id="01a20125-5bd0-7604-9d98-2edaf42b34de",
+        sequence=slot,
+        slot=slot,
+        taken_at_utc=START + timedelta(seconds=seconds),
+        monotonic_ns=1,
+        boot_id="boot",
+        integration_us=integration_us,
+        scans=4,
+        boxcar_half_width_px=0,
+        counts_sum=np.rint(4 * light).astype(np.uint32),
+        saturated=np.zeros(DEVICE.pixels, dtype=np.bool_),
+    )
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with Store.open(tmp_path / "data") as opened:
+        yield opened
+
+
+def room(store: Store) -> Processing:
+    return Processing(store, Recipe(), upload=True, beat=lambda _name, _within_s: None)
+
+
+def accepted(processing: Processing, store: Store, taken: Capture) -> str:
+    """Data id of the entry of a sample, once it is stored."""
+    assert processing.accept(taken) == ""
+    return str(until(lambda: next((e.data_id for e in store.entries(50) if e.sample_id == taken.record_id), None)))
+
+
+def test_a_sample_gets_the_latest_dark_of_its_exposure_with_the_reason(store: Store) -> None:
+    processing = room(store)
+    early, late = capture(Kind.DARK), capture(Kind.DARK, seconds=50)
+    other = capture(Kind.DARK, seconds=60, integration_us=200_000)
+    for dark in (early, late, other):
+        processing.accept(dark)
+    until(lambda: store.tally().darks == 3)
+    entry = store.entry(accepted(processing, store, capture(Kind.SAMPLE, seconds=62)))
+    assert entry is not None
+    assert (entry.dark_id, entry.dark_reason) == (late.record_id, "latest dark at 100 ms, 12 s old")
+    assert (entry.reference_id, entry.reference_reason) == (None, "no reference at 100 ms")
+
+
+def test_darks_of_an_earlier_process_serve(store: Store) -> None:
+    dark = capture(Kind.DARK)
+    store.save_capture(dark, None, upload=False).result()
+    processing = room(store)
+    entry = store.entry(accepted(processing, store, capture(Kind.SAMPLE, seconds=5)))
+    assert entry is not None
+    assert entry.dark_id == dark.record_id
+
+
+def test_what_is_stored_is_analysed_and_can_be_rendered(store: Store) -> None:
+    processing = room(store)
+    processing.accept(capture(Kind.DARK))
+    until(lambda: store.tally().darks == 1)
+    data_id = accepted(processing, store, taken := capture(Kind.SAMPLE, seconds=1))
+    before = processing.render(data_id, "columns")
+    assert before.revision is None
+    processing.start()
+    until(processing.idle)
+    processing.stop()
+    result = store.result(data_id)
+    assert result is not None
+    assert [found.element for found in result.analysis.elements] == ["Hg"]
+    assert result.metadata["simulated"] is True
+    for form in ("columns", "json"):
+        rendered = processing.render(data_id, form)  # type: ignore[arg-type]
+        assert rendered == processing.render(data_id, form)  # type: ignore[arg-type]
+        assert rendered.revision == 1
+        assert rendered.name.startswith(taken.record_id)
+        back = read_spectrum(rendered.data, rendered.name)
+        assert np.array_equal(back.measurement.sample, taken.counts)
+        assert back.record_id == taken.record_id
+
+
+def test_what_a_crash_left_without_a_result_is_analysed_at_the_next_start(store: Store) -> None:
+    first = room(store)
+    left = [accepted(first, store, capture(Kind.SAMPLE, seconds=n, slot=n)) for n in range(3)]
+    second = room(store)
+    second.start()
+    until(second.idle)
+    second.stop()
+    assert all(store.result(data_id) is not None for data_id in left)
+
+
+def test_reprocessing_without_news_makes_no_revision_and_another_recipe_does(store: Store) -> None:
+    processing = room(store)
+    data_id = accepted(processing, store, capture(Kind.SAMPLE))
+    first = processing.process(data_id)
+    again = processing.reprocess(data_id)
+    assert first is not None
+    assert again is not None
+    assert again.revision == first.revision == 1
+    processing.use(replace(Recipe(), fwhm_nm=1.4))
+    other = processing.reprocess(data_id)
+    assert other is not None
+    assert other.revision == 2
+    with pytest.raises(UnknownEntry):
+        processing.process(new_id())
+    with pytest.raises(UnknownEntry):
+        processing.render(new_id(), "json")
+
+
+def test_a_closed_store_refuses_with_a_short_reason(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "data")
+    processing = room(store)
+    taken = capture(Kind.SAMPLE)
+    store.latest_capture("LAMP-1", Kind.DARK, 100_000)
+    processing.accept(capture(Kind.SAMPLE, seconds=1))
+    store.close()
+    processing.accept(taken)
+    assert processing.unrecorded() == {"not stored": 1}
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(StoreFull("x"), "disk full"), (StoreBusy("x"), "store too slow"), (StoreError("x"), "not stored")],
+)
+def test_errors_of_the_store_have_short_names(error: StoreError, reason: str) -> None:
+    assert reason_of(error) == reason
+
+
+def _loss(device: str, slot: int, slots: int = 1, reason: str = "overrun") -> Loss:
+    return Loss(device, "01a20125-5bd0-7604-9d98-2edaf42b34de", Kind.SAMPLE, slot, slots, reason, "", START)
+
+
+def test_months_of_losses_stay_small_while_the_ledger_cannot_be_written(tmp_path: Path) -> None:
+    store = Store.open(tmp_path / "data")
+    losses = Losses(store, Trouble())
+    store.close()
+    for slot in range(5_000):
+        for device in ("a", "b", "c"):
+            losses.add(_loss(device, slot))
+    losses.add(_loss("a", 5_000, reason="device gone"))
+    losses.flush()
+    assert losses.pending() == {"overrun": 15_000, "device gone": 1}
+    with Store.open(tmp_path / "data") as opened:
+        assert opened.tally().lost == {}
+
+
+def test_losses_are_written_in_full(store: Store) -> None:
+    losses = Losses(store, Trouble())
+    losses.add(_loss("a", 0, 3))
+    losses.add(_loss("b", 0))
+    losses.add(_loss("a", 3, 2))
+    losses.add(_loss("a", 9))
+    losses.flush()
+    assert losses.pending() == {}
+    assert store.tally().lost == {"overrun": 7}
+    assert [(loss.device_name, loss.first_slot, loss.slots) for loss in store.losses()][::-1] == [
+        ("a", 0, 5),
+        ("b", 0, 1),
+        ("a", 9, 1),
+    ]
+
+
+FULL_DISK = """
+import resource, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.daemon.processing.test_processing import capture, room
+from oesd.model import Kind
+from oesd.store import Store
+with Store.open(Path(sys.argv[1])) as store:
+    processing = room(store)
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+    for slot in range(400):
+        assert processing.accept(capture(Kind.SAMPLE, seconds=slot, slot=slot)) == ""
+    while store.waiting:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    stored, lost = store.tally().stored, sum(processing.unrecorded().values())
+    assert 0 < stored < 400 and stored + lost == 400, (stored, lost)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert processing.accept(capture(Kind.SAMPLE, seconds=400, slot=400)) == ""
+    while store.tally().stored == stored:
+        time.sleep(0.01)
+    processing.stop()
+    tally = store.tally()
+    print(tally.captured, tally.stored, sum(tally.lost.values()))
+"""
+
+
+def test_a_full_disk_loses_nothing_without_a_name_and_is_recovered_from(tmp_path: Path) -> None:
+    root = Path(__file__).parents[3]
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path / "data"), str(root)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_CORE, (0, 0)),
+    )
+    assert done.returncode == 0, done.stderr
+    captured, stored, lost = map(int, done.stdout.split())
+    assert captured == 401
+    assert stored + lost == 401
+    assert lost > 0
