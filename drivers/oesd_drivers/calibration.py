@@ -1,16 +1,18 @@
-"""What a device says of itself, made sane: wavelength axis, non-linearity, dark pixels, saturation. Pure functions."""
+"""What a device says of itself, made sane: wavelength axis, non-linearity, saturation, temperature. Pure functions."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .errors import Refused
+
 #: No Ocean Optics spectrometer sees beyond; NIRQuest axes of the 900-2500 nm kind end a little above 2500.
 SHORTEST_NM, LONGEST_NM = 100.0, 2600.0
 LEAST_GAIN, MOST_GAIN = 0.5, 1.5
+COLDEST_C, WARMEST_C = -60.0, 40.0
 _GRID = 513
 
 
@@ -58,33 +60,28 @@ def nonlinearity(coefficients: Sequence[float | None], saturation_counts: int) -
     return known if sane else ()
 
 
-def dark_pixels(indices: Iterable[Any], pixels: int) -> tuple[int, ...]:
-    """Flat sorted indices within the detector.
-
-    pyseabreeze nests those of the USB4000 in a second tuple, and gives ``[()]``, which is not empty, for the NIRQuest.
-    """
-    return tuple(sorted({index for index in _flat(indices) if 0 <= index < pixels}))
-
-
-def saturation_counts(full_scale: float, normalization: float, told: int | None = None) -> int:
-    """Raw count at which a pixel is saturated; full scale where what the device tells is blank or broken.
+def saturation_counts(told: int | None, full_scale: int, usual: int = 0) -> int:
+    """Raw count at which a pixel is saturated.
 
     Parameters
     ----------
-    full_scale : float
+    told : int or None
+        What the device tells; believed where it is neither blank nor broken.
+    full_scale : int
         Largest count of the ADC.
-    normalization : float
-        pyseabreeze multiplies counts by full_scale / saturation of the EEPROM, or by 1.
-    told : int, optional
-        Saturation level the device gives when asked.
+    usual : int
+        What the model is known for, 0 for full scale.
     """
-    level = round(full_scale / normalization) if told is None else told
-    return level if full_scale / 4 <= level <= full_scale else int(full_scale)
+    return told if told is not None and full_scale / 4 <= told <= full_scale else usual or full_scale
 
 
-def _flat(indices: Iterable[Any]) -> Iterator[int]:
-    for entry in indices:
-        if isinstance(entry, Iterable):
-            yield from _flat(entry)
-        else:
-            yield int(entry)
+def sane_temperature_c(told_c: float | None) -> float | None:
+    """Temperature in degrees Celsius, None for what no laboratory has."""
+    return told_c if told_c is not None and -100.0 <= told_c <= 125.0 else None
+
+
+def detector_goal_c(setpoint_c: float | None) -> float | None:
+    """Temperature to cool to in degrees Celsius, None for not at all; :class:`Refused` for what no cooler reaches."""
+    if setpoint_c is None or COLDEST_C <= setpoint_c <= WARMEST_C:
+        return None if setpoint_c is None else float(setpoint_c)
+    raise Refused(f"{setpoint_c} is no temperature for a detector: {COLDEST_C:g} to {WARMEST_C:g} degrees")

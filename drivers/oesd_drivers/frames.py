@@ -44,36 +44,9 @@ class Layout:
     interleaved: bool = False
     mask: int = 0xFFFFFFFF
 
-    def size(self, pixels: int) -> int:
-        """Bytes of a whole spectrum."""
-        return self.skip + pixels * self.width + self.sync
-
-
-_OOI = Layout(sync=True)
-_OLD = Layout(sync=True, interleaved=True, mask=0x0FFF)
-_OBP2 = Layout(skip=32)
-
-#: By pyseabreeze's model name; OOI devices not named here send the plain form, OBP devices likewise.
-_BY_MODEL = {
-    "USB2000": _OLD,
-    "HR2000": _OLD,
-    "USB650": _OLD,
-    "ADC1000-USB": Layout(sync=True, interleaved=True),
-    "HR4000": Layout(sync=True, flip=0x2000),
-    "HR2000PLUS": Layout(sync=True, flip=0x2000),
-    "QE65000": Layout(sync=True, flip=0x8000),
-    "NIRQUEST512": Layout(sync=True, flip=0x8000),
-    "NIRQUEST256": Layout(sync=True, flip=0x8000),
-    "JAZ": Layout(),
-    "QEPRO": Layout(skip=32, width=4),
-    **dict.fromkeys(("ST", "SR2", "SR4", "SR6", "HR2", "HR4", "HR6"), _OBP2),
-    **dict.fromkeys(("STS", "SPARK", "VENTANA", "HDX"), Layout()),
-}
-
-
-def layout_of(model: str) -> Layout:
-    """Layout of the spectra of a model, by pyseabreeze's name for it."""
-    return _BY_MODEL.get(model, _OOI)
+    def size(self, words: int) -> int:
+        """Bytes of a whole spectrum of so many pixels, those that mean nothing included."""
+        return self.skip + words * self.width + self.sync
 
 
 def decode(raw: bytes, layout: Layout, pixels: int) -> NDArray[np.uint32]:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from . import wire
+from .calibration import detector_goal_c
 from .errors import GiveUp, Lost, Reopen, SpectrometerError
 from .spectrometer import Address, Description, Exposure, Frame
 from .usb import MODELS
@@ -102,6 +103,11 @@ class IsolatedSpectrometer:
         header, arrays = self._ask({"call": "read"}, waiting_s + self._margin_s)
         with self._checked():
             return wire.unpack_frame(header, arrays, self._pixels)
+
+    def set_cooling(self, setpoint_c: float | None) -> None:
+        """Cool the detector to a temperature in degrees Celsius, or switch its cooler off (None)."""
+        goal_c = detector_goal_c(setpoint_c)
+        self._ask({"call": "set_cooling", "setpoint_c": goal_c}, self._margin_s)
 
     def close(self) -> None:
         """Release the device and end the child; harmless when it is closed or gone."""

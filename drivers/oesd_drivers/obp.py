@@ -18,8 +18,9 @@ import numpy as np
 import usb.core
 from numpy.typing import NDArray
 
+from .capabilities import Capabilities
 from .errors import Refused, Reopen
-from .frames import Layout, decode
+from .frames import decode
 
 _HEADER = struct.Struct("<HHHHLL6xBB16sL")
 _FOOTER = struct.Struct("<16sL")
@@ -53,27 +54,24 @@ class Nack(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Messages:
-    """Message numbers of a protocol version; None where there is none."""
+    """Message numbers of a protocol version; those of coefficients are their count, one of them, all of them."""
 
-    version: int
-    spectrum: int
     serial: int
     integration: int
     set_integration: int
     saturation: int
-    temperature: int | None = None
+    wavelengths: tuple[int, int, int]
+    nonlinearity: tuple[int, int, int]
 
 
-_OBP2 = Messages(0x2000, 0x0001C00, 0x0000100, 0x0000C00, 0x0000C01, 0x0011D00)
-_SPECTRA = {"QEPRO": 0x00100928, "HDX": 0x00101000}
-
-
-def messages_of(model: str, version: int) -> Messages:
-    """Return the message numbers for a model, by pyseabreeze's name, and its protocol version."""
-    if version == _OBP2.version:
-        return _OBP2
-    temperature = 0x00420004 if model == "QEPRO" else None
-    return Messages(version, _SPECTRA.get(model, 0x00101100), 0x100, 0x00110000, 0x00110010, 0x001010A0, temperature)
+_VERSION_2 = 0x2000
+_MESSAGES_1 = Messages(
+    0x00000100, 0x00110000, 0x00110010, 0x001010A0, (0x00180100, 0x00180101, 0), (0x00181100, 0x00181101, 0)
+)
+_MESSAGES_2 = Messages(0x00100, 0x00C00, 0x00C01, 0x11D00, (0, 0, 0x01100), (0, 0, 0x01200))
+_READ_BOARD, _READ_DETECTOR = 0x00400001, 0x00420004
+_SET_COOLER, _SET_SETPOINT = 0x00420010, 0x00420011
+_FIRST_SENSOR = b"\0"
 
 
 class ObpDevice:
@@ -83,24 +81,19 @@ class ObpDevice:
     ----------
     transport : pyseabreeze transport
         Open; ``write(bytes)`` and ``read(size, timeout_ms)``.
-    model : str
-        pyseabreeze's name of it.
     version : int
         0x1100 or 0x2000.
-    layout, pixels
-        Form of a spectrum.
-    integration_base_us : int
-        What one unit of the set command stands for.
+    capabilities : Capabilities
     """
 
-    def __init__(
-        self, transport: Any, model: str, version: int, layout: Layout, pixels: int, integration_base_us: int
-    ) -> None:
+    def __init__(self, transport: Any, version: int, capabilities: Capabilities) -> None:
         self._transport = transport
-        self._model = model
-        self._messages = messages_of(model, version)
-        self._layout, self._pixels, self._base_us = layout, pixels, integration_base_us
+        self._version = version
+        self._can = capabilities
+        self._messages = _MESSAGES_2 if version == _VERSION_2 else _MESSAGES_1
         self._reads_back = True
+        self._detector_tells = capabilities.cooled
+        self._board_tells = capabilities.tells_board_temperature
 
     def serial(self) -> str:
         """Serial number as it stands; bytes that are no ASCII are shown escaped."""
@@ -108,17 +101,14 @@ class ObpDevice:
 
     def wavelength_coefficients(self) -> list[float | None]:
         """Coefficients c0, c1, ... in nm per pixel to the n."""
-        return self._coefficients(0x00180100, 0x00180101, 0x0001100)
+        return self._coefficients(*self._messages.wavelengths)
 
     def nonlinearity_coefficients(self) -> list[float | None]:
-        """Coefficients c0, c1, ...; empty when the device has none.
-
-        The Spark is not asked: pyseabreeze notes that it breaks off the transfer.
-        """
-        if self._model == "SPARK":
+        """Coefficients c0, c1, ...; empty when the device has none."""
+        if self._can.nonlinearity == "none":
             return []
         try:
-            return self._coefficients(0x00181100, 0x00181101, 0x0001200)
+            return self._coefficients(*self._messages.nonlinearity)
         except (Nack, usb.core.USBTimeoutError):
             return []
 
@@ -138,11 +128,11 @@ class ObpDevice:
         except (Nack, usb.core.USBTimeoutError, struct.error):
             self._reads_back = False
             return None
-        return int(units) * self._base_us
+        return int(units) * self._can.step_us
 
     def set_integration(self, integration_us: int) -> None:
         """Set the integration time; :class:`Refused` when the device does not take it."""
-        units = struct.pack("<L", integration_us // self._base_us)
+        units = struct.pack("<L", integration_us // self._can.step_us)
         try:
             self._talk(self._messages.set_integration, units, _ASK_ACK)
         except Nack as error:
@@ -151,25 +141,42 @@ class ObpDevice:
         if answer is not None and answer != integration_us:
             raise Refused(f"the device was asked for {integration_us} us and tells {answer} us")
 
+    def set_cooling(self, setpoint_c: float | None) -> None:
+        """Cool to a temperature in degrees Celsius, None for not at all; :class:`Refused` when it does not take it."""
+        try:
+            if setpoint_c is not None:
+                self._talk(_SET_SETPOINT, struct.pack("<f", setpoint_c), _ASK_ACK)
+            self._talk(_SET_COOLER, bytes((setpoint_c is not None,)), _ASK_ACK)
+        except Nack as error:
+            raise Refused(f"the device refused to cool to {setpoint_c} degrees: {error}") from error
+
     def scan(self, patience_us: int) -> NDArray[np.uint32]:
         """Counts of one scan, shape (pixels,); waits ``patience_us`` and a second more."""
-        size = self._layout.size(self._pixels)
+        size = self._can.layout.size(self._can.words)
         timeout_ms = patience_us // 1000 + _ANSWER_MS
-        payload = self._talk(self._messages.spectrum, b"", 0, size=size, timeout_ms=timeout_ms)
-        return decode(payload, self._layout, self._pixels)
+        payload = self._talk(self._can.spectrum_message, b"", 0, size=size, timeout_ms=timeout_ms)
+        return decode(payload, self._can.layout, self._can.words)[: self._can.pixels]
 
     def detector_temperature_c(self) -> float | None:
-        """Detector temperature in degrees Celsius, where the model has it."""
-        if self._messages.temperature is None:
-            return None
-        return float(struct.unpack("<f", self._query(self._messages.temperature))[0])
+        """Detector temperature in degrees Celsius of a cooled model; one that gives none is asked only once."""
+        value_c = self._temperature(_READ_DETECTOR, b"") if self._detector_tells else None
+        self._detector_tells = value_c is not None
+        return value_c
 
     def board_temperature_c(self) -> float | None:
-        """Not known for this protocol."""
-        return None
+        """Temperature of the first sensor, the board's, in degrees Celsius; a model without it is asked only once."""
+        value_c = self._temperature(_READ_BOARD, _FIRST_SENSOR) if self._board_tells else None
+        self._board_tells = value_c is not None
+        return value_c
+
+    def _temperature(self, message: int, sensor: bytes) -> float | None:
+        try:
+            return float(struct.unpack("<f", self._query(message, sensor))[0])
+        except (Nack, usb.core.USBTimeoutError):
+            return None
 
     def _coefficients(self, count: int, single: int, together: int) -> list[float | None]:
-        if self._messages.version == _OBP2.version:
+        if together:
             payload = self._query(together)
             return _finite(struct.unpack(f"<{len(payload) // 4}f", payload)[1:])  # the first float is their number
         (many,) = struct.unpack("<B", self._query(count))
@@ -187,13 +194,13 @@ class ObpDevice:
         A spectrum is read in one transfer of its exact size: asked for in pieces, as pyseabreeze does, the first would
         overflow on an endpoint whose packets are larger than the piece.
         """
-        self._transport.write(pack(self._messages.version, message, data, flags))
+        self._transport.write(pack(self._version, message, data, flags))
         first = None if size is None else size + _EMPTY_FRAME
         answer = bytes(self._transport.read(size=first, timeout_ms=timeout_ms))
-        missing = _whole_size(answer, self._messages.version) - len(answer)
+        missing = _whole_size(answer, self._version) - len(answer)
         if missing > 0:
             answer += bytes(self._transport.read(size=missing, timeout_ms=timeout_ms))
-        return unpack(answer, self._messages.version, message)
+        return unpack(answer, self._version, message)
 
 
 def pack(version: int, message: int, data: bytes, flags: int) -> bytes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import math
 import struct
 import time
 import warnings
@@ -25,8 +24,8 @@ from seabreeze.pyseabreeze.protocol import OBPProtocol
 from seabreeze.pyseabreeze.transport import USBTransportDeviceInUse, USBTransportError, USBTransportHandle
 
 from . import calibration
+from .capabilities import CAPABILITIES, Capabilities
 from .errors import Busy, Denied, Gone, Refused, Reopen, SpectrometerError
-from .frames import layout_of
 from .obp import Nack, ObpDevice
 from .ooi import OoiDevice
 from .spectrometer import Address, Description, Exposure, Frame
@@ -85,7 +84,7 @@ class OceanSpectrometer:
         self._talk: OoiDevice | ObpDevice | None = None
         self._description: Description | None = None
         self._exposure: Exposure | None = None
-        self._base_us = 1
+        self._can: Capabilities | None = None
         self._exposing_us = _UNKNOWN_EXPOSURE_US
         self._temperatures: tuple[float | None, float | None] = (None, None)
         self._temperatures_at_ns = 0
@@ -110,8 +109,9 @@ class OceanSpectrometer:
             _claim_and_reset(device)
             self._library_device = SeaBreezeDevice(_Handle(device))
             _open_quietly(self._library_device)
-            self._talk = self._protocol_of(self._library_device)
-            self._description = self._describe(self._library_device.f.spectrometer, self._talk)
+            self._can = CAPABILITIES[self._library_device.model]
+            self._talk = _protocol_of(self._library_device, self._can)
+            self._description = self._describe(self._can, self._talk)
             self._exposing_us = self._talk.integration_us() or _UNKNOWN_EXPOSURE_US
             return self._description
 
@@ -126,8 +126,10 @@ class OceanSpectrometer:
             Out of the device's range, or it does not take it.
         Gone, Reopen
         """
-        talk, description = self._opened()
-        rounded = Exposure(self._possible_us(exposure.integration_us, description), exposure.scans)
+        talk, can, _ = self._opened()
+        if not can.first_us <= exposure.integration_us <= can.last_us:
+            raise Refused(f"{exposure.integration_us} us is out of range: {can.first_us} to {can.last_us} us")
+        rounded = Exposure(can.nearest_us(exposure.integration_us), exposure.scans)
         if not 1 <= exposure.scans <= MOST_SCANS:
             raise Refused(f"{exposure.scans} scans cannot be summed: choose 1 to {MOST_SCANS}")
         with self._translated("did not take the exposure"):
@@ -145,7 +147,7 @@ class OceanSpectrometer:
             No exposure was set since the device was opened.
         Gone, Reopen
         """
-        talk, description = self._opened()
+        talk, _, description = self._opened()
         exposure = self._exposure
         if exposure is None:
             raise Refused("no exposure was set since the spectrometer was opened")
@@ -160,65 +162,63 @@ class OceanSpectrometer:
             detector_c, board_c = self._measured_temperatures(talk)
         return Frame(total, saturated, exposure, started_monotonic_ns, started_unix_ns, detector_c, board_c)
 
+    def set_cooling(self, setpoint_c: float | None) -> None:
+        """Cool the detector to a temperature in degrees Celsius, or switch its cooler off.
+
+        The detector takes minutes to get there; frames tell its temperature. Some devices keep this when closed, some
+        do not: set it after each :meth:`open`.
+
+        Raises
+        ------
+        Refused
+            The model has no cooler, or it does not take this temperature.
+        Gone, Reopen
+        """
+        talk, can, _ = self._opened()
+        if not can.cooled:
+            raise Refused(f"the {can.name} has no cooler")
+        goal_c = calibration.detector_goal_c(setpoint_c)
+        with self._translated("did not take the temperature"):
+            talk.set_cooling(goal_c)
+
     def close(self) -> None:
         """Release the device; harmless when it is closed or gone."""
         device, self._library_device = self._library_device, None
-        self._talk = self._description = self._exposure = None
+        self._talk = self._can = self._description = self._exposure = None
         self._temperatures_at_ns = 0
         if device is not None:
             with contextlib.suppress(*_LIBRARY_ERRORS):
                 device.close()
 
-    def _opened(self) -> tuple[OoiDevice | ObpDevice, Description]:
-        if self._talk is None or self._description is None:
+    def _opened(self) -> tuple[OoiDevice | ObpDevice, Capabilities, Description]:
+        if self._talk is None or self._can is None or self._description is None:
             raise Reopen(f"the spectrometer at {self._address} is not open")
-        return self._talk, self._description
+        return self._talk, self._can, self._description
 
-    def _protocol_of(self, device: Any) -> OoiDevice | ObpDevice:
-        feature, model = device.f.spectrometer, device.model
-        protocol, pixels = feature.protocol, int(feature._spectrum_length)  # noqa: SLF001  # nothing public tells it
-        self._base_us = int(feature._integration_time_base)  # noqa: SLF001
-        if isinstance(protocol, OBPProtocol):
-            version = int(protocol.OBP.HEADER_PROTOCOL_VERSION)
-            return ObpDevice(protocol.transport, model, version, layout_of(model), pixels, self._base_us)
-        return OoiDevice(device, model, layout_of(model), pixels)
-
-    def _describe(self, feature: Any, talk: OoiDevice | ObpDevice) -> Description:
-        model, pixels = self._library_device.model, int(feature._spectrum_length)  # noqa: SLF001
-        saturation = calibration.saturation_counts(
-            feature.get_maximum_intensity(),
-            feature._normalization_value,  # noqa: SLF001
-            talk.saturation_level(),
-        )
-        axis, calibrated = calibration.wavelength_axis(
-            talk.wavelength_coefficients(), pixels, first_index=-10 if model == "QE65000" else 0
-        )
-        shortest_us, beyond_us = feature.get_integration_time_micros_limits()
+    def _describe(self, can: Capabilities, talk: OoiDevice | ObpDevice) -> Description:
+        axis, calibrated = calibration.wavelength_axis(talk.wavelength_coefficients(), can.pixels, can.first_index)
+        saturation = calibration.saturation_counts(talk.saturation_level(), can.full_scale, can.usual_saturation)
         return Description(
             serial=talk.serial()[:_LONGEST_SERIAL],
-            model="Flame-S" if model == "FLAMES" else MODELS[self._address.vendor_id, self._address.product_id],
+            model=can.name,
             wavelengths_nm=axis,
             saturation_counts=saturation,
             nonlinearity=calibration.nonlinearity(talk.nonlinearity_coefficients(), saturation),
-            electric_dark_pixels=calibration.dark_pixels(feature.get_electric_dark_pixel_indices(), pixels),
-            integration_min_us=math.ceil(shortest_us / self._base_us) * self._base_us,
-            integration_max_us=(beyond_us - 1) // self._base_us * self._base_us,  # pyseabreeze rejects its own maximum
+            electric_dark_pixels=can.dark_pixels,
+            integration_min_us=can.first_us,
+            integration_max_us=can.last_us,
             calibrated=calibrated,
             simulated=self._backend == "virtual",
         )
-
-    def _possible_us(self, integration_us: int, description: Description) -> int:
-        """Nearest step of the device: pyseabreeze would cut 3500 us to 3 ms without a word."""
-        low, high = description.integration_min_us, description.integration_max_us
-        if not low <= integration_us <= high:
-            raise Refused(f"an integration time of {integration_us} us is out of range: {low} to {high} us")
-        return min(high, max(low, (integration_us + self._base_us // 2) // self._base_us * self._base_us))
 
     def _measured_temperatures(self, talk: OoiDevice | ObpDevice) -> tuple[float | None, float | None]:
         """Detector and board, asked for at most once a second: they are slow, spectra are not."""
         now_ns = time.monotonic_ns()
         if now_ns - self._temperatures_at_ns >= _TEMPERATURE_EVERY_NS:
-            self._temperatures = _sane_c(talk.detector_temperature_c()), _sane_c(talk.board_temperature_c())
+            self._temperatures = (
+                calibration.sane_temperature_c(talk.detector_temperature_c()),
+                calibration.sane_temperature_c(talk.board_temperature_c()),
+            )
             self._temperatures_at_ns = now_ns
         return self._temperatures
 
@@ -278,6 +278,13 @@ def _claim_and_reset(device: Any) -> None:
             usb.util.dispose_resources(device)
 
 
+def _protocol_of(device: Any, can: Capabilities) -> OoiDevice | ObpDevice:
+    protocol = device.f.spectrometer.protocol
+    if isinstance(protocol, OBPProtocol):
+        return ObpDevice(protocol.transport, int(protocol.OBP.HEADER_PROTOCOL_VERSION), can)
+    return OoiDevice(device, can)
+
+
 def _open_quietly(device: Any) -> None:
     """Open with pyseabreeze's warnings silenced: what it only warns of is checked in :mod:`.obp`.
 
@@ -290,8 +297,3 @@ def _open_quietly(device: Any) -> None:
         except ValueError:
             if not device.is_open or getattr(device.f, "spectrometer", None) is None:
                 raise
-
-
-def _sane_c(temperature_c: float | None) -> float | None:
-    """Temperature in degrees Celsius, None for what no laboratory has."""
-    return temperature_c if temperature_c is not None and -100.0 <= temperature_c <= 125.0 else None

@@ -10,15 +10,14 @@ import usb.core
 from numpy.typing import NDArray
 
 from . import eeprom
-from .frames import Layout, decode
+from .capabilities import Capabilities
+from .frames import decode
 
-_READ_STATUS, _READ_BOARD_TEMPERATURE = 0xFE, b"\x6c"
-_BOARD_MARK, _BOARD_STEP_C = 0x08, 0.003906
-_BOARD_ANSWER_MS = 200
-#: Data sheets of these name command 0x6C, and their spectra come on other endpoints than its answer: nothing can mix.
-_BOARD_TELLS = {"USB2000PLUS", "FLAMES", "USB4000", "HR2000PLUS", "HR4000", "QE65000", "MAYA2000PRO", "TORUS"}
-#: Data sheets of these give the integration time in us in the status answer.
-_STATUS_TELLS_US = _BOARD_TELLS - {"QE65000"}
+_READ_STATUS = 0xFE
+_READ_BOARD, _BOARD_MARK, _BOARD_STEP_C = b"\x6c", 0x08, 0.003906
+_READ_DETECTOR, _DETECTOR_STEP_C = b"\x72", 0.1
+_SET_COOLER, _SET_SETPOINT = 0x71, 0x73
+_TEMPERATURE_MS = 200
 
 
 class OoiDevice:
@@ -28,20 +27,17 @@ class OoiDevice:
     ----------
     device : pyseabreeze SeaBreezeDevice
         Open.
-    model : str
-        pyseabreeze's name of it.
-    layout, pixels
-        Form of a spectrum.
+    capabilities : Capabilities
     """
 
-    def __init__(self, device: Any, model: str, layout: Layout, pixels: int) -> None:
+    def __init__(self, device: Any, capabilities: Capabilities) -> None:
         self._device = device  # keeps protocol and transport alive: features hold them weakly
+        self._can = capabilities
         self._feature = device.f.spectrometer
-        self._cooler = device.f.thermo_electric
         self._protocol = self._feature.protocol
-        self._layout, self._pixels = layout, pixels
-        self._status_tells = model in _STATUS_TELLS_US
-        self._board_tells = model in _BOARD_TELLS and self._spectra_apart()
+        apart = self._spectra_apart()
+        self._board_tells = capabilities.tells_board_temperature and apart
+        self._detector_tells = capabilities.cooled and apart
 
     def serial(self) -> str:
         """Serial number as it stands; bytes that are no ASCII are shown escaped."""
@@ -53,14 +49,20 @@ class OoiDevice:
 
     def nonlinearity_coefficients(self) -> list[float | None]:
         """Coefficients c0, c1, ... of EEPROM slots 6 to 13, for models pyseabreeze does not read them from as well."""
+        if self._can.nonlinearity == "none":
+            return []
         return eeprom.nonlinearity_coefficients(self._protocol)
 
-    def saturation_level(self) -> None:
-        """Not asked for: pyseabreeze reads it from EEPROM slot 17 at open and scales by it."""
+    def saturation_level(self) -> int | None:
+        """Count of a full pixel where EEPROM slot 17 has it, which pyseabreeze reads at open and scales by."""
+        if self._can.saturation == "none":
+            return None
+        scale = float(self._feature._normalization_value)  # noqa: SLF001  # nothing public tells it
+        return round(self._can.full_scale / scale)
 
     def integration_us(self) -> int | None:
         """Integration time as the device tells it, None for models that do not."""
-        if not self._status_tells:
+        if not self._can.tells_integration:
             return None
         self._protocol.send(_READ_STATUS)
         status = bytes(self._protocol.receive(size=16, mode="low_speed"))
@@ -70,31 +72,45 @@ class OoiDevice:
         """Set the integration time; the protocol knows no answer to it."""
         self._feature.set_integration_time_micros(integration_us)
 
+    def set_cooling(self, setpoint_c: float | None) -> None:
+        """Cool to a temperature in degrees Celsius, None for not at all; the protocol knows no answer to it."""
+        if setpoint_c is not None:
+            self._protocol.send(_SET_SETPOINT, round(setpoint_c / _DETECTOR_STEP_C))
+        self._protocol.send(_SET_COOLER, (setpoint_c is not None, 0))
+
     def scan(self, patience_us: int) -> NDArray[np.uint32]:
         """Counts of one scan, shape (pixels,); waits ``patience_us`` and a second more."""
         # pyseabreeze makes its timeout of this number, which it sets itself to the time set last. A device that still
         # ends an older, longer exposure needs more.
         self._feature._integration_time = patience_us  # noqa: SLF001
         raw = self._feature._get_spectrum_raw()  # noqa: SLF001  # the only way to the sync byte and the raw counts
-        return decode(raw.tobytes(), self._layout, self._pixels)
+        return decode(raw.tobytes(), self._can.layout, self._can.words)[: self._can.pixels]
 
     def detector_temperature_c(self) -> float | None:
-        """Detector temperature in degrees Celsius, where pyseabreeze can read it."""
-        return None if self._cooler is None else float(self._cooler.read_temperature_degrees_celsius())
+        """Detector temperature in degrees Celsius of a cooled model; one that gives no answer is asked only once."""
+        if not self._detector_tells:
+            return None
+        answer = self._temperature(_READ_DETECTOR, 2)
+        self._detector_tells = answer is not None
+        return None if answer is None else float(struct.unpack("<h", answer)[0]) * _DETECTOR_STEP_C
 
     def board_temperature_c(self) -> float | None:
         """Temperature of the circuit board in degrees Celsius; a device that gives no answer is asked only once."""
         if not self._board_tells:
             return None
-        self._protocol.transport.write(_READ_BOARD_TEMPERATURE, timeout_ms=_BOARD_ANSWER_MS)
+        answer = self._temperature(_READ_BOARD, 3)
+        self._board_tells = answer is not None and answer[0] == _BOARD_MARK
+        return float(struct.unpack("<xh", answer)[0]) * _BOARD_STEP_C if answer and self._board_tells else None
+
+    def _temperature(self, command: bytes, size: int) -> bytes | None:
+        """Answer to a command, None when it is missing or of another length."""
+        transport = self._protocol.transport
+        transport.write(command, timeout_ms=_TEMPERATURE_MS)
         try:
-            answer = bytes(self._protocol.transport.read(size=64, timeout_ms=_BOARD_ANSWER_MS, mode="low_speed"))
+            answer = bytes(transport.read(size=64, timeout_ms=_TEMPERATURE_MS, mode="low_speed"))
         except usb.core.USBTimeoutError:
-            answer = b""
-        if len(answer) != 3 or answer[0] != _BOARD_MARK:
-            self._board_tells = False
             return None
-        return float(struct.unpack("<h", answer[1:])[0]) * _BOARD_STEP_C
+        return answer if len(answer) == size else None
 
     def _spectra_apart(self) -> bool:
         """Whether spectra come on an endpoint of their own; on a full-speed port some devices use one for all."""

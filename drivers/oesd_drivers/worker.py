@@ -66,6 +66,8 @@ def _perform(spectrometer: OceanSpectrometer, request: dict[str, Any]) -> tuple[
             return wire.pack_description(spectrometer.open())
         case {"call": "set_exposure", "integration_us": int(integration_us), "scans": int(scans)}:
             spectrometer.set_exposure(Exposure(integration_us, scans))
+        case {"call": "set_cooling", "setpoint_c": (float() | None) as setpoint_c}:
+            spectrometer.set_cooling(setpoint_c)
         case {"call": "read"}:
             return wire.pack_frame(spectrometer.read())
         case {"call": "close"}:

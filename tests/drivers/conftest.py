@@ -58,8 +58,9 @@ class Rig:
     control: virtual.BusControl
 
     def add(self, model: str) -> str:
-        self.control.add(model, MODELS[model])
-        return MODELS[model]
+        serial = MODELS.get(model, "FAMILY-1")
+        self.control.add(model, serial)
+        return serial
 
     def address(self, serial: str) -> Address:
         node = self.bus.device(serial).node

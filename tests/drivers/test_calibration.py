@@ -66,29 +66,25 @@ def test_a_blank_or_broken_nonlinearity_is_left_out(blank):
 
 
 @pytest.mark.parametrize(
-    ("library", "flat"),
+    ("told", "full_scale", "usual", "level"),
     [
-        ((tuple(range(5, 16)),), tuple(range(5, 16))),
-        ([()], ()),
-        ((), ()),
-        ((3, 2, 2, 1043, 1044, -1), (2, 3, 1043)),
+        (None, 65535, 0, 65535),
+        (62000, 65535, 0, 62000),
+        (12, 65535, 0, 65535),
+        (80000, 65535, 0, 65535),
+        (180_000, 262143, 200_000, 180_000),
+        (None, 262143, 200_000, 200_000),
+        (0, 262143, 200_000, 200_000),
+        (1 << 31, 262143, 0, 262143),
     ],
 )
-def test_dark_pixels_are_flat_and_on_the_detector(library, flat):
-    assert calibration.dark_pixels(library, 1044) == flat
+def test_saturation_is_in_raw_counts_and_bounded(told, full_scale, usual, level):
+    assert calibration.saturation_counts(told, full_scale, usual) == level
 
 
 @pytest.mark.parametrize(
-    ("full_scale", "normalization", "told", "level"),
-    [
-        (65535.0, 1.0, None, 65535),
-        (65535.0, 65535 / 62000, None, 62000),
-        (65535.0, 65535 / 12, None, 65535),
-        (65535.0, 65535 / 80000, None, 65535),
-        (262143.0, 1.0, 200_000, 200_000),
-        (262143.0, 1.0, 0, 262143),
-        (262143.0, 1.0, 1 << 31, 262143),
-    ],
+    ("told_c", "kept_c"),
+    [(-10.5, -10.5), (24.0, 24.0), (None, None), (float("nan"), None), (-128.0, None), (3e9, None)],
 )
-def test_saturation_is_in_raw_counts_and_bounded(full_scale, normalization, told, level):
-    assert calibration.saturation_counts(full_scale, normalization, told) == level
+def test_a_temperature_no_laboratory_has_is_none(told_c, kept_c):
+    assert calibration.sane_temperature_c(told_c) == kept_c

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from seabreeze.pyseabreeze.devices import _model_class_registry
 
+from oesd_drivers.capabilities import CAPABILITIES
 from oesd_drivers.errors import Reopen
-from oesd_drivers.frames import SYNC_BYTE, Layout, decode, layout_of
+from oesd_drivers.frames import SYNC_BYTE, Layout, decode
 
 DRIVEN = sorted(set(_model_class_registry) - {"FX"})  # the FX has no USB in pyseabreeze
 
@@ -25,7 +26,7 @@ def library_feature(model):
 
 @pytest.mark.parametrize("model", DRIVEN)
 def test_counts_are_those_pyseabreeze_decodes(model):
-    feature, layout = library_feature(model), layout_of(model)
+    feature, layout = library_feature(model), CAPABILITIES[model].layout
     pixels = feature._spectrum_num_pixel
     raw = np.random.default_rng(len(model)).integers(0, 256, layout.size(pixels), dtype=np.uint8)
     if layout.sync:
@@ -38,7 +39,7 @@ def test_counts_are_those_pyseabreeze_decodes(model):
 
 @pytest.mark.parametrize("model", ["USB2000PLUS", "USB4000", "HR4000", "QE65000", "USB2000"])
 def test_a_wrong_sync_byte_is_refused(model):
-    layout = layout_of(model)
+    layout = CAPABILITIES[model].layout
     with pytest.raises(Reopen, match="sync byte"):
         decode(bytes(layout.size(128)), layout, 128)
 

@@ -53,6 +53,18 @@ def test_every_family_works_in_a_child(isolated, model):
     assert not alive(child)
 
 
+def test_cooling_crosses_to_the_child(isolated):
+    cooled, plain = isolated("OBP-2"), isolated("OOI-1")
+    cooled.open()
+    plain.open()
+    cooled.set_cooling(-20)
+    cooled.set_cooling(None)
+    with pytest.raises(Refused, match="no cooler"):
+        plain.set_cooling(-20.0)
+    with pytest.raises(Refused, match="no temperature"):
+        cooled.set_cooling(float("nan"))
+
+
 def test_killed_is_lost_and_opening_recovers_beside_another_that_goes_on(isolated):
     victim, other = isolated("OOI-1"), isolated("OBP-3")
     for spectrometer in (victim, other):

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oesd_drivers import obp
+from oesd_drivers.capabilities import CAPABILITIES
 from oesd_drivers.errors import Refused, Reopen
-from oesd_drivers.frames import Layout
 
 MESSAGE = 0x00100928
 
@@ -92,7 +92,7 @@ class Firmware:
 
 
 def test_an_integration_time_the_device_changes_silently_is_noticed():
-    device = obp.ObpDevice(Firmware(), "STS", 0x1100, Layout(), 1024, 1)
+    device = obp.ObpDevice(Firmware(), 0x1100, CAPABILITIES["STS"])
     device.set_integration(1000)
     with pytest.raises(Refused, match="1005 us and tells 1000 us"):
         device.set_integration(1005)

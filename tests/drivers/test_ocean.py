@@ -4,66 +4,16 @@ import gc
 import struct
 import time
 
-import numpy as np
 import pytest
 
 from oesd_drivers.errors import GiveUp, Gone, Refused, Reopen
 from oesd_drivers.ocean import MOST_SCANS, OceanSpectrometer
 from oesd_drivers.spectrometer import Address, Exposure
-from oesd_drivers.virtual.models import MODELS as VIRTUAL
 
-from .conftest import MODELS
-
-EVERY = pytest.mark.parametrize("model", list(MODELS))
 EACH_PROTOCOL = pytest.mark.parametrize("model", ["USB4000", "QE-PRO", "SR4"])
 
 
-def scans_on_the_wire(rig, model):
-    """Counts of every spectrum that went over the bus, taken apart here by the data sheets."""
-    wire, pixels = VIRTUAL[model].wire, VIRTUAL[model].detector.pixels
-    if wire.protocol == "ooi":
-        halves = [data for endpoint, data in rig.bus.received if endpoint in (0x86, 0x82)]
-        per_scan = len(wire.spectrum_parts)
-        whole = [b"".join(halves[i : i + per_scan])[:-1] for i in range(0, len(halves), per_scan)]
-    else:
-        size = pixels * wire.count_bytes
-        whole = [data[-20 - size : -20] for _, data in rig.bus.received if len(data) >= size]
-    return [np.frombuffer(data, dtype=f"<u{wire.count_bytes}") for data in whole]
-
-
-@EVERY
-def test_every_family_describes_itself(opened, model):
-    serial, _, told = opened(model)
-    detector = VIRTUAL[model].detector
-    assert (told.serial, told.simulated, told.calibrated) == (serial, True, True)
-    assert told.model == ("Flame-S" if model == "FLAME-S" else model)
-    assert len(told.wavelengths_nm) == detector.pixels
-    assert told.wavelengths_nm[0] == pytest.approx(VIRTUAL[model].bench.wavelengths[0], abs=2)
-    assert told.electric_dark_pixels == detector.dark_pixels
-    assert told.nonlinearity == pytest.approx(detector.nonlinearity, rel=1e-6)
-    assert 0 < told.integration_min_us < told.integration_max_us
-
-
-@pytest.mark.parametrize("model", ["USB2000+", "FLAME-S", "USB4000", "STS", "QE-PRO", "SR4"])
-def test_saturation_is_the_adcs_own(opened, model):
-    _, _, told = opened(model)
-    assert told.saturation_counts == VIRTUAL[model].detector.saturation_counts
-
-
-@EVERY
-def test_stored_counts_are_what_the_device_sent(rig, opened, model):
-    _, spectrometer, told = opened(model)
-    spectrometer.set_exposure(Exposure(10_000, 3))
-    rig.bus.received.clear()
-    frame = spectrometer.read()
-    sent = scans_on_the_wire(rig, model)
-    assert len(sent) == 3
-    assert frame.counts_sum.dtype == np.uint32
-    assert np.array_equal(frame.counts_sum, np.sum(sent, axis=0, dtype=np.uint64))
-    assert np.array_equal(frame.saturated, np.any([scan >= told.saturation_counts for scan in sent], axis=0))
-
-
-@EVERY
+@EACH_PROTOCOL
 def test_the_first_frame_after_a_change_has_the_new_exposure(opened, model):
     _, spectrometer, _ = opened(model)
     level = {}

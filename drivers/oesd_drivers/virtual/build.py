@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 from .device import Firmware, VirtualDevice
 from .instrument import Instrument
-from .models import MODELS, Model
+from .model import Model
+from .models import MODELS
 from .obp import Obp1Firmware, Obp2Firmware
 from .ooi import OoiFirmware
 from .scene import Light

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .clock import FrameClock
-from .models import Model
+from .model import Model
 from .optics import Optics
 from .scene import Light, Thermal
 
 _POWER_ON_S = 0.1
 _COOLING_S = 20.0
+_COLDEST_C, _WARMEST_C = -40.0, 50.0
 _LAMP = Thermal("lamp", 2960.0, 0.4)
 
 
@@ -113,6 +114,14 @@ class Instrument:
         left = math.exp(-(now_s - self._cooled_at_s) / _COOLING_S)
         self._cooled_c, self._cooled_at_s = goal_c + (self._cooled_c - goal_c) * left, now_s
         return self._cooled_c
+
+    def cool(self, now_s: float, *, on: bool | None = None, setpoint_c: float | None = None) -> None:
+        """Switch the cooler, or give it another goal within its reach."""
+        self.detector_temperature_c(now_s)  # settles the way so far before the goal changes
+        if on is not None:
+            self.cooler_on = on
+        if setpoint_c is not None:
+            self.setpoint_c = min(_WARMEST_C, max(_COLDEST_C, setpoint_c))
 
     def _expose(self, ready_s: float, integration_s: float, now_s: float) -> Exposed:
         index, self.frames = self.frames, self.frames + 1

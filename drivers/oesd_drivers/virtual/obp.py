@@ -1,4 +1,4 @@
-"""The Ocean Binary Protocol, versions 1.1 (STS, QE-PRO) and 2 (SR4): framed messages with MD5.
+"""The Ocean Binary Protocol, versions 1.1 (STS, QE-PRO, HDX) and 2 (SR, HR, ST): framed messages with MD5.
 
 A frame: 44 bytes header, payload, 16 bytes checksum, 4 bytes footer. Up to 16 bytes of data travel in the header.
 Layout and flags as in seabreeze 2.11 (``pyseabreeze/protocol.py``).
@@ -24,7 +24,6 @@ _RESPONSE, _ACK, _WANTS_ACK, _NACK = 0x0001, 0x0002, 0x0004, 0x0008
 _MD5 = 1
 _UNKNOWN_MESSAGE = 2
 _LONGEST_COMMAND = 4096
-_COLDEST_C, _WARMEST_C = -40.0, 50.0
 
 Query = Callable[[bytes, float], bytes]
 Order = Callable[[bytes, float], None]
@@ -97,6 +96,8 @@ class ObpFirmware:
         return [self._to_host(damage(answer, fault), now_s)] if answer else []
 
     def _reply(self, message: int, data: bytes, flags: int, regarding: int, now_s: float) -> bytes:
+        if message in self.instrument.model.wire.unanswered:
+            return self._nack(message, _UNKNOWN_MESSAGE, regarding)
         if message in self.queries:
             return frame(self.version, message, self.queries[message](data, now_s), _RESPONSE, 0, regarding)
         if message not in self.orders:
@@ -134,10 +135,12 @@ class ObpFirmware:
 
     def _integration(self) -> bytes:
         """The time ordered last, also while a frame of the one before still runs."""
-        return struct.pack("<L", round(self.instrument.ordered_integration_s * 1e6))
+        steps = self.instrument.ordered_integration_s * 1e6 / self.instrument.model.wire.step_us
+        return struct.pack("<L", round(steps))
 
     def _set_integration(self, data: bytes, now_s: float) -> None:
-        self.instrument.set_integration(struct.unpack_from("<L", data)[0], now_s)
+        steps = struct.unpack_from("<L", data)[0]
+        self.instrument.set_integration(steps * self.instrument.model.wire.step_us, now_s)
 
     def _set_trigger(self, data: bytes, now_s: float) -> None:
         self.instrument.trigger_mode = data[0]
@@ -152,7 +155,7 @@ def _nth(values: tuple[float, ...], index: int) -> bytes:
 
 
 class Obp1Firmware(ObpFirmware):
-    """STS and QE-PRO."""
+    """STS, Spark, QE-PRO, HDX, Ventana."""
 
     def __init__(self, instrument: Instrument) -> None:
         super().__init__(instrument)
@@ -181,16 +184,14 @@ class Obp1Firmware(ObpFirmware):
         return struct.pack("<f", self.instrument.detector_temperature_c(now_s))
 
     def _set_cooler(self, data: bytes, now_s: float) -> None:
-        self.instrument.detector_temperature_c(now_s)  # settles the way so far before the goal changes
-        self.instrument.cooler_on = data[0] != 0
+        self.instrument.cool(now_s, on=data[0] != 0)
 
     def _set_setpoint(self, data: bytes, now_s: float) -> None:
-        self.instrument.detector_temperature_c(now_s)
-        self.instrument.setpoint_c = min(_WARMEST_C, max(_COLDEST_C, struct.unpack_from("<f", data)[0]))
+        self.instrument.cool(now_s, setpoint_c=struct.unpack_from("<f", data)[0])
 
 
 class Obp2Firmware(ObpFirmware):
-    """SR4: whole coefficient lists in one answer, their number first."""
+    """SR, HR, ST: whole coefficient lists in one answer, their number first."""
 
     version = 0x2000
 

@@ -1,4 +1,4 @@
-"""The OOI protocol: one-byte commands, little endian, text in EEPROM slots (USB2000+, FLAME, USB4000)."""
+"""The OOI protocol: one-byte commands, little endian, text in EEPROM slots (USB2000 to Maya, NIRQuest and QE65000)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from .device import Answer
 from .faults import FaultKind, FaultQueue, Point, damage
 from .instrument import Exposed, Instrument
 
-_LOW_SPEED = 0x81
 _SYNC = b"\x69"
 _FPGA_VERSION_REGISTER = 0x04
 _AUTONULLING_SLOT = 17
 _BOARD_K_PER_COUNT = 0.003906
+_COOLER = frozenset((0x71, 0x72, 0x73))
+_BLOCK = 64
 
 
 def eeprom_of(instrument: Instrument) -> dict[int, bytes]:
@@ -27,7 +28,8 @@ def eeprom_of(instrument: Instrument) -> dict[int, bytes]:
     texts |= {6 + i: "0.000000e+00" for i in range(8)}
     texts |= {6 + i: f"{c:.6e}" for i, c in enumerate(detector.nonlinearity)}
     slots = {slot: text.encode()[:14] for slot, text in texts.items()}
-    slots[_AUTONULLING_SLOT] = struct.pack("<4xH", detector.saturation_counts)
+    if instrument.model.wire.saturation_slot:
+        slots[_AUTONULLING_SLOT] = struct.pack(instrument.model.wire.saturation_slot, detector.saturation_counts)
     return slots
 
 
@@ -44,14 +46,19 @@ class OoiFirmware:
         self.instrument = instrument
         self.eeprom = eeprom_of(instrument)
         self._registers: dict[int, int] = {}
+        self._low_speed = instrument.model.wire.in_endpoints[0][0]
         self._queries: dict[int, Callable[[bytes, float], bytes]] = {
             0x05: self._slot, 0x6B: self._register, 0x6C: self._board_temperature, 0x72: self._detector_temperature,
             0xFE: self._status,
         }  # fmt: skip
         self._orders: dict[int, Callable[[bytes, float], None]] = {
             0x01: self._initialize, 0x02: self._set_integration, 0x03: self._set_lamp, 0x0A: self._set_trigger,
-            0x6A: self._set_register,
+            0x6A: self._set_register, 0x71: self._set_cooler, 0x73: self._set_setpoint,
         }  # fmt: skip
+        unknown = instrument.model.wire.unanswered | (frozenset() if instrument.model.detector.cooled else _COOLER)
+        for command in unknown:
+            self._queries.pop(command, None)
+            self._orders.pop(command, None)
 
     def power_on(self, now_s: float) -> None:
         """Settings after plugging in."""
@@ -69,7 +76,9 @@ class OoiFirmware:
             return self._spectrum(self.instrument.request(now_s), faults)
         code = command[0] if command else 0
         if code in self._queries:
-            return [Answer(_LOW_SPEED, damage(self._queries[code](rest, now_s), faults.take(Point.MESSAGE)), now_s)]
+            return [
+                Answer(self._low_speed, damage(self._queries[code](rest, now_s), faults.take(Point.MESSAGE)), now_s)
+            ]
         if code in self._orders:
             self._orders[code](rest, now_s)
         return []
@@ -83,12 +92,22 @@ class OoiFirmware:
         if exposed is None or (fault is not None and fault.kind is FaultKind.SILENT):
             return []
         ready_s = exposed.ready_s + (fault.value if fault is not None and fault.kind is FaultKind.LATE else 0.0)
-        left = damage(exposed.counts.astype(np.dtype("<u2")).tobytes() + _SYNC, fault)
+        left = damage(self._bytes(exposed), fault)
         answers = []
         for endpoint, size in self.instrument.model.wire.spectrum_parts:
             part, left = (left[:size], left[size:]) if size else (left, b"")
             answers.append(Answer(endpoint, part, ready_s))
         return [answer for answer in answers if answer.data]
+
+    def _bytes(self, exposed: Exposed) -> bytes:
+        """Counts as this model sends them."""
+        wire = self.instrument.model.wire
+        counts = np.pad(exposed.counts, (0, wire.padding_words), constant_values=round(wire.padding_words / 2))
+        words = (counts.astype(np.uint16) ^ np.uint16(wire.flip)) | np.uint16(wire.stray_bits)
+        sent = words.astype(np.dtype("<u2")).view(np.uint8)
+        if wire.interleaved:
+            sent = sent.reshape(-1, _BLOCK, 2).transpose(0, 2, 1)
+        return sent.tobytes() + (_SYNC if wire.sync else b"")
 
     def _slot(self, rest: bytes, now_s: float) -> bytes:
         return bytes((0x05, rest[0])) + self.eeprom.get(rest[0], b"")[:15].ljust(15, b"\0")
@@ -108,7 +127,7 @@ class OoiFirmware:
     def _status(self, rest: bytes, now_s: float) -> bytes:
         instrument = self.instrument
         return struct.pack(
-            "<HLBBBBBBBBBB", instrument.model.detector.pixels, round(instrument.integration_s * 1e6),
+            "<HLBBBBBBBBBB", instrument.model.detector.pixels, self._steps(instrument.integration_s),
             instrument.lamp_on, instrument.trigger_mode & 0xFF, 0, 8, 0, 0, 0, 0, 0x80, 0x55,
         )  # fmt: skip
 
@@ -116,7 +135,12 @@ class OoiFirmware:
         self.instrument.trigger_mode = 0
 
     def _set_integration(self, rest: bytes, now_s: float) -> None:
-        self.instrument.set_integration(struct.unpack_from("<I", rest)[0], now_s)
+        wire = self.instrument.model.wire
+        steps = int.from_bytes(rest[: wire.step_bytes], "little")
+        self.instrument.set_integration(steps * wire.step_us, now_s)
+
+    def _steps(self, integration_s: float) -> int:
+        return round(integration_s * 1e6 / self.instrument.model.wire.step_us)
 
     def _set_lamp(self, rest: bytes, now_s: float) -> None:
         self.instrument.lamp_on = struct.unpack_from("<H", rest)[0] != 0
@@ -127,3 +151,9 @@ class OoiFirmware:
     def _set_register(self, rest: bytes, now_s: float) -> None:
         register, value = struct.unpack_from("<BH", rest)
         self._registers[register] = value
+
+    def _set_cooler(self, rest: bytes, now_s: float) -> None:
+        self.instrument.cool(now_s, on=rest[0] != 0)
+
+    def _set_setpoint(self, rest: bytes, now_s: float) -> None:
+        self.instrument.cool(now_s, setpoint_c=struct.unpack_from("<h", rest)[0] / 10)

@@ -19,7 +19,7 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from .models import Detector, Model
+from .model import Detector, Model
 from .scene import Emitter
 
 FloatArray = NDArray[np.float64]
@@ -69,7 +69,7 @@ class Optics:
         self._key = (seed & 0xFFFFFFFF, zlib.crc32(serial.encode()))
         generator = np.random.default_rng(self._key)
         detector = model.detector
-        pixels = np.arange(detector.pixels, dtype=np.float64)
+        pixels = np.arange(detector.pixels, dtype=np.float64) + model.bench.first_index
         self.wavelength_coefficients = unit_wavelengths(model, generator)
         self.wavelengths_nm = polynomial(self.wavelength_coefficients, pixels)
         self._nm_per_px = np.gradient(self.wavelengths_nm)

@@ -74,7 +74,7 @@ def spawn_host(devices: Sequence[tuple[str, str]], scene: str = "argon-metals", 
     path = directory / "bus"
     listed = ",".join(f"{model}:{serial}" for model, serial in devices)
     command = [
-        sys.executable, "-m", "oesd_drivers.virtual.host", "--socket", str(path), "--devices", listed,
+        sys.executable, "-P", "-m", "oesd_drivers.virtual.host", "--socket", str(path), "--devices", listed,
         "--scene", scene, "--seed", str(seed),
     ]  # fmt: skip
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
