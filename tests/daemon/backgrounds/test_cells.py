@@ -1,0 +1,90 @@
+"""What is remembered of darks."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from oesd.backgrounds.cells import Cell, Dark, DarkStatistics, statistics_of
+from oesd.backgrounds.linearity import Linearity
+
+PIXELS = 80
+exposures = st.tuples(
+    st.sampled_from([1_000, 20_000, 1_000_000]), st.integers(1, 20), st.floats(-20.0, 40.0, allow_nan=False)
+)
+
+
+def dark(integration_us=1_000, scans=1, celsius=20.0, level=100.0):
+    return Dark(np.full(PIXELS, level), integration_us, scans, celsius)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9), st.floats(19.0, 21.0)), min_size=1, max_size=6))
+def test_a_cell_keeps_what_any_law_of_temperature_wants(darks):
+    cell = Cell.of(dark(20_000, *darks[0]))
+    for scans, celsius in darks[1:]:
+        cell.absorb(Cell.of(dark(20_000, scans, celsius)))
+    slope, bend, anchor_c = 0.1, -2e-4, 27.0
+    exact = sum(n * 0.02 * math.exp(slope * (c - anchor_c) + bend * (c - anchor_c) ** 2) for n, c in darks)
+    assert cell.exposure_s(slope, bend, anchor_c) == pytest.approx(exact / sum(n for n, _ in darks), rel=2e-4)
+
+
+@given(st.lists(exposures, min_size=1, max_size=40), st.integers(2, 6))
+def test_memory_is_bounded_and_nothing_is_lost(darks, limit):
+    made = statistics_of((dark(us, n, c, level=float(n)) for us, n, c in darks), PIXELS, cells=limit)
+    assert len(made.cells) <= limit
+    assert made.captures == len(darks)
+    assert sum(cell.scans for cell in made.cells) == sum(n for _, n, _ in darks)
+    assert sum(cell.counts_sum[0] for cell in made.cells) == pytest.approx(sum(n * n for _, n, _ in darks))
+    assert sum(cell.moments[0] for cell in made.cells) == pytest.approx(sum(n * us / 1e6 for us, n, _ in darks))
+
+
+@given(st.lists(exposures, min_size=1, max_size=12))
+def test_stored_statistics_come_back(darks):
+    made = statistics_of((dark(us, n, c) for us, n, c in darks), PIXELS)
+    back = DarkStatistics.from_arrays(made.to_arrays())
+    assert all(np.array_equal(back.to_arrays()[key], value) for key, value in made.to_arrays().items())
+    back.add(dark())
+    assert back.captures == made.captures + 1
+
+
+def test_the_spread_of_repeats_is_the_variance_of_one_scan():
+    rng = np.random.default_rng(1)
+    cell = Cell.of(Dark(rng.normal(500.0, 6.0 / 2.0, 4000), 1_000, 4, 20.0))
+    for _ in range(20):
+        cell.absorb(Cell.of(Dark(rng.normal(500.0, 6.0 / 3.0, 4000), 1_000, 9, 20.0)))
+    assert cell.variances / cell.precision_sum == pytest.approx(36.0, rel=0.03)
+
+
+@pytest.mark.parametrize(
+    ("bad", "says"),
+    [
+        (Dark(np.zeros(3), 1_000, 1, 20.0), "3 pixels, expected 80"),
+        (Dark(np.full(PIXELS, np.nan), 1_000, 1, 20.0), "not finite"),
+        (Dark(np.zeros(PIXELS), 1_000, 1, math.inf), "not finite"),
+        (Dark(np.zeros(PIXELS), 0, 1, 20.0), "without exposure"),
+    ],
+)
+def test_bad_darks_are_refused(bad, says):
+    made = DarkStatistics(PIXELS)
+    with pytest.raises(ValueError, match=says):
+        made.add(bad)
+    assert not made.cells
+
+
+@given(st.floats(0.0, 62_000.0))
+def test_linearity_goes_both_ways(counts):
+    curve = Linearity((9.35e-1, 3.9e-6, -4.2e-11, 2.0e-17), 62_000.0)
+    assert curve.known
+    there = curve.to_linear(np.array([counts]))
+    assert curve.to_counts(there)[0] == pytest.approx(counts, abs=0.01)
+    exact = counts / (9.35e-1 + 3.9e-6 * counts - 4.2e-11 * counts**2 + 2.0e-17 * counts**3)
+    assert there[0] == pytest.approx(exact, abs=0.05)
+
+
+@pytest.mark.parametrize("coefficients", [(), (0.0,), (1.0, 1e-3), (math.nan, 0.0), (1.0, -4e-5), (math.inf,)])
+def test_coefficients_not_to_be_believed_change_nothing(coefficients):
+    curve = Linearity(coefficients, 62_000.0)
+    assert not curve.known
+    assert curve.to_linear(np.array([12_345.0]))[0] == pytest.approx(12_345.0)
