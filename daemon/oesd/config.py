@@ -12,11 +12,12 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from oesd.model import ConstraintMode, Recipe
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+_LONGEST_US = 366 * _UNITS_US["d"]
 _DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)$")
 
 
@@ -39,10 +40,24 @@ def parse_duration_us(text: object) -> int:
     match = _DURATION.fullmatch(text.strip())
     if match is None:
         raise ValueError(f'{text!r} is no duration: write a number and one of {", ".join(_UNITS_US)}, such as "100 ms"')
-    return round(float(match[1]) * _UNITS_US[match[2]])
+    duration_us = round(float(match[1]) * _UNITS_US[match[2]])
+    if duration_us > _LONGEST_US:
+        raise ValueError(f"{text!r} is longer than a year")
+    return duration_us
+
+
+def _at_least(least: str) -> AfterValidator:
+    def check(duration_us: int) -> int:
+        if duration_us < parse_duration_us(least):
+            raise ValueError(f'must be "{least}" or more')
+        return duration_us
+
+    return AfterValidator(check)
 
 
 Duration = Annotated[int, BeforeValidator(parse_duration_us)]
+Period = Annotated[Duration, _at_least("1 ms")]
+Integration = Annotated[Duration, _at_least("1 us")]
 
 
 class _Section(BaseModel):
@@ -53,8 +68,8 @@ class _Section(BaseModel):
 class CaptureSection(_Section):
     """How samples are taken; also the start of each spectrometer's own settings."""
 
-    every_us: Duration = Field(default=1_000_000, alias="every", ge=1_000)
-    integration_us: Duration = Field(default=100_000, alias="integration", ge=1)
+    every_us: Period = Field(default=1_000_000, alias="every")
+    integration_us: Integration = Field(default=100_000, alias="integration")
     scans: int = Field(default=1, ge=1, le=10_000)
     boxcar: int = Field(default=0, ge=0, le=100)
 
@@ -79,8 +94,14 @@ class LightSection(_Section):
     """The command that switches the light: its words may hold {kind} (sample, dark, reference), {serial} and {name}."""
 
     command: tuple[str, ...] = ()
-    timeout_us: Duration = Field(default=10_000_000, alias="timeout", ge=1_000)
+    timeout_us: Period = Field(default=10_000_000, alias="timeout")
     settle_us: Duration = Field(default=0, alias="settle")
+
+    @model_validator(mode="after")
+    def _command_names_a_program(self) -> LightSection:
+        if self.command and not self.command[0]:
+            raise ValueError("command: the first word must be a program")
+        return self
 
 
 class RunSection(_Section):
@@ -158,6 +179,10 @@ class SimulationSection(_Section):
 
     @model_validator(mode="after")
     def _devices_are_model_and_serial(self) -> SimulationSection:
+        if not self.devices:
+            raise ValueError("devices: name at least one")
+        if len(set(self.devices)) < len(self.devices):
+            raise ValueError("devices: one stands twice")
         for device in self.devices:
             if not all(device.partition(":")):
                 raise ValueError(f'devices: {device!r} is not "MODEL:SERIAL", such as "USB2000+:SIM00001"')
@@ -174,8 +199,8 @@ class SpectrometerSection(_Section):
 
     serial: str = Field(min_length=1, max_length=256)
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
-    every_us: Duration | None = Field(default=None, alias="every", ge=1_000)
-    integration_us: Duration | None = Field(default=None, alias="integration", ge=1)
+    every_us: Period | None = Field(default=None, alias="every")
+    integration_us: Integration | None = Field(default=None, alias="integration")
     scans: int | None = Field(default=None, ge=1, le=10_000)
     boxcar: int | None = Field(default=None, ge=0, le=100)
 
@@ -197,12 +222,28 @@ class Config(_Section):
     simulation: SimulationSection = SimulationSection()
     spectrometer: tuple[SpectrometerSection, ...] = ()
 
+    def _check_pace(self) -> None:
+        """No spectrometer can be asked for more light than its period has time for."""
+        base = self.capture
+        for own in (None, *self.spectrometer):
+            every_us = own.every_us if own and own.every_us is not None else base.every_us
+            integration_us = own.integration_us if own and own.integration_us is not None else base.integration_us
+            scans = own.scans if own and own.scans is not None else base.scans
+            if integration_us * scans > every_us:
+                section = "spectrometer" if own else "capture"
+                raise ValueError(f"{section}: every is shorter than {scans} x integration: no slot could be kept")
+
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Config:
         serials = [s.serial for s in self.spectrometer]
-        twice = {s for s in serials if serials.count(s) > 1}
-        if twice:
-            raise ValueError(f"spectrometer: serial {sorted(twice)[0]!r} stands twice")
+        names = [s.name for s in self.spectrometer if s.name is not None]
+        for what, given in (("serial", serials), ("name", names)):
+            twice = sorted(g for g in given if given.count(g) > 1)
+            if twice:
+                raise ValueError(f"spectrometer: {what} {twice[0]!r} stands twice")
+        if not self.data_dir.is_absolute() or "\0" in str(self.data_dir):
+            raise ValueError("data_dir: must be an absolute path")
+        self._check_pace()
         needs_switch = self.dark.how == "switch" or self.reference.how == "switch"
         if needs_switch and not self.light.command and not self.simulation.enabled:
             raise ValueError('light: how = "switch" needs [light] command (simulation has a shutter of its own)')

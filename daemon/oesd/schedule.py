@@ -89,10 +89,17 @@ class Schedule:
         if run.start == "always":
             self._start_runs()
         else:
-            self._scheduler.add_job(self._run_for_a_while, cron(run.start), id="run")
+            trigger = cron(run.start)
+            duration = timedelta(microseconds=run.duration_us)
+            began = begun(trigger, duration, datetime.now(UTC))
+            if began is not None:
+                self._run_until(began + duration)
+            self._scheduler.add_job(self._run_for_a_while, trigger, id="run")
 
     def _run_for_a_while(self) -> None:
-        end = datetime.now(UTC) + timedelta(microseconds=self._config.run.duration_us)
+        self._run_until(datetime.now(UTC) + timedelta(microseconds=self._config.run.duration_us))
+
+    def _run_until(self, end: datetime) -> None:
         self._start_runs()
         self._scheduler.add_job(self._stop_runs, DateTrigger(end), id="run end", replace_existing=True)
 
@@ -107,6 +114,16 @@ def cron(expression: str) -> CronTrigger:
         return CronTrigger.from_crontab(expression, timezone=UTC)
     except ValueError as error:
         raise ConfigError(f"run.start: {expression!r} is no cron expression: {error}") from None
+
+
+def begun(trigger: CronTrigger, duration: timedelta, now: datetime) -> datetime | None:
+    """The firing whose run would be under way now, None when there is none: a restart goes on with it."""
+    found = None
+    following = trigger.get_next_fire_time(None, now - duration)
+    while following is not None and following <= now:
+        found = following
+        following = trigger.get_next_fire_time(found, found)
+    return found
 
 
 def _every(period_us: int) -> IntervalTrigger:

@@ -30,6 +30,8 @@ class Discovery:
         Makes the driver of an address, closed.
     enlist : callable
         Makes and starts the unit of an opened spectrometer; None when it is not ours.
+    enlisted : callable
+        Told of each new unit once :meth:`units` has it.
     beat : callable
         Called with this thread's name and the seconds within which it will call again.
     period_s : float
@@ -41,12 +43,14 @@ class Discovery:
         plugged: Callable[[], list[Address]],
         connect: Callable[[Address], Spectrometer],
         enlist: Callable[[Spectrometer, Description, Address], Unit | None],
+        enlisted: Callable[[Unit], None],
         beat: Callable[[str, float], None],
         period_s: float = 1.0,
     ) -> None:
         self._plugged = plugged
         self._connect = connect
         self._enlist = enlist
+        self._enlisted = enlisted
         self._beat = beat
         self._period_s = period_s
         self._units: dict[str, Unit] = {}
@@ -95,15 +99,19 @@ class Discovery:
             self._known.discard(unit.address)
 
     def _main(self) -> None:
-        while not self._stop.wait(self._period_s):
-            self.look()
+        try:
+            while not self._stop.wait(self._period_s):
+                self.look()
+        except Exception:
+            # The top of the thread: the supervisor sees that it ended.
+            log.exception("the discovery thread failed")
 
     def look(self) -> None:
         """Compare the bus with what is known, and open what is new."""
         self._beat("discovery", 60.0)
         try:
             present = set(self._plugged())
-        except SpectrometerError as error:
+        except (SpectrometerError, OSError) as error:
             self._problem("usb", str(error))
             return
         self._solved("usb")
@@ -122,7 +130,8 @@ class Discovery:
         spectrometer = self._connect(address)
         try:
             description = spectrometer.open()
-        except SpectrometerError as error:
+        except (SpectrometerError, OSError) as error:
+            # OSError: no process or file can be had for the worker at the moment.
             spectrometer.close()
             self._retry_at_s[address] = time.monotonic() + _RETRY_S
             self._problem(str(address), str(error))
@@ -140,6 +149,7 @@ class Discovery:
                 return
             with self._lock:
                 self._units[description.serial] = enlisted
+            self._enlisted(enlisted)
         elif unit.address in self._known and unit.address != address:
             spectrometer.close()
             self._problem(str(address), f"a second spectrometer with serial {description.serial!r}: not used")

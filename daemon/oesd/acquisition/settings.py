@@ -43,7 +43,7 @@ def settings_for(config: Config, serial: str) -> Settings | None:
 
     return Settings(
         serial=serial,
-        name=(own.name if own else None) or safe_name(serial),
+        name=(own.name if own else None) or _own_name(config, serial),
         every_us=pick("every_us", capture.every_us),
         integration_us=pick("integration_us", capture.integration_us),
         scans=pick("scans", capture.scans),
@@ -52,6 +52,12 @@ def settings_for(config: Config, serial: str) -> Settings | None:
         reference=config.reference,
         settle_us=config.light.settle_us,
     )
+
+
+def _own_name(config: Config, serial: str) -> str:
+    """Name of a spectrometer without one of its own; never one that the file gives to another."""
+    name = safe_name(serial)
+    return _with_digits(name, serial) if name in {s.name for s in config.spectrometer} else name
 
 
 def safe_name(serial: str) -> str:
@@ -63,4 +69,8 @@ def safe_name(serial: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-]{1,32}", serial):
         return serial
     plain = re.sub(r"[^A-Za-z0-9_-]", "", serial)[:32] or "device"
+    return _with_digits(plain, serial)
+
+
+def _with_digits(plain: str, serial: str) -> str:
     return f"{plain}-{hashlib.sha256(serial.encode(errors='surrogatepass')).hexdigest()[:8]}"

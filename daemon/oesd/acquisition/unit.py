@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from oesd.acquisition.light import Light, LightError
@@ -18,13 +19,14 @@ from oesd.acquisition.pacing import Grid
 from oesd.acquisition.recovery import back_off_s, blame
 from oesd.acquisition.settings import Settings
 from oesd.acquisition.values import Place, Run, Sinks, UnitState, capture_of, device_of
-from oesd.model import Kind, Loss, new_id
+from oesd.model import Kind, Loss, RunRecord, new_id
 from oesd_drivers.errors import Refused, SpectrometerError
 from oesd_drivers.spectrometer import Address, Description, Exposure, Spectrometer
 
 log = logging.getLogger(__name__)
 
 _IDLE_S = 0.5
+_PATIENT_PERIODS = 4
 _NS_PER_US = 1_000
 
 
@@ -38,7 +40,7 @@ class Unit:
     spectrometer, description, address
         The driver, opened by the discovery, and what it said of itself.
     sinks : Sinks
-        Where captures, losses and beats go.
+        Where captures, losses, runs and beats go.
     light : Light
         Switches the light for darks and references.
     boot_id : str
@@ -63,7 +65,7 @@ class Unit:
         self._light = light
         self._boot_id = boot_id
         self._changed = threading.Condition()
-        self._orders: deque[Callable[[], None]] = deque()
+        self._orders: deque[tuple[Callable[[], None], int]] = deque()
         self._adopted: tuple[Spectrometer, Description, Address] | None = None
         self._stopping = False
         self._run: Run | None = None
@@ -83,13 +85,13 @@ class Unit:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self, timeout_s: float = 15.0) -> bool:
+    def stop(self) -> bool:
         """Finish the capture at hand, release the device, end the thread; True when it ended in time."""
         with self._changed:
             self._stopping = True
             self._changed.notify_all()
         if self._thread.ident is not None:
-            self._thread.join(timeout_s)
+            self._thread.join(self._patience_s())
         return not self._thread.is_alive()
 
     @property
@@ -103,7 +105,7 @@ class Unit:
         return bool(self._trouble)
 
     def start_run(self, *, paced: bool) -> None:
-        """Take the backgrounds that a switch allows, then serve slots; unpaced runs get each slot by :meth:`take`."""
+        """Take the backgrounds that a switch allows, then serve slots; in an unpaced run when :meth:`serve` asks."""
         for kind, section in ((Kind.DARK, self.settings.dark), (Kind.REFERENCE, self.settings.reference)):
             if section.how == "switch":
                 self.take(kind)
@@ -113,9 +115,15 @@ class Unit:
         """End the run; slots that are over count, those to come do not."""
         self._order(self._end)
 
+    def serve(self) -> None:
+        """Serve the slot of an unpaced run that is due; asking again while that waits (device gone) changes nothing."""
+        with self._changed:
+            if all(order != self._serve_slot for order, _ in self._orders):
+                self._order(self._serve_slot)
+
     def take(self, kind: Kind) -> None:
-        """Take one capture as soon as it disturbs no slot; a sample serves the next slot of an unpaced run."""
-        self._order(self._take_sample if kind is Kind.SAMPLE else lambda: self._take_background(kind))
+        """Take one capture as soon as it disturbs no slot; a sample stands outside the schedule."""
+        self._order(lambda: self._take_aside(kind))
 
     def adopt(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
         """Go on with the same spectrometer, opened elsewhere after it was plugged in again."""
@@ -144,7 +152,7 @@ class Unit:
 
     def _order(self, order: Callable[[], None]) -> None:
         with self._changed:
-            self._orders.append(order)
+            self._orders.append((order, time.monotonic_ns()))
             self._changed.notify_all()
 
     # -- the thread --------------------------------------------------------------------------------------------------
@@ -153,12 +161,15 @@ class Unit:
         try:
             while not self._stopping:
                 self._turn()
-            self._end()
-        except Exception:
+        except Exception as error:
             # The top of the thread: the supervisor sees that it ended and starts another.
             log.exception("%s: the acquisition thread failed", self.settings.name)
+            self._blame, self._trouble = "defect in oesd", repr(error)
         finally:
-            self._spectrometer.close()
+            try:
+                self._end()
+            finally:
+                self._spectrometer.close()
 
     def _turn(self) -> None:
         self._sinks.beat(self.settings.name, self._patience_s())
@@ -180,10 +191,11 @@ class Unit:
         with self._changed:
             now_ns = time.monotonic_ns()
             due_ns = self._due_ns()
-            if due_ns is not None and now_ns >= due_ns:
-                return self._take_sample
-            if self._orders and self._fits(now_ns, due_ns):
-                return self._orders.popleft()
+            due = due_ns is not None and now_ns >= due_ns
+            if self._orders and (self._waits_no_longer(now_ns) or (not due and self._fits(now_ns, due_ns))):
+                return self._orders.popleft()[0]
+            if due:
+                return self._serve_slot
             wait_s = _IDLE_S if due_ns is None else min(_IDLE_S, (due_ns - now_ns) / 1e9)
             if not self._stopping:
                 self._changed.wait(wait_s)
@@ -192,6 +204,15 @@ class Unit:
     def _due_ns(self) -> int | None:
         run = self._run
         return run.grid.due_ns(run.next_slot) if run and run.paced and run.grid else None
+
+    def _waits_no_longer(self, now_ns: int) -> bool:
+        """Whether the first order goes before a slot: a run's end always, a background when it has waited for long.
+
+        Where a sample takes more than half of its period no background ever fits; one slot is then lost to it by name.
+        """
+        order, since_ns = self._orders[0]
+        patience_ns = _PATIENT_PERIODS * (self._run.period_ns if self._run else 0)
+        return order == self._end or now_ns - since_ns > patience_ns
 
     def _fits(self, now_ns: int, due_ns: int | None) -> bool:
         """Whether a background can be taken before the coming slot would be over, or can never fit better than now."""
@@ -206,51 +227,55 @@ class Unit:
 
     def _begin(self, paced: bool) -> None:
         self._end()
-        period_ns = self.settings.every_us * _NS_PER_US
-        self._run = Run(new_id(), paced, period_ns, Grid(time.monotonic_ns(), period_ns))
-        log.info("%s: run %s begins", self.settings.name, self._run.run_id)
+        period_us, now_ns = self.settings.every_us, time.monotonic_ns()
+        record = RunRecord(new_id(), self.settings.name, period_us, paced, datetime.now(UTC), now_ns, self._boot_id)
+        grid = Grid(now_ns, period_us * _NS_PER_US)
+        self._sinks.run_begins(record)
+        self._run = Run(record.run_id, paced, grid.period_ns, grid, record)
+        log.info("%s: run %s begins", self.settings.name, record.run_id)
 
     def _end(self) -> None:
-        if self._run is None:
+        run = self._run
+        if run is None or run.record is None:
             return
         self._lose_missed()
-        log.info("%s: run %s ends after %d slots", self.settings.name, self._run.run_id, self._run.next_slot)
+        log.info("%s: run %s ends after %d slots", self.settings.name, run.run_id, run.next_slot)
         self._run = None
+        self._sinks.run_ends(replace(run.record, ended_at_utc=datetime.now(UTC), slots=run.next_slot))
 
     def _lose_missed(self) -> None:
         run = self._run
-        if run is None or run.grid is None or not run.paced:
+        missed = run.slot_at(time.monotonic_ns()) - run.next_slot if run else 0
+        if run and missed > 0:
+            late = ("overrun", "the previous work took too long") if run.paced else ("schedule late", "nobody asked")
+            self._lose_slots(run, missed, self._blame or late[0], self._trouble or late[1])
+
+    def _lose_slots(self, run: Run, slots: int, reason: str, detail: str) -> None:
+        self._lose(run, Kind.SAMPLE, run.next_slot, slots, reason, detail)
+        run.next_slot += slots
+
+    def _lose(self, run: Run, kind: Kind, first_slot: int, slots: int, reason: str, detail: str) -> None:
+        name, now = self.settings.name, datetime.now(UTC)
+        self._sinks.loss(Loss(name, run.run_id, kind, first_slot, slots, reason, detail, now))
+
+    def _serve_slot(self) -> None:
+        """Serve the slot of the run that is due, unless that was done already: a scheduler may ask too often."""
+        self._lose_missed()
+        run = self._run
+        if run is None or run.slot_at(time.monotonic_ns()) < run.next_slot:
             return
-        missed = run.grid.missed(run.next_slot, time.monotonic_ns())
-        if missed:
-            self._lose(run, missed, self._blame or "overrun", self._trouble or "the previous work took too long")
-
-    def _lose(self, run: Run, slots: int, reason: str, detail: str, kind: Kind = Kind.SAMPLE) -> None:
-        first = run.next_slot if kind is Kind.SAMPLE else -1
-        name = self.settings.name
-        self._sinks.loss(Loss(name, run.run_id, kind, first, slots, reason, detail, datetime.now(UTC)))
-        if kind is Kind.SAMPLE:
-            run.next_slot += slots
-
-    def _take_sample(self) -> None:
-        """Serve the next slot of the run, or take a single sample when there is no run."""
-        run = self._run or self._aside
-        if run.grid is not None and not run.paced:
-            nearest = run.grid.slot_at(time.monotonic_ns() + run.period_ns // 2)
-            if nearest > run.next_slot:
-                self._lose(run, nearest - run.next_slot, self._blame or "schedule late", self._trouble)
-        slot = run.next_slot if run.grid else -1
         try:
-            refused = self._capture(Kind.SAMPLE, run, slot)
+            refused = self._capture(Kind.SAMPLE, run, run.next_slot)
         except LightError as error:
             self._note("light switch", str(error))
             refused = "light switch"
         if refused:
-            self._lose(run, 1, refused, f"{refused}: the sample could not be kept")
-        elif run.grid:
+            self._lose_slots(run, 1, refused, f"{refused}: the sample could not be kept")
+        else:
             run.next_slot += 1
 
-    def _take_background(self, kind: Kind) -> None:
+    def _take_aside(self, kind: Kind) -> None:
+        """Take what stands outside the schedule: a background, or a sample by hand."""
         run = self._run or self._aside
         try:
             refused = self._capture(kind, run, -1)
@@ -258,7 +283,7 @@ class Unit:
             log.warning("%s: no %s taken: %s", self.settings.name, kind, error)
             refused = "light switch"
         if refused:
-            self._lose(run, 1, refused, f"{refused}: no {kind} taken", kind)
+            self._lose(run, kind, -1, 1, refused, f"{refused}: no {kind} taken")
 
     # -- one capture -------------------------------------------------------------------------------------------------
 

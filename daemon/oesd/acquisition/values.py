@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from oesd.acquisition.pacing import Grid
-from oesd.model import Capture, Device, Kind, Loss, new_id
+from oesd.model import Capture, Device, Kind, Loss, RunRecord, new_id
 from oesd_drivers.spectrometer import Description, Frame
 
 
@@ -23,23 +23,35 @@ class Sinks:
         Takes a loss over at once.
     beat : callable
         Called with the unit's name and the seconds within which it will call again.
+    run_begins, run_ends : callable
+        Take the record of a run over at once: before its first slot, and when its last one is a capture or a loss.
+        Not heeded by default: outside the daemon nobody keeps a ledger.
     """
 
     capture: Callable[[Capture], str]
     loss: Callable[[Loss], None]
     beat: Callable[[str, float], None]
+    run_begins: Callable[[RunRecord], None] = lambda _run: None
+    run_ends: Callable[[RunRecord], None] = lambda _run: None
 
 
 @dataclass(slots=True)
 class Run:
-    """The slots of one spectrometer between a start and a stop; ``grid`` is None for captures outside a schedule."""
+    """The slots of one spectrometer between a start and a stop; grid and record are None outside a schedule."""
 
     run_id: str
     paced: bool
     period_ns: int
     grid: Grid | None = None
+    record: RunRecord | None = None
     next_slot: int = 0
     sequence: int = 0
+
+    def slot_at(self, now_ns: int) -> int:
+        """The slot that can be served now; what a scheduler asks for may come half a period early or late."""
+        if self.grid is None:
+            return -1
+        return self.grid.slot_at(now_ns if self.paced else now_ns + self.period_ns // 2)
 
 
 @dataclass(frozen=True, slots=True)

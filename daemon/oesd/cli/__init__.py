@@ -21,6 +21,7 @@ COMMANDS = {
     "assign": "oesd.cli.entries:assign",
     "reprocess": "oesd.cli.entries:reprocess",
     "status": "oesd.cli.entries:status",
+    "ledger": "oesd.cli.ledger:ledger",
     "check-config": "oesd.cli.check:check_config",
 }
 
@@ -35,6 +36,7 @@ SUMMARIES = {
     "assign": "Choose a candidate of a peak by hand.",
     "reprocess": "Analyse stored entries again; choices made by hand stay.",
     "status": "Tell what the daemon is doing.",
+    "ledger": "Tell what became of every scheduled slot, and why.",
     "check-config": "Check a configuration file without starting anything.",
 }
 

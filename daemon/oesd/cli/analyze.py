@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oesd.cli.errors import fail
+from oesd.cli.errors import fail, printable
 from oesd.cli.tables import peak_lines
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def _read(file: Path) -> SpectrumFile:
     try:
         return read_spectrum(file.read_bytes(), file.name)
     except FormatError as error:
-        fail(str(error) if file.name in str(error) else f"{file}: {error}")
+        fail(str(error))
         raise
     except OSError as error:
         fail(f"{file}: cannot be read: {error.strerror}")
@@ -103,4 +103,5 @@ def _tell(file: Path, spectrum: SpectrumFile, analysis: Analysis, as_json: bool,
         return
     warnings = [f"warning: {text}" for text in (*spectrum.warnings, *analysis.warnings)]
     head = [f"{file.name} ({spectrum.format})"] if many else []
-    click.echo("\n".join([*head, *warnings, *peak_lines(document["elements"], document["detected_peaks"])]))
+    lines = [*head, *warnings, *peak_lines(document["elements"], document["detected_peaks"])]
+    click.echo("\n".join(printable(line) for line in lines))

@@ -18,7 +18,7 @@ def check_config(file: Path) -> None:
 
     try:
         config = load_config(file)
-        check(config)
+        check(config, str(file))
     except ConfigError as error:
         fail(str(error))
     else:

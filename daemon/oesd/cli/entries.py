@@ -117,16 +117,13 @@ def status_lines(state: Mapping[str, Any]) -> list[str]:
     tally = state["tally"]
     lines.append(", ".join(f"{name} {tally[name]}" for name in ("captured", "stored", "processed", "confirmed")))
     lines += [f"lost: {slots} ({reason})" for reason, slots in tally["lost"].items()]
-    upload = state["upload"]
-    return [
-        *lines,
-        f"upload: {upload.get('state', 'on')}" + (f": {upload['last_error']}" if upload.get("last_error") else ""),
-    ]
+    return [*lines, _upload_line(state["upload"])]
 
 
 def _upload_line(upload: Mapping[str, Any]) -> str:
-    trouble = upload.get("blocked") or upload.get("last_error") or ""
-    return f"upload: {upload['endpoint']}{': ' if trouble else ''}{trouble}" if "endpoint" in upload else "upload: off"
+    if upload["state"] in ("ok", "off"):
+        return f"upload: {upload['state']}"
+    return f"upload: {upload['state']}: {upload.get('blocked') or upload.get('last_error')}"
 
 
 def _spectrometer_line(unit: Mapping[str, Any]) -> str:

@@ -19,9 +19,11 @@ def as_one_line() -> Iterator[None]:
     """Turn errors into one line and an exit status; what is not expected names itself a defect of oesd."""
     try:
         yield
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        sys.exit(0)
     except click.ClickException as error:
-        error.show()
-        sys.exit(USAGE)
+        fail(error.format_message())
     except (click.exceptions.Abort, KeyboardInterrupt):
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
@@ -37,8 +39,13 @@ def as_one_line() -> Iterator[None]:
 
 def fail(message: str, status: int = USAGE) -> None:
     """Write one line to stderr and end with a status."""
-    click.echo("oesd: " + " ".join(message.split()), err=True)
+    click.echo("oesd: " + printable(" ".join(message.split())), err=True)
     sys.exit(status)
+
+
+def printable(foreign: str) -> str:
+    """Text that may hold foreign parts (file names, headers) without characters that steer a terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in foreign)
 
 
 def expected() -> tuple[type[Exception], ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import tempfile
-import threading
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG = Path("/etc/oesd/oesd.toml")
 _PORT = click.IntRange(0, 65535)
 _INCOMPLETE = 1
+_ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class DurationType(click.ParamType[float]):
@@ -48,13 +49,13 @@ def run(config_file: Path) -> None:
     config = _loaded(config_file)
     service = Service(config)
 
-    def reload() -> Config:
+    def reload() -> Config | None:
         try:
             fresh = load_config(config_file)
-            check(fresh)
+            check(fresh, str(config_file))
         except ConfigError as error:
-            click.echo(f"oesd: not reloaded: {error}", err=True)
-            return config
+            logging.getLogger(__name__).error("not reloaded, all goes on as before: %s", error)
+            return None
         return fresh
 
     signal.signal(signal.SIGHUP, lambda *_: service.ask_to_reload(reload))
@@ -80,7 +81,7 @@ def simulate(
     config = _loaded(config_file) if config_file else _shipped("simulated.toml")
     if not config.simulation.enabled:
         fail(f"{config_file}: [simulation] enabled must be true for oesd simulate")
-    directory = data or Path(tempfile.mkdtemp(prefix="oesd-simulated-"))
+    directory = data.absolute() if data else Path(tempfile.mkdtemp(prefix="oesd-simulated-"))
     ports = [p if p is not None else free_port(wanted) for p, wanted in ((port, 8520), (hub_port, 8530))]
     config = config.model_copy(
         update={
@@ -89,7 +90,9 @@ def simulate(
             "hub": config.hub.model_copy(update={"port": ports[1]}),
         }
     )
-    _serve(Service(config), for_s, summarise=True)
+    service = Service(config)
+    signal.signal(signal.SIGHUP, lambda *_: service.ask_to_stop())
+    _serve(service, for_s, summarise=True)
 
 
 @click.command()
@@ -104,11 +107,11 @@ def hub(data: Path, port: int, api_key_file: Path | None) -> None:
 
     stay_small()
     set_up_logging()
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    asked: list[int] = []
+    for number in _ENDINGS:
+        signal.signal(number, lambda number, _: asked.append(number))
     try:
-        serve_hub(HubSection(enabled=True, port=port, key_file=api_key_file), data, stop)
+        serve_hub(HubSection(enabled=True, port=port, key_file=api_key_file), data.absolute(), lambda: bool(asked))
     except expected() as error:
         fail(str(error))
 
@@ -118,7 +121,7 @@ def _loaded(path: Path) -> Config:
 
     try:
         config = load_config(path)
-        check(config)
+        check(config, str(path))
     except ConfigError as error:
         fail(str(error))
         raise

@@ -31,12 +31,13 @@ from oesd.model.measured import (
     Loss,
     MaskArray,
     Measurement,
+    RunRecord,
     SpectrumFile,
 )
 from oesd.model.names import is_uuid, new_id, utc_from_text, utc_text
 
 __all__ = [
     "Analysis", "Candidate", "Capture", "ConstraintMode", "CountArray", "Device", "ElementFinding", "Entry",
-    "FloatArray", "Kind", "Loss", "MaskArray", "Measurement", "Override", "Peak", "Recipe", "Result", "SpectrumFile",
-    "is_uuid", "new_id", "utc_from_text", "utc_text",
+    "FloatArray", "Kind", "Loss", "MaskArray", "Measurement", "Override", "Peak", "Recipe", "Result", "RunRecord",
+    "SpectrumFile", "is_uuid", "new_id", "utc_from_text", "utc_text",
 ]  # fmt: skip

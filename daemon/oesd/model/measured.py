@@ -191,7 +191,8 @@ class SpectrumFile:
 class Loss:
     """Scheduled slots that ended without a stored spectrum, and why.
 
-    ``reason`` is a short fixed name (``device gone``, ``overrun``, ``usb error`` ...), ``detail`` a sentence.
+    ``reason`` is a short fixed name (``device gone``, ``overrun``, ``usb error`` ...), ``detail`` a sentence,
+    ``first_slot`` -1 for what stands outside a schedule, ``at_utc`` the moment by which the last of the slots was lost.
     """
 
     device_name: str
@@ -202,3 +203,32 @@ class Loss:
     reason: str
     detail: str
     at_utc: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """The scheduled slots of one spectrometer from a start to a stop: slot n is due n periods after the first.
+
+    Attributes
+    ----------
+    period_us : int
+        Distance of the slots.
+    paced : bool
+        Whether the acquisition keeps the pace itself; otherwise a scheduler asks for each slot.
+    began_at_utc : datetime
+        Host clock when slot 0 was due.
+    monotonic_ns, boot_id : int, str
+        Host monotonic clock when slot 0 was due, and the boot it belongs to.
+    ended_at_utc, slots : datetime or None, int or None
+        When the run ended and how many slots had come due by then; None while it lasts.
+    """
+
+    run_id: str
+    device_name: str
+    period_us: int
+    paced: bool
+    began_at_utc: datetime
+    monotonic_ns: int
+    boot_id: str
+    ended_at_utc: datetime | None = None
+    slots: int | None = None

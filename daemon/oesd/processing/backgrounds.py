@@ -37,7 +37,7 @@ class Backgrounds:
         )
 
     def _key(self, capture: Capture, kind: Kind) -> tuple[str, Kind, int]:
-        return (capture.device.name, kind, capture.integration_us)
+        return (capture.device.serial, kind, capture.integration_us)
 
     def _choose(self, sample: Capture, kind: Kind) -> tuple[Capture | None, str]:
         key = self._key(sample, kind)
@@ -51,6 +51,8 @@ class Backgrounds:
         exposure = f"{sample.integration_us / 1000:g} ms"
         if chosen is None:
             return None, f"no {kind} at {exposure}"
+        if chosen.device.serial != sample.device.serial:
+            return None, f"the latest {kind} at {exposure} is of another spectrometer"
         if chosen.device.pixels != sample.device.pixels:
             return None, f"the latest {kind} at {exposure} has {chosen.device.pixels} pixels"
         age_s = (sample.taken_at_utc - chosen.taken_at_utc).total_seconds()

@@ -1,49 +1,27 @@
-"""Losses on their way to the ledger, and trouble with the store that is said once."""
+"""Losses on their way to the ledger."""
 
 from __future__ import annotations
 
-import logging
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from oesd.model import Capture, Kind, Loss
+from oesd.processing.runs import Runs
+from oesd.processing.trouble import Trouble
 from oesd.store import Store, StoreBusy, StoreError, StoreFull
-
-log = logging.getLogger(__name__)
 
 _REMEMBERED = 32
 """Losses that a new one may continue: more than there are spectrometers, so that months of a full disk stay small."""
 
 
-class Trouble:
-    """What is wrong with the store: said once when it begins or changes, and once when it is over."""
-
-    def __init__(self) -> None:
-        self._now = ""
-        self._lock = threading.Lock()
-
-    def is_now(self, what: str) -> None:
-        """Something could not be stored."""
-        with self._lock:
-            before, self._now = self._now, what
-        if before != what:
-            log.error("spectra cannot be stored: %s", what)
-
-    def is_over(self) -> None:
-        """Something could be stored."""
-        with self._lock:
-            before, self._now = self._now, ""
-        if before:
-            log.info("spectra can be stored again")
-
-
 class Losses:
     """Losses on their way to the ledger; kept here, merged, while the store cannot take them (disk full)."""
 
-    def __init__(self, store: Store, trouble: Trouble) -> None:
+    def __init__(self, store: Store, trouble: Trouble, runs: Runs) -> None:
         self._store = store
         self._trouble = trouble
+        self._runs = runs
         self._pending: list[Loss] = []
         self._lock = threading.Lock()
         self._retry = threading.Event()
@@ -57,7 +35,7 @@ class Losses:
                 self._pending.append(loss)
             else:
                 last = self._pending[index]
-                self._pending[index] = replace(last, slots=last.slots + loss.slots)
+                self._pending[index] = replace(last, slots=last.slots + loss.slots, at_utc=loss.at_utc)
         self._retry.set()
 
     def pending(self) -> dict[str, int]:
@@ -83,7 +61,8 @@ class Losses:
             losses, self._pending = self._pending, []
         for index, loss in enumerate(losses):
             try:
-                self._store.record_loss(loss).result()
+                run = self._runs.unwritten(loss.device_name, loss.run_id)
+                self._store.record_loss(loss, run=run).result()
             except StoreError as error:
                 self._trouble.is_now(str(error))
                 with self._lock:

@@ -15,11 +15,13 @@ from oesd import __version__
 from oesd.engine.analyze import analyze_measurement
 from oesd.engine.errors import SpectrumError
 from oesd.formats import upload_name, write_columns, write_document
-from oesd.model import Capture, Entry, Kind, Loss, Recipe, Result
+from oesd.model import Capture, Entry, Kind, Loss, Recipe, Result, RunRecord
 from oesd.processing.backgrounds import Backgrounds
-from oesd.processing.losses import Losses, Trouble, loss_of, reason_of
+from oesd.processing.losses import Losses, loss_of, reason_of
 from oesd.processing.metadata import capture_metadata, choice_metadata, file_metadata
-from oesd.store import Store, StoreDamaged, StoreError, UnknownEntry
+from oesd.processing.runs import Runs
+from oesd.processing.trouble import Trouble
+from oesd.store import HostTime, Store, StoreDamaged, StoreError, UnknownEntry
 
 log = logging.getLogger(__name__)
 
@@ -73,11 +75,13 @@ class Processing:
         self._done = done
         self._waiting: queue.Queue[str] = queue.Queue(_WAITING)
         self._queued: set[str] = set()
+        self._at_hand = ""
         self._backlog = threading.Event()
         self._backlog.set()
         self._stop = threading.Event()
         self._trouble = Trouble()
-        self._losses = Losses(store, self._trouble)
+        self._runs = Runs(store, self._trouble)
+        self._losses = Losses(store, self._trouble, self._runs)
         self._backgrounds = Backgrounds(store)
         self._name = name
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
@@ -91,9 +95,18 @@ class Processing:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(30)
-        self._losses.flush()
+        self._close_books()
         for reason, slots in self.unrecorded().items():
             log.error("%d lost slots (%s) could not be written to the ledger", slots, reason)
+
+    def _close_books(self) -> None:
+        """Write losses and ends of runs, and the losses that show when the last captures reach the disk or do not."""
+        try:
+            self._store.write(lambda _: None).result()
+        except StoreError as error:
+            self._trouble.is_now(str(error))
+        self._losses.flush()
+        self._runs.flush()
 
     @property
     def alive(self) -> bool:
@@ -110,7 +123,8 @@ class Processing:
         """Queue a capture for storing; returns "" or the reason why it cannot be taken over."""
         entry = self._backgrounds.entry_for(capture) if capture.kind is Kind.SAMPLE else None
         try:
-            saved = self._store.save_capture(capture, entry, upload=self._upload)
+            run = self._runs.unwritten(capture.device.name, capture.run_id)
+            saved = self._store.save_capture(capture, entry, upload=self._upload, run=run)
         except StoreError as error:
             self._trouble.is_now(str(error))
             return reason_of(error)
@@ -120,6 +134,23 @@ class Processing:
     def lose(self, loss: Loss) -> None:
         """Queue a loss for the ledger."""
         self._losses.add(loss)
+
+    def begin_run(self, run: RunRecord) -> None:
+        """Queue the beginning of a run for the ledger."""
+        self._runs.begin(run)
+
+    def end_run(self, run: RunRecord) -> None:
+        """Queue the end of a run for the ledger."""
+        self._runs.end(run)
+
+    def settle(self, started: HostTime) -> None:
+        """Account for the slots that were due while no daemon ran, because the last one was killed."""
+        self._runs.settle(started)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with the store, "" when spectra can be stored."""
+        return self._trouble.now
 
     def unrecorded(self) -> dict[str, int]:
         """Lost sample slots by reason that the ledger could not take yet (disk full)."""
@@ -133,6 +164,7 @@ class Processing:
             self._losses.add(loss_of(capture, error))
             return
         self._trouble.is_over()
+        self._runs.known(capture.device.name, capture.run_id)
         self._losses.flush_soon()
         if entry is None:
             self._backgrounds.stored(capture)
@@ -156,10 +188,13 @@ class Processing:
             while not self._stop.is_set():
                 self._beat(self._name, 60.0)
                 self._losses.flush()
+                self._runs.flush()
                 self._turn()
         except Exception:
-            # The top of the thread: the supervisor sees that it ended.
-            log.exception("the %s thread failed", self._name)
+            # The top of the thread: the supervisor sees that it ended, and the next start must not meet the same.
+            log.exception("the %s thread failed at entry %s", self._name, self._at_hand)
+            if self._at_hand:
+                self._store.fail_result(self._at_hand, "defect in oesd: the analysis failed")
 
     def _turn(self) -> None:
         if self._backlog.is_set() and self._waiting.empty():
@@ -169,6 +204,7 @@ class Processing:
         except queue.Empty:
             return
         self._queued.discard(data_id)
+        self._at_hand = data_id
         try:
             self.process(data_id)
         except StoreDamaged as error:
@@ -179,6 +215,7 @@ class Processing:
             self._trouble.is_now(str(error))
             self._backlog.set()
             self._stop.wait(1.0)
+        self._at_hand = ""
 
     def _take_up_backlog(self) -> None:
         behind = self._store.unprocessed(_WAITING // 2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,16 +16,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
-from oesd.model import Recipe, is_uuid
+from oesd.model import Recipe, is_uuid, utc_text
 from oesd.processing import Processing
-from oesd.service.directory import local_token, running
+from oesd.service.directory import running, token_of
 from oesd.service.summary import Summary
 from oesd.store import Store, StoreError, Tally
+from oesd.store.accounts import By, ledger_document
 
 DEFAULT_URL = "http://127.0.0.1:8520"
 _TIMEOUT_S = 30.0
 _LONGEST_ANSWER = 64 * 1024 * 1024
-_RECENT = 100
+_RECENT = 500
 
 
 class AccessError(Exception):
@@ -56,6 +58,10 @@ class Access(Protocol):
 
     def reprocess(self, data_id: str) -> None:
         """Make a new result of an entry."""
+        ...
+
+    def ledger(self, by: By, device_name: str | None, since: datetime) -> Mapping[str, Any]:
+        """The GET /ledger document: what became of the scheduled slots since a moment."""
         ...
 
 
@@ -102,17 +108,22 @@ class Remote:
 
     def latest(self) -> str:
         """Data id of the newest entry of any spectrometer that has a result."""
-        entries = self._ask("GET", f"/entries?limit={_RECENT}")
-        return _newest([(entry["data_id"], entry["revision"]) for entry in entries])
+        return _newest([(entry["data_id"], entry["revision"]) for entry in self._page("")])
 
     def entries(self) -> Sequence[str]:
         """Data ids of all entries, oldest first."""
         found: list[str] = []
-        page = self._ask("GET", "/entries?limit=1000")
+        page = self._page("")
         while page:
             found += [entry["data_id"] for entry in page]
-            page = self._ask("GET", f"/entries?limit=1000&before={found[-1]}")
+            page = self._page(f"&before={found[-1]}")
         return found[::-1]
+
+    def _page(self, before: str) -> list[dict[str, Any]]:
+        page = self._ask("GET", f"/entries?limit={_RECENT}{before}")
+        if not (isinstance(page, list) and all(isinstance(entry, dict) and "revision" in entry for entry in page)):
+            raise AccessError(f"{self._url}: this is not an oesd daemon")
+        return page
 
     def document(self, data_id: str) -> Mapping[str, Any]:
         """The GET /oes document of an entry."""
@@ -126,6 +137,11 @@ class Remote:
     def reprocess(self, data_id: str) -> None:
         """Make a new result of an entry."""
         self._ask("POST", f"/oes/{_checked(data_id)}/reprocess", {})
+
+    def ledger(self, by: By, device_name: str | None, since: datetime) -> Mapping[str, Any]:
+        """The GET /ledger document."""
+        query = {"by": by, "since": utc_text(since)} | ({} if device_name is None else {"device_name": device_name})
+        return self._object("GET", f"/ledger?{urllib.parse.urlencode(query)}")
 
     def capture(self, kind: str, device: str) -> Sequence[str]:
         """Order a capture; returns the names of the spectrometers that take it."""
@@ -157,11 +173,8 @@ class Remote:
             raise AccessError(f"{self._url}: this is not an oesd daemon") from None
 
     def _token(self) -> str:
-        directory = Path(str(self.status().get("data_dir", "")))
-        try:
-            return local_token(directory)
-        except OSError as error:
-            raise AccessError(f"{directory}: the daemon's token cannot be read: {error.strerror}") from None
+        """Token of the daemon at our URL; the directory that it names must name this URL too."""
+        return token_of(self._url, Path(str(self.status().get("data_dir", ""))))
 
 
 class Offline:
@@ -214,6 +227,10 @@ class Offline:
             self._processing.process(data_id, latest.analysis.recipe if latest else None)
         except StoreError as error:
             raise AccessError(str(error)) from None
+
+    def ledger(self, by: By, device_name: str | None, since: datetime) -> Mapping[str, Any]:
+        """The GET /ledger document."""
+        return ledger_document(self._store, by, device_name, since)
 
 
 def _newest(entries: Sequence[tuple[str, int]]) -> str:

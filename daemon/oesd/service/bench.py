@@ -12,6 +12,7 @@ from oesd_drivers.spectrometer import Address, Description, Spectrometer
 from oesd_drivers.usb import plugged
 
 Enlist = Callable[[Spectrometer, Description, Address], Unit | None]
+Enlisted = Callable[[Unit], None]
 
 
 class Bench:
@@ -23,11 +24,13 @@ class Bench:
         USB backend of the drivers: ``"libusb"`` or ``"virtual"``.
     light : Light
         What switches the light of all of them.
-    enlist, beat : callable
+    enlist, enlisted, beat : callable
         As :class:`~oesd.acquisition.Discovery` takes them.
     """
 
-    def __init__(self, backend: str, light: Light, enlist: Enlist, beat: Callable[[str, float], None]) -> None:
+    def __init__(
+        self, backend: str, light: Light, enlist: Enlist, enlisted: Enlisted, beat: Callable[[str, float], None]
+    ) -> None:
         self.light = light
         self.boot_id = boot_id()
         self._worker_environment: dict[str, str] = {}
@@ -35,6 +38,7 @@ class Bench:
             lambda: [found.address for found in plugged(backend)],
             lambda address: IsolatedSpectrometer(address, backend, env=self._worker_environment),
             enlist,
+            enlisted,
             beat,
         )
 
@@ -46,10 +50,9 @@ class Bench:
         """Let every unit finish and release its spectrometer."""
         self._discovery.stop()
 
-    @property
-    def alive(self) -> bool:
-        """Whether the discovery runs."""
-        return self._discovery.alive
+    def rooms(self) -> dict[str, bool]:
+        """What must live for the bench to work, each with whether it does."""
+        return {"discovery": self._discovery.alive}
 
     def units(self) -> list[Unit]:
         """All units."""
@@ -67,10 +70,10 @@ class Bench:
 class RealBench(Bench):
     """What stands beside the chamber."""
 
-    def __init__(self, config: Config, enlist: Enlist, beat: Callable[[str, float], None]) -> None:
+    def __init__(self, config: Config, enlist: Enlist, enlisted: Enlisted, beat: Callable[[str, float], None]) -> None:
         command = config.light.command
         light = CommandLight(command, config.light.timeout_us / 1e6) if command else NoLight()
-        super().__init__("libusb", light, enlist, beat)
+        super().__init__("libusb", light, enlist, enlisted, beat)
 
 
 def boot_id() -> str:

@@ -16,14 +16,21 @@ from oesd_drivers.errors import SpectrometerError
 from oesd_drivers.virtual import MODELS, SCENES, HostError
 
 
-def check(config: Config) -> None:
+def check(config: Config, where: str) -> None:
     """Check what only the rooms know: elements, cron expressions, the endpoint, virtual models and scenes.
 
     Raises
     ------
     ConfigError
-        One line for a person.
+        One line for a person; ``where`` names the file.
     """
+    try:
+        _check(config)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+
+
+def _check(config: Config) -> None:
     if config.run.start != "always":
         cron(config.run.start)
     unknown = sorted(set(config.identify.elements) - set(line_table().elements))

@@ -13,6 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,20 @@ from oesd.health import Health, notify, watchdog_period_s
 from oesd.model import Kind, utc_text
 from oesd.processing import Processing
 from oesd.schedule import SLOWEST_PACED_US, Schedule
-from oesd.service.bench import Bench, RealBench
+from oesd.service.bench import Bench, RealBench, boot_id
 from oesd.service.directory import forget_running, local_token, note_running
 from oesd.service.forwarding import Forwarding
 from oesd.service.hub import HubService
 from oesd.service.simulation import VirtualBench
 from oesd.service.summary import Summary
-from oesd.store import Store, Tally
+from oesd.store import HostTime, Store, Tally
 from oesd.web import Server, create_api
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
 
 log = logging.getLogger(__name__)
 
 _TURN_S = 0.25
+_TROUBLE_S = 3.0
 
 
 class Service:
@@ -50,9 +52,11 @@ class Service:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._health = Health()
-        self._wake = threading.Event()
-        self._stop_asked = False
-        self._reload: Callable[[], Config] | None = None
+        self._stops_asked = 0
+        self._reload: Callable[[], Config | None] | None = None
+        self._runs = threading.Lock()
+        self._runs_on = False
+        self._in_run: set[Unit] = set()
         self._started_s = time.monotonic()
         self._open: list[Callable[[], None]] = []
 
@@ -89,6 +93,7 @@ class Service:
         self.processing = Processing(
             self.store, config.identify.recipe, upload=upload, beat=self._health.beat, done=wake
         )
+        self.processing.settle(HostTime(datetime.now(UTC), time.monotonic_ns(), boot_id()))
         if self._forwarding:
             self._forwarding.render_with(self.processing)
             self._opened(self._forwarding)
@@ -123,7 +128,7 @@ class Service:
     def _open_bench(self) -> None:
         config = self._config
         make = VirtualBench if config.simulation.enabled else RealBench
-        self.bench: Bench = make(config, self._enlist, self._health.beat)
+        self.bench: Bench = make(config, self._enlist, self._enlisted, self._health.beat)
         self._runs_on = False
         self._opened(self.bench)
         self.schedule = Schedule(config, start_runs=self._start_runs, stop_runs=self._stop_runs, take=self._take)
@@ -138,14 +143,12 @@ class Service:
     # -- the main thread ---------------------------------------------------------------------------------------------
 
     def ask_to_stop(self) -> None:
-        """End :meth:`supervise`; safe in a signal handler."""
-        self._stop_asked = True
-        self._wake.set()
+        """End :meth:`supervise`, asked again :meth:`drain` too; takes no lock, so a signal handler may call it."""
+        self._stops_asked += 1
 
-    def ask_to_reload(self, load: Callable[[], Config]) -> None:
-        """Have :meth:`supervise` read the configuration again; safe in a signal handler."""
+    def ask_to_reload(self, load: Callable[[], Config | None]) -> None:
+        """Have :meth:`supervise` read the configuration again, None for "not good"; a signal handler may call it."""
         self._reload = load
-        self._wake.set()
 
     def supervise(self, for_s: float | None = None) -> bool:
         """Watch until asked to stop or until the time is over; True unless a room failed that cannot be restarted."""
@@ -153,9 +156,8 @@ class Service:
         end_s = None if for_s is None else time.monotonic() + for_s
         ping_s = watchdog_period_s()
         next_ping_s = 0.0
-        while not self._stop_asked and (end_s is None or time.monotonic() < end_s):
-            self._wake.wait(_TURN_S)
-            self._wake.clear()
+        while not self._stops_asked and (end_s is None or time.monotonic() < end_s):
+            time.sleep(_TURN_S)
             self._look_after_units()
             if not self._rooms_alive():
                 return False
@@ -167,11 +169,17 @@ class Service:
         return True
 
     def drain(self, limit_s: float = 60.0) -> Summary:
-        """End the runs, let every spectrum arrive, and tell the tally; gives up waiting after the limit."""
+        """End the runs, let every spectrum arrive, and tell the tally.
+
+        Gives up waiting after the limit, when the store takes nothing any more, or when asked to stop once more.
+        """
         for stop in (self.schedule.stop, self.bench.stop):
             stop()
+        asked = self._stops_asked
         end_s = time.monotonic() + limit_s
-        while time.monotonic() < end_s and not self._arrived():
+        while time.monotonic() < end_s and not self._arrived() and self._stops_asked == asked:
+            if self.processing.trouble:
+                end_s = min(end_s, time.monotonic() + _TROUBLE_S)
             time.sleep(0.05)
         return Summary(self._tally())
 
@@ -196,7 +204,9 @@ class Service:
                 self.bench.forget(unit)
 
     def _rooms_alive(self) -> bool:
-        rooms = {"discovery": self.bench.alive, "processing": self.processing.alive}
+        rooms = {**self.bench.rooms(), "processing": self.processing.alive}
+        if self.hub:
+            rooms["hub processing"] = self.hub.processing.alive
         if self._forwarding:
             rooms["forwarder"] = self._forwarding.alive
         dead = [name for name, alive in rooms.items() if not alive]
@@ -208,8 +218,9 @@ class Service:
         load, self._reload = self._reload, None
         notify("RELOADING=1")
         try:
-            config = load() if load else self._config
-            self._apply(config)
+            config = load() if load else None
+            if config is not None:
+                self._apply(config)
         finally:
             notify("READY=1")
 
@@ -219,8 +230,13 @@ class Service:
             log.warning("changed in the configuration, but counts only after a restart: %s", ", ".join(fixed))
         self._config = config.model_copy(update={name: getattr(self._config, name) for name in fixed})
         self.processing.use(config.identify.recipe)
+        units = self.bench.units()
         for _ in (self.schedule, self.bench):
             self._open.pop()()
+            notify("WATCHDOG=1")
+        for unit in units:
+            self._health.retire(unit.settings.name)
+        self._in_run.clear()
         self._open_bench()
         log.info("the configuration was read again")
 
@@ -231,32 +247,42 @@ class Service:
         if settings is None:
             log.info("%s with serial %r is not listed: left alone", description.model, description.serial)
             return None
-        sinks = Sinks(self.processing.accept, self.processing.lose, self._health.beat)
+        room = self.processing
+        sinks = Sinks(room.accept, room.lose, self._health.beat, room.begin_run, room.end_run)
         unit = Unit(settings, spectrometer, description, address, sinks, self.bench.light, self.bench.boot_id)
         log.info("%s: %s with serial %r at %s", settings.name, description.model, description.serial, address)
         unit.start()
-        if self._runs_on:
-            self._start_run(unit)
         return unit
 
+    def _enlisted(self, unit: Unit) -> None:
+        """A unit is on the bench: it joins the run that is on."""
+        with self._runs:
+            if self._runs_on:
+                self._start_run(unit)
+
     def _start_runs(self) -> None:
-        self._runs_on = True
-        for unit in self.bench.units():
-            self._start_run(unit)
+        with self._runs:
+            self._runs_on = True
+            for unit in self.bench.units():
+                self._start_run(unit)
 
     def _stop_runs(self) -> None:
-        self._runs_on = False
-        for unit in self.bench.units():
-            self.schedule.cancel(f"samples {unit.settings.name}")
-            unit.stop_run()
+        with self._runs:
+            self._runs_on = False
+            self._in_run.clear()
+            for unit in self.bench.units():
+                self.schedule.cancel(f"samples {unit.settings.name}")
+                unit.stop_run()
 
     def _start_run(self, unit: Unit) -> None:
+        if unit in self._in_run:
+            return
+        self._in_run.add(unit)
         paced = unit.settings.every_us < SLOWEST_PACED_US
         unit.start_run(paced=paced)
         if not paced:
-            unit.take(Kind.SAMPLE)
-            name = f"samples {unit.settings.name}"
-            self.schedule.every(unit.settings.every_us, lambda: unit.take(Kind.SAMPLE), name)
+            unit.serve()
+            self.schedule.every(unit.settings.every_us, unit.serve, f"samples {unit.settings.name}")
 
     def _take(self, kind: Kind) -> None:
         for unit in self.bench.units():

@@ -45,7 +45,7 @@ def secret_file(path: Path) -> str:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     except FileExistsError:
-        return path.read_text(encoding="ascii").strip()
+        return _secret_in(path)
     except OSError as error:
         raise DirectoryError(f"{path}: cannot be written: {error.strerror}") from None
     secret = secrets.token_urlsafe(32)
@@ -54,16 +54,43 @@ def secret_file(path: Path) -> str:
     return secret
 
 
+def _secret_in(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except OSError as error:
+        raise DirectoryError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise DirectoryError(f"{path}: is not the text of a key; remove it, and a new one is made") from None
+
+
 def local_token(directory: Path) -> str:
-    """Return the token that mutations through the local API need."""
+    """Return the token that mutations through the local API need; made on first use."""
     return secret_file(directory / _TOKEN)
+
+
+def token_of(url: str, directory: Path) -> str:
+    """Return the token of the daemon that listens at a URL and works on a directory.
+
+    Raises
+    ------
+    DirectoryError
+        When the directory's own note does not name that URL: whoever answers there gets no token.
+    """
+    found = running(directory)
+    if found is None or found.url.rstrip("/") != url.rstrip("/"):
+        raise DirectoryError(f"what answers at {url} is not the daemon of {directory}; its token stays here")
+    return _secret_in(directory / _TOKEN)
 
 
 def note_running(directory: Path, url: str) -> None:
     """Say where this daemon listens."""
     temporary = directory / f"{_NOTE}.new"
-    temporary.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
-    temporary.replace(directory / _NOTE)
+    try:
+        temporary.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
+        temporary.chmod(0o600)
+        temporary.replace(directory / _NOTE)
+    except OSError as error:
+        raise DirectoryError(f"{directory / _NOTE}: cannot be written: {error.strerror}") from None
 
 
 def forget_running(directory: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from oesd.upload import load_key
 from oesd.web import Hub
 
 log = logging.getLogger(__name__)
+
+_TURN_S = 0.25
 
 
 class HubService:
@@ -32,15 +34,23 @@ class HubService:
         The recipe of every analysis.
     beat : callable
         As :class:`~oesd.processing.Processing` takes it.
+    port_option : str
+        As :class:`~oesd.web.Hub` takes it.
     """
 
     def __init__(
-        self, section: HubSection, directory: Path, recipe: Recipe, beat: Callable[[str, float], None]
+        self,
+        section: HubSection,
+        directory: Path,
+        recipe: Recipe,
+        beat: Callable[[str, float], None],
+        port_option: str = "--hub-port",
     ) -> None:
         self._section = section
         self._directory = directory
         self._recipe = recipe
         self._beat = beat
+        self._port_option = port_option
 
     def start(self) -> None:
         """Open the store and listen; what an earlier process left without a result is analysed first."""
@@ -59,6 +69,7 @@ class HubService:
             ingested=self.processing.ingested,
             host=self._section.host,
             port=self._section.port,
+            port_option=self._port_option,
             # By number: a host without an entry for localhost must work too.
             public_host=f"[{self._section.host}]" if ":" in self._section.host else self._section.host,
         )
@@ -82,12 +93,13 @@ class HubService:
         return self._web.url
 
 
-def serve_hub(section: HubSection, directory: Path, stop: threading.Event) -> None:
-    """Run a hub until asked to stop."""
-    hub = HubService(section, directory, Recipe(), lambda _name, _within_s: None)
+def serve_hub(section: HubSection, directory: Path, stop: Callable[[], bool]) -> None:
+    """Run a hub until it is to stop; the callable is asked a few times a second."""
+    hub = HubService(section, directory, Recipe(), lambda _name, _within_s: None, "--port")
     hub.start()
     try:
-        while not stop.wait(0.5):
+        while not stop():
+            time.sleep(_TURN_S)
             if not hub.processing.alive:
                 raise RuntimeError("the hub's processing thread failed")
     finally:

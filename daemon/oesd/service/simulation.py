@@ -7,17 +7,17 @@ from collections.abc import Callable
 from oesd.acquisition import LightError
 from oesd.config import Config
 from oesd.model import Kind
-from oesd.service.bench import Bench, Enlist
+from oesd.service.bench import Bench, Enlist, Enlisted
 from oesd_drivers.virtual import ENVIRONMENT, HostControl, HostError, HostProcess, connect, install, spawn_host
 
 
 class VirtualBench(Bench):
     """Virtual spectrometers on a bus in a process of its own, with a shutter and a halogen lamp before each."""
 
-    def __init__(self, config: Config, enlist: Enlist, beat: Callable[[str, float], None]) -> None:
+    def __init__(self, config: Config, enlist: Enlist, enlisted: Enlisted, beat: Callable[[str, float], None]) -> None:
         self._section = config.simulation
         self._host: HostProcess | None = None
-        super().__init__("virtual", _VirtualLight(lambda: self.control), enlist, beat)
+        super().__init__("virtual", _VirtualLight(lambda: self.control), enlist, enlisted, beat)
 
     @property
     def control(self) -> HostControl:
@@ -33,6 +33,10 @@ class VirtualBench(Bench):
         install(self._bus)
         self._worker_environment = {ENVIRONMENT: str(self._host.path)}
         super().start()
+
+    def rooms(self) -> dict[str, bool]:
+        """The discovery, and the process that the virtual spectrometers live in."""
+        return {**super().rooms(), "virtual bus": self._host is not None and self._host.alive}
 
     def stop(self) -> None:
         """Release the spectrometers, then end the world."""

@@ -1,7 +1,9 @@
 """Durable store: one SQLite file, one writer, raw data immutable; see README.md of this folder."""
 
+from oesd.store.accounts import HourAccount, RunAccount, Slots
 from oesd.store.entries import EntrySummary
 from oesd.store.errors import (
+    SlotTaken,
     StoreBusy,
     StoreClosed,
     StoreDamaged,
@@ -16,10 +18,11 @@ from oesd.store.errors import (
 from oesd.store.files import StoredFile
 from oesd.store.ledger import Tally
 from oesd.store.outbox import Outbox, OutboxItem, OutboxState, OverridePatch, UploadPart
+from oesd.store.runs import HostTime
 from oesd.store.store import Store
 
 __all__ = [
-    "EntrySummary", "Outbox", "OutboxItem", "OutboxState", "OverridePatch", "Store", "StoreBusy", "StoreClosed",
-    "StoreDamaged", "StoreError", "StoreFull", "StoreInUse", "StoreNewer", "StoredFile", "Tally", "UnknownCandidate",
-    "UnknownEntry", "UnknownPeak", "UploadPart",
+    "EntrySummary", "HostTime", "HourAccount", "Outbox", "OutboxItem", "OutboxState", "OverridePatch", "RunAccount",
+    "SlotTaken", "Slots", "Store", "StoreBusy", "StoreClosed", "StoreDamaged", "StoreError", "StoreFull", "StoreInUse",
+    "StoreNewer", "StoredFile", "Tally", "UnknownCandidate", "UnknownEntry", "UnknownPeak", "UploadPart",
 ]  # fmt: skip

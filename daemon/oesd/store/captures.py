@@ -14,6 +14,7 @@ from oesd.store.encoding import pack_counts, pack_floats, pack_mask, unpack_coun
 from oesd.store.errors import StoreDamaged, StoreError
 from oesd.store.integrity import fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
+from oesd.store.slots import Slot, account_stored, slot_of
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class PackedCapture:
     saturated: bytes
     counts: bytes
     sha256: bytes
+    slot: Slot | None
 
 
 def pack_capture(capture: Capture) -> PackedCapture:
@@ -56,7 +58,7 @@ def pack_capture(capture: Capture) -> PackedCapture:
     }
     saturated, counts = pack_mask(capture.saturated), pack_counts(capture.counts_sum)
     sha256 = fingerprint(*columns.values(), digest, saturated, counts)
-    return PackedCapture(capture.device, digest, columns, saturated, counts, sha256)
+    return PackedCapture(capture.device, digest, columns, saturated, counts, sha256, slot_of(capture))
 
 
 def insert_capture(connection: sqlite3.Connection, packed: PackedCapture) -> int:
@@ -73,7 +75,7 @@ def insert_capture(connection: sqlite3.Connection, packed: PackedCapture) -> int
     Raises
     ------
     StoreError
-        When another capture has this record id.
+        When another capture has this record id; SlotTaken when the slot has its spectrum or its loss already.
     """
     present = connection.execute(
         "SELECT capture_no, sha256 FROM captures WHERE record_id = ?", (packed.columns["record_id"],)
@@ -143,6 +145,8 @@ def _insert(connection: sqlite3.Connection, packed: PackedCapture) -> int:
         ":counts)",
         row,
     )
+    if packed.slot is not None:
+        account_stored(connection, packed.slot)
     return int(cursor.lastrowid or 0)
 
 

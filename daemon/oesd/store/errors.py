@@ -9,6 +9,7 @@
     |-- StoreFull              no space: free some; later writes may succeed again
     |-- StoreBusy              too many writes wait for the disk: count a loss, or try later
     |-- StoreClosed            the store was closed before this could be written
+    |-- SlotTaken              the slot is accounted for already: this is a second one, drop it
     |-- UnknownEntry           no such entry
     |-- UnknownPeak            the entry's latest result has no such peak
     `-- UnknownCandidate       the peak has no such candidate; ``keys`` lists those it has
@@ -49,6 +50,10 @@ class StoreBusy(StoreError):
 
 class StoreClosed(StoreError):
     """The store is closed; this was not stored."""
+
+
+class SlotTaken(StoreError):
+    """The slot of the run is accounted for already, by another spectrum or as a loss; nothing was stored."""
 
 
 class UnknownEntry(StoreError):

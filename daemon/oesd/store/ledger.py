@@ -14,6 +14,7 @@ from typing import Any
 from oesd.model import Kind, Loss
 from oesd.store.moments import from_us, to_us
 from oesd.store.outbox import FINAL, OutboxState
+from oesd.store.slots import account_lost
 
 _UPLOADED = (OutboxState.COMPLETED, OutboxState.UNCERTAIN, OutboxState.CONFIRMED, OutboxState.PROCESSED)
 _CONFIRMED = (OutboxState.CONFIRMED, OutboxState.PROCESSED)
@@ -59,7 +60,12 @@ class Tally:
 
 
 def insert_loss(connection: sqlite3.Connection, loss: Loss) -> None:
-    """Record slots that ended without a stored spectrum."""
+    """Record slots that ended without a stored spectrum; those of them that are accounted for already are left out."""
+    for part in account_lost(connection, loss):
+        _insert(connection, part)
+
+
+def _insert(connection: sqlite3.Connection, loss: Loss) -> None:
     connection.execute(
         "INSERT INTO losses (device_name, run_id, kind, first_slot, slots, reason, detail, at_us) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

@@ -12,6 +12,7 @@ from pathlib import Path
 from oesd.store.connection import PAGE_SIZE, open_untouched
 from oesd.store.errors import StoreDamaged, StoreNewer, translated
 from oesd.store.ingest import SCHEMA as HUB_TABLES
+from oesd.store.slots import SCHEMA as SLOT_TABLES
 
 APPLICATION_ID = 0x6F657364  # "oesd"
 
@@ -202,7 +203,7 @@ _TRIGGERS = (
     + _sums_by_state("outbox")
 )
 
-STEPS: tuple[str, ...] = (_TABLES + _TRIGGERS + HUB_TABLES,)
+STEPS: tuple[str, ...] = (_TABLES + _TRIGGERS + HUB_TABLES, SLOT_TABLES)
 
 
 def prepare(path: Path) -> None:

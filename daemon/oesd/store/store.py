@@ -15,8 +15,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from oesd.model import Analysis, Capture, Entry, Kind, Loss, Measurement, Override, Result, SpectrumFile
-from oesd.store import captures, entries, files, ledger, overrides, results, schema
+from oesd.model import Analysis, Capture, Entry, Kind, Loss, Measurement, Override, Result, RunRecord, SpectrumFile
+from oesd.store import accounts, captures, entries, files, ledger, overrides, results, runs, schema
+from oesd.store.accounts import HourAccount, RunAccount
 from oesd.store.analysis_form import pack_analysis
 from oesd.store.connection import open_reader, open_writer
 from oesd.store.directory import LockedDirectory, own_database
@@ -26,6 +27,7 @@ from oesd.store.files import StoredFile
 from oesd.store.ledger import Tally
 from oesd.store.outbox import Outbox
 from oesd.store.readers import Readers
+from oesd.store.runs import HostTime
 from oesd.store.writer import Writer
 
 T = TypeVar("T")
@@ -116,14 +118,24 @@ class Store:
 
     # Captures and entries.
 
-    def save_capture(self, capture: Capture, entry: Entry | None, *, upload: bool) -> Future[None]:
+    def save_capture(
+        self, capture: Capture, entry: Entry | None, *, upload: bool, run: RunRecord | None = None
+    ) -> Future[None]:
         """Store a capture, its device and, for a sample, its entry and the entry's place in the outbox: all or none.
 
-        Saving the same again is no error and changes nothing.
+        Saving the same again is no error and changes nothing. The future has SlotTaken when the capture's slot has
+        another spectrum, or is recorded as lost.
+
+        Parameters
+        ----------
+        run : RunRecord, optional
+            The beginning of the capture's run, stored with it; of no effect when it is known already.
         """
         packed = captures.pack_capture(capture)
 
         def save(connection: sqlite3.Connection) -> None:
+            if run is not None:
+                runs.insert_run(connection, run)
             number = captures.insert_capture(connection, packed)
             if entry is not None:
                 entries.insert_entry(connection, entry, capture, number, upload)
@@ -226,9 +238,48 @@ class Store:
 
     # The ledger.
 
-    def record_loss(self, loss: Loss) -> Future[None]:
-        """Record slots that ended without a stored spectrum."""
-        return self.write(lambda connection: ledger.insert_loss(connection, loss))
+    def record_loss(self, loss: Loss, *, run: RunRecord | None = None) -> Future[None]:
+        """Record slots that ended without a stored spectrum, leaving out those that are accounted for already.
+
+        Parameters
+        ----------
+        run : RunRecord, optional
+            The beginning of their run, stored with them; of no effect when it is known already.
+        """
+
+        def record(connection: sqlite3.Connection) -> None:
+            if run is not None:
+                runs.insert_run(connection, run)
+            ledger.insert_loss(connection, loss)
+
+        return self.write(record)
+
+    def begin_run(self, run: RunRecord) -> Future[None]:
+        """Record the beginning of a run; twice is once."""
+        return self.write(lambda connection: runs.insert_run(connection, run))
+
+    def end_run(self, run: RunRecord) -> Future[None]:
+        """Record the end of a run, and how many slots had come due; an end that is recorded stays as it is."""
+        return self.write(lambda connection: runs.end_run(connection, run))
+
+    def settle_runs(self, started: HostTime) -> Future[int]:
+        """Account for the slots that earlier daemons left open when they were killed; the future has their number.
+
+        To be asked once, at the start; again does nothing. See :mod:`oesd.store.runs`.
+        """
+        return self.write(lambda connection: runs.settle_runs(connection, started))
+
+    def ledger_hours(
+        self, device_name: str | None = None, *, since: datetime | None = None, until: datetime | None = None
+    ) -> list[HourAccount]:
+        """What became of the scheduled slots by spectrometer and hour, the first hour first."""
+        return self.read(lambda connection: accounts.load_hours(connection, device_name, since, until))
+
+    def run_accounts(
+        self, limit: int = 100, *, device_name: str | None = None, since: datetime | None = None
+    ) -> list[RunAccount]:
+        """What became of the scheduled slots by run, the last begun first; runs ended before ``since`` left out."""
+        return self.read(lambda connection: accounts.load_runs(connection, limit, device_name, since))
 
     def losses(self, limit: int = 100) -> list[Loss]:
         """Losses, the last recorded first."""

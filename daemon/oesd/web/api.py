@@ -16,9 +16,10 @@ from starlette.routing import Route
 
 from oesd.model import Kind, is_uuid
 from oesd.store import Store
+from oesd.store.accounts import BY, ledger_document
 from oesd.store.newest import device_names
 from oesd.web.answers import EXCEPTION_HANDLERS, JsonAnswer, Refusal, unprocessable
-from oesd.web.bodies import data_id, takes_json, whole_number
+from oesd.web.bodies import data_id, moment, takes_json, whole_number
 from oesd.web.guard import Guard
 from oesd.web.keys import KeyCheck, everyone
 from oesd.web.live import live_document, summary_document
@@ -51,8 +52,6 @@ def create_api(
     reprocess : callable, optional
         Orders a new result of an entry; without it the call does not exist.
     capture : callable, optional
-        Orders one capture of a kind from the named spectrometer, from all for ``""``; returns the names that take it.
-    capture : callable, optional
         ``capture(kind, device)`` orders one capture of a spectrometer, of all for ""; returns the names of those that
         will take it. Without it the call does not exist.
     hosts : iterable of str
@@ -64,6 +63,7 @@ def create_api(
         Route("/status", lambda _: JsonAnswer(dict(status())), methods=["GET"]),
         Route("/live", lambda _: JsonAnswer(live_document(store, status())), methods=["GET"]),
         *_entry_routes(store),
+        Route("/ledger", _ledger_reader(store), methods=["GET"]),
         *oes_routes(store, may_read=everyone, may_write=may_change),
         *([] if reprocess is None else [_reprocess_route(store, reprocess, may_change)]),
         *([] if capture is None else [_capture_route(capture, may_change)]),
@@ -97,6 +97,16 @@ def _entry_routes(store: Store) -> list[Route]:
         return JsonAnswer({name: store.latest_entry(name) for name in device_names(store)})
 
     return [Route("/entries", list_entries, methods=["GET"]), Route("/latest", newest, methods=["GET"])]
+
+
+def _ledger_reader(store: Store) -> Callable[[Request], Response]:
+    def read_ledger(request: Request) -> Response:
+        by = BY.get(request.query_params.get("by", "hour"))
+        if by is None:
+            raise unprocessable(("query", "by"), f"must be one of {', '.join(BY)}")
+        return JsonAnswer(ledger_document(store, by, request.query_params.get("device_name"), moment(request, "since")))
+
+    return read_ledger
 
 
 def _reprocess_route(store: Store, reprocess: Callable[[str], None], may_change: KeyCheck) -> Route:

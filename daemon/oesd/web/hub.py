@@ -79,6 +79,8 @@ class Hub:
         Where the API listens; 0 lets the system choose the ports of both.
     bucket_port : int, optional
         Where the bucket listens; the port after the API's when absent, so that its URLs stay good over a restart.
+    port_option : str
+        What a person gives to choose another port; named in the error when it is in use.
     public_host : str, optional
         Name that clients reach the bucket by; when absent ``localhost`` on loopback, this computer's name otherwise.
     """
@@ -95,15 +97,16 @@ class Hub:
         port: int = 0,
         bucket_port: int | None = None,
         public_host: str | None = None,
+        port_option: str = "--hub-port",
     ) -> None:
         self._host = host
         self._public_host = public_host or _bucket_host(host)
         bucket = Bucket(store, directory)
         app = create_hub(store, bucket, key=key, parse=parse, ingested=ingested, bucket_url=lambda: self.bucket_url)
-        self._api_server = Server(app, host, port, max_connections=64, option="--hub-port")
+        self._api_server = Server(app, host, port, max_connections=64, option=port_option)
         if bucket_port is None:
             bucket_port = port + 1 if port else 0
-        self._bucket_server = Server(bucket.app, host, bucket_port, max_connections=64, option="--hub-port")
+        self._bucket_server = Server(bucket.app, host, bucket_port, max_connections=64, option=port_option)
 
     @property
     def url(self) -> str:

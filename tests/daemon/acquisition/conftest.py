@@ -10,7 +10,7 @@ import pytest
 
 from oesd.acquisition import Discovery, NoLight, Settings, Sinks, Unit
 from oesd.config import BackgroundSection
-from oesd.model import Capture, Kind, Loss
+from oesd.model import Capture, Kind, Loss, RunRecord
 from oesd_drivers import virtual
 from oesd_drivers.isolated import IsolatedSpectrometer
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
@@ -42,6 +42,8 @@ class Bench:
     host: virtual.HostProcess
     captures: list[Capture] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
+    begun: list[RunRecord] = field(default_factory=list)
+    ended: list[RunRecord] = field(default_factory=list)
     refusal: str = ""
     changed: threading.Condition = field(default_factory=threading.Condition)
     drivers: list[IsolatedSpectrometer] = field(default_factory=list)
@@ -77,7 +79,8 @@ class Bench:
         """Every slot of every run is a capture or a loss, once."""
         served: dict[tuple[str, str], list[int]] = {}
         for capture in self.samples():
-            served.setdefault((capture.device.name, capture.run_id), []).append(capture.slot)
+            if capture.slot >= 0:
+                served.setdefault((capture.device.name, capture.run_id), []).append(capture.slot)
         for loss in self.losses:
             if loss.kind is Kind.SAMPLE and loss.first_slot >= 0:
                 lost = range(loss.first_slot, loss.first_slot + loss.slots)
@@ -109,13 +112,19 @@ def discover(bench: Bench) -> Iterator[MakeDiscovery]:
                 return None
             serial = description.serial
             settings = replace(SETTINGS, serial=serial, name=serial, **changes)  # type: ignore[arg-type]
-            sinks = Sinks(bench.take, bench.lose, lambda _name, _within_s: None)
+            beat: Callable[[str, float], None] = lambda _name, _within_s: None  # noqa: E731
+            sinks = Sinks(bench.take, bench.lose, beat, bench.begun.append, bench.ended.append)
             unit = Unit(settings, spectrometer, description, address, sinks, light or NoLight(), "boot")  # type: ignore[arg-type]
             unit.start()
             return unit
 
         discovery = Discovery(
-            lambda: [p.address for p in plugged("virtual")], bench.connect, enlist, lambda _n, _s: None, 0.2
+            lambda: [p.address for p in plugged("virtual")],
+            bench.connect,
+            enlist,
+            lambda _unit: None,
+            lambda _n, _s: None,
+            0.2,
         )
         made.append(discovery)
         discovery.start()

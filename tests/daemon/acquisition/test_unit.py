@@ -175,3 +175,94 @@ def _until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.05)
+
+
+def _accounted(bench: Bench) -> int:
+    lost = sum(loss.slots for loss in bench.losses if loss.first_slot >= 0)
+    return lost + sum(s.slot >= 0 for s in bench.samples())
+
+
+def test_a_run_tells_its_beginning_and_its_end(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover().units()
+    unit.start_run(paced=True)
+    bench.wait_for_samples(3)
+    (begun,) = bench.begun
+    first = bench.samples()[0]
+    assert (begun.device_name, begun.run_id, begun.period_us, begun.paced) == ("UNIT-1", first.run_id, 100_000, True)
+    assert begun.ended_at_utc is None
+    assert 0 <= first.monotonic_ns - begun.monotonic_ns < 100_000_000
+    assert bench.ended == []
+    unit.start_run(paced=True)
+    _until(lambda: len(bench.begun) == 2 and len(bench.ended) == 1)
+    bench.host.control.unplug("UNIT-1")
+    bench.wait(lambda: sum(loss.slots for loss in bench.losses) >= 3)
+    assert unit.stop()
+    assert [run.run_id for run in bench.ended] == [run.run_id for run in bench.begun]
+    assert all(run.ended_at_utc is not None for run in bench.ended)
+    assert sum(run.slots or 0 for run in bench.ended) == _accounted(bench)
+    bench.slots_add_up()
+
+
+def test_an_unpaced_run_serves_each_slot_once_however_often_it_is_asked(
+    bench: Bench, discover: Callable[..., Discovery]
+) -> None:
+    (unit,) = discover(every_us=400_000).units()
+    unit.start_run(paced=False)
+    deadline_s = time.monotonic() + DEADLINE_S
+    while len(bench.samples()) < 4 and time.monotonic() < deadline_s:
+        unit.serve()
+        unit.serve()
+        time.sleep(0.01)
+    assert len(bench.samples()) >= 4
+    bench.wait(lambda: sum(loss.slots for loss in bench.losses) >= 3)
+    assert {loss.reason for loss in bench.losses} == {"schedule late"}
+    assert unit.stop()
+    assert bench.ended[0].slots == _accounted(bench)
+    bench.slots_add_up()
+
+
+def test_a_device_that_is_gone_leaves_no_heap_of_orders(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover(every_us=300_000).units()
+    unit.start_run(paced=False)
+    unit.serve()
+    bench.wait_for_samples(1)
+    bench.host.control.unplug("UNIT-1")
+    deadline_s = time.monotonic() + DEADLINE_S
+    while sum(loss.slots for loss in bench.losses) < 4 and time.monotonic() < deadline_s:
+        unit.serve()
+        time.sleep(0.02)
+    bench.host.control.plug("UNIT-1")
+    unit.serve()
+    bench.wait_for_samples(2)
+    assert unit.stop()
+    begun_ns = bench.begun[0].monotonic_ns
+    assert all(s.monotonic_ns - begun_ns > (s.slot - 0.51) * 300e6 for s in bench.samples()), "served before its time"
+    bench.slots_add_up()
+
+
+def test_a_sample_by_hand_takes_no_slot(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover(every_us=200_000).units()
+    unit.start_run(paced=True)
+    bench.wait_for_samples(2)
+    unit.take(Kind.SAMPLE)
+    bench.wait(lambda: any(s.slot == -1 for s in bench.samples()))
+    number = len(bench.samples())
+    bench.wait_for_samples(number + 3)
+    unit.stop_run()
+    scheduled = [s.slot for s in bench.samples() if s.slot >= 0]
+    assert scheduled == list(range(len(scheduled)))
+    assert bench.losses == []
+
+
+def test_where_no_background_fits_it_is_taken_all_the_same_and_the_run_can_end(
+    bench: Bench, discover: Callable[..., Discovery]
+) -> None:
+    (unit,) = discover(every_us=60_000, integration_us=45_000).units()
+    unit.start_run(paced=True)
+    bench.wait_for_samples(3)
+    unit.take(Kind.DARK)
+    bench.wait(lambda: any(c.kind is Kind.DARK for c in bench.captures))
+    bench.wait_for_samples(len(bench.samples()) + 3)
+    unit.stop_run()
+    _until(lambda: unit.state().state == "idle")
+    bench.slots_add_up()

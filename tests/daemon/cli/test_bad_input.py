@@ -102,5 +102,6 @@ def test_words(words: tuple[str, ...]) -> None:
 def test_help_and_version_are_there() -> None:
     assert "simulate" in oesd("--help").stdout
     assert oesd("--version").stdout.startswith("oesd, version ")
-    for command in ("run", "simulate", "hub", "devices", "capture", "analyze", "show", "assign", "reprocess", "status"):
+    for command in ("run", "simulate", "hub", "devices", "capture", "analyze", "show", "assign", "reprocess", "status",
+                    "ledger"):  # fmt: skip
         assert oesd(command, "--help").returncode == 0

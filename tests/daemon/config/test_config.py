@@ -38,6 +38,19 @@ def test_the_simulated_file_is_good() -> None:
         ('[capture]\nevery = "1 fortnight"', 2, ["capture.every", "1 fortnight", "100 ms"]),
         ("[capture]\nevery = 3", 2, ["with its unit"]),
         ("[capture]\nscans = 0", 2, ["capture.scans", "greater than or equal to 1"]),
+        ('[capture]\nevery = "0"', 2, ["capture.every", 'must be "1 ms" or more']),
+        ('[capture]\nevery = "999999 d"', 2, ["longer than a year"]),
+        ("[capture]\nscans = 20", 1, ["every is shorter than 20 x integration"]),
+        ('data_dir = "here"', 1, ["absolute path"]),
+        ('data_dir = "/a\\u0000b"', 1, ["absolute path"]),
+        ("[simulation]\ndevices = []", 1, ["at least one"]),
+        ('[simulation]\ndevices = ["a:b", "a:b"]', 1, ["twice"]),
+        ('[light]\ncommand = [""]', 1, ["must be a program"]),
+        (
+            '[[spectrometer]]\nserial = "A"\nname = "x"\n[[spectrometer]]\nserial = "B"\nname = "x"',
+            1,
+            ["'x' stands twice"],
+        ),
         ('[[spectrometer]]\nserial = "A"\n[[spectrometer]]\nserial = "B"\nevry = "1 s"', 5, ["did you mean 'every'"]),
         ('[[spectrometer]]\nserial = "A"\n[[spectrometer]]\nserial = "A"', 1, ["'A' stands twice"]),
         ('[dark]\nhow = "switch"', 1, ["needs [light] command"]),
@@ -73,7 +86,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         load_config(tmp_path / "none.toml")
 
 
-@given(st.integers(min_value=1, max_value=10**6), st.sampled_from(["us", "ms", "s", "min", "h", "d"]))
+@given(st.integers(min_value=1, max_value=366), st.sampled_from(["us", "ms", "s", "min", "h", "d"]))
 def test_durations_scale_with_their_unit(number: int, unit: str) -> None:
     assert parse_duration_us(f"{number} {unit}") == number * parse_duration_us(f"1 {unit}")
     assert parse_duration_us(f"{number}{unit}") == parse_duration_us(f"{number} {unit}")

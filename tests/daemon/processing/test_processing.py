@@ -15,14 +15,17 @@ import pytest
 from tests.support.daemons import until
 
 from oesd.formats import read_spectrum
-from oesd.model import Capture, Device, Kind, Loss, Recipe, new_id
+from oesd.model import Capture, Device, Kind, Loss, Recipe, RunRecord, new_id
 from oesd.processing import Processing
-from oesd.processing.losses import Losses, Trouble, reason_of
-from oesd.store import Store, StoreBusy, StoreError, StoreFull, UnknownEntry
+from oesd.processing.losses import Losses, reason_of
+from oesd.processing.runs import Runs
+from oesd.processing.trouble import Trouble
+from oesd.store import HostTime, Store, StoreBusy, StoreError, StoreFull, UnknownEntry
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MERCURY_NM = (365.015, 404.656, 435.833, 546.075, 576.96, 579.07)
 DEVICE = Device("LAMP-1", "LAMP-1", "USB2000+", np.linspace(340.0, 800.0, 1024), 65535, simulated=True)
+RUN = RunRecord("01a20125-5bd0-7604-9d98-2edaf42b34de", "LAMP-1", 1_000_000, True, START, 1, "boot")
 
 
 def capture(kind: Kind, *, seconds: float = 0.0, integration_us: int = 100_000, slot: int = 0) -> Capture:
@@ -164,7 +167,7 @@ def _loss(device: str, slot: int, slots: int = 1, reason: str = "overrun") -> Lo
 
 def test_months_of_losses_stay_small_while_the_ledger_cannot_be_written(tmp_path: Path) -> None:
     store = Store.open(tmp_path / "data")
-    losses = Losses(store, Trouble())
+    losses = Losses(store, Trouble(), Runs(store, Trouble()))
     store.close()
     for slot in range(5_000):
         for device in ("a", "b", "c"):
@@ -177,7 +180,7 @@ def test_months_of_losses_stay_small_while_the_ledger_cannot_be_written(tmp_path
 
 
 def test_losses_are_written_in_full(store: Store) -> None:
-    losses = Losses(store, Trouble())
+    losses = Losses(store, Trouble(), Runs(store, Trouble()))
     losses.add(_loss("a", 0, 3))
     losses.add(_loss("b", 0))
     losses.add(_loss("a", 3, 2))
@@ -234,3 +237,79 @@ def test_a_full_disk_loses_nothing_without_a_name_and_is_recovered_from(tmp_path
     assert captured == 401
     assert stored + lost == 401
     assert lost > 0
+
+
+KILLED_ON_A_FULL_DISK = """
+import os, resource, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.daemon.processing.test_processing import RUN, capture, room
+from oesd.model import Kind
+from oesd.store import Store
+store = Store.open(Path(sys.argv[1]))
+processing = room(store)
+hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+full_from_the_start = sys.argv[3] == "start"
+if full_from_the_start:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+processing.begin_run(RUN)
+while store.waiting:
+    time.sleep(0.01)
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, hard))
+for slot in range(400):
+    processing.accept(capture(Kind.SAMPLE, seconds=slot, slot=slot))
+while store.waiting:
+    time.sleep(0.01)
+time.sleep(0.2)
+print(store.tally().stored, sum(processing.unrecorded().values()), flush=True)
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("full_from", ["start", "later"])
+def test_losses_that_a_full_disk_kept_from_the_ledger_are_found_by_the_next_daemon(
+    tmp_path: Path, full_from: str
+) -> None:
+    words = [sys.executable, "-c", KILLED_ON_A_FULL_DISK, tmp_path / "data", Path(__file__).parents[3], full_from]
+    no_core = (resource.RLIMIT_CORE, (0, 0))
+    done = subprocess.run(
+        [*map(str, words)],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        preexec_fn=lambda: resource.setrlimit(*no_core),
+    )
+    assert done.returncode == 9, done.stderr
+    stored, unrecorded = map(int, done.stdout.split())
+    assert stored and unrecorded and stored + unrecorded == 400
+    with Store.open(tmp_path / "data") as store:
+        processing = room(store)
+        processing.settle(HostTime(START, RUN.monotonic_ns + 500 * RUN.period_us * 1000, RUN.boot_id))
+        (account,) = store.run_accounts()
+        assert (account.slots.stored, account.slots.due) == (stored, 500)
+        assert account.slots.lost.keys() <= {"daemon down", "not stored"}
+
+
+def test_an_end_waits_for_what_was_lost_before_it(store: Store) -> None:
+    processing = room(store)
+    processing.begin_run(RUN)
+    processing.accept(capture(Kind.SAMPLE))
+    processing.lose(replace(_loss("LAMP-1", 1, 4), run_id=RUN.run_id))
+    processing.end_run(replace(RUN, ended_at_utc=START + timedelta(seconds=5), slots=5))
+    processing.stop()
+    (account,) = store.run_accounts()
+    assert (account.slots.stored, account.slots.lost) == (1, {"overrun": 4})
+    assert account.run.slots == 5
+    assert store.settle_runs(HostTime(START, RUN.monotonic_ns + 10**12, RUN.boot_id)).result(10) == 0
+
+
+def test_a_damaged_run_does_not_stop_the_start(store: Store) -> None:
+    store.begin_run(RUN).result(10)
+    rot = "DROP TRIGGER runs_no_update; UPDATE runs SET began_at_us = 1 << 62"
+    for statement in rot.split("; "):
+        store.write(lambda db, sql=statement: db.execute(sql)).result(10)
+    processing = room(store)
+    processing.settle(HostTime(START, 10**15, "boot"))
+    processing.begin_run(replace(RUN, run_id="another"))
+    processing.stop()
+    assert processing.accept(capture(Kind.SAMPLE)) == ""

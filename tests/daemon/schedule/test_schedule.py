@@ -1,11 +1,11 @@
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from oesd.config import ConfigError, parse_config
 from oesd.model import Kind
-from oesd.schedule import Schedule, cron
+from oesd.schedule import Schedule, begun, cron
 
 
 class Orders:
@@ -71,3 +71,26 @@ def test_cron_is_utc_and_checked() -> None:
     assert fires == datetime(2026, 3, 29, 6, 0, tzinfo=UTC)
     with pytest.raises(ConfigError, match="no cron expression"):
         cron("61 * * * *")
+
+
+@pytest.mark.parametrize(
+    ("now", "began"),
+    [
+        (datetime(2026, 3, 2, 5, 59, tzinfo=UTC), None),
+        (datetime(2026, 3, 2, 6, 0, tzinfo=UTC), datetime(2026, 3, 2, 6, 0, tzinfo=UTC)),
+        (datetime(2026, 3, 2, 12, 0, tzinfo=UTC), datetime(2026, 3, 2, 6, 0, tzinfo=UTC)),
+        (datetime(2026, 3, 2, 16, 1, tzinfo=UTC), None),
+    ],
+)
+def test_a_run_that_should_be_under_way_is_found(now: datetime, began: datetime | None) -> None:
+    assert begun(cron("0 6 * * *"), timedelta(hours=10), now) == began
+
+
+def test_a_start_in_the_middle_of_a_run_goes_on_with_it() -> None:
+    orders = Orders()
+    schedule = _schedule('[run]\nstart = "* * * * *"\nduration = "10 min"', orders)
+    schedule.start()
+    try:
+        assert orders.given == ["start"]
+    finally:
+        schedule.stop()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -8,7 +9,7 @@ from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN, Api
 from tests.daemon.web.uploading import until
 
-from oesd.model import Kind, new_id
+from oesd.model import Kind, Loss, RunRecord, new_id
 from oesd.store import Store
 
 AUTH = {"X-API-KEY": TOKEN}
@@ -56,6 +57,29 @@ class TestReading:
         (shown,) = live["devices"]
         assert shown["newest"]["data_id"] == waiting and shown["newest"]["revision"] == 0
         assert shown["shown"]["data_id"] == processed
+
+    def test_ledger(self, api: Api, store: Store) -> None:
+        began = datetime(2026, 3, 1, 12, 59, 50, tzinfo=UTC)
+        run = RunRecord("run", "chamber-a", 1_000_000, True, began, 0, "boot")
+        at = began + timedelta(seconds=14)
+        store.record_loss(Loss("chamber-a", "run", Kind.SAMPLE, 0, 15, "device gone", "", at), run=run).result()
+        answer = api.client.get("/ledger", params={"since": "2026-03-01T12:30:00Z"}).json()
+        hours = [(a["hour_utc"], a["device_name"], a["due"], a["stored"], a["lost"]) for a in answer["accounts"]]
+        assert hours == [
+            ("2026-03-01T12:00:00.000Z", "chamber-a", 10, 0, {"device gone": 10}),
+            ("2026-03-01T13:00:00.000Z", "chamber-a", 5, 0, {"device gone": 5}),
+        ]
+        assert answer["total"] == {"due": 15, "stored": 0, "lost": {"device gone": 15}}
+        assert len(api.client.get("/ledger", params={"since": "2026-03-01T14:00:00+01:00"}).json()["accounts"]) == 1
+        assert api.client.get("/ledger", params={"device_name": "other"}).json()["accounts"] == []
+        (account,) = api.client.get("/ledger", params={"by": "run"}).json()["accounts"]
+        assert (account["run_id"], account["due"], account["ended_at_utc"]) == ("run", 15, None)
+
+    @pytest.mark.parametrize("query", [{"by": "day"}, {"since": "yesterday"}])
+    def test_bad_questions_to_the_ledger(self, api: Api, query: dict[str, str]) -> None:
+        answer = api.client.get("/ledger", params=query)
+        assert answer.status_code == 422
+        assert answer.json()["detail"][0]["loc"] == ["query", next(iter(query))]
 
     def test_errors_of_the_router_have_the_same_form(self, api: Api) -> None:
         assert api.client.get("/nothing").json() == {"detail": "Not Found"}

@@ -1,0 +1,126 @@
+"""``oesd ledger``: what became of every scheduled slot, by hour or by run, and what to do about the lost ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+
+from oesd.cli.entries import reached, where
+from oesd.cli.serve import DurationType
+
+ADVICE = {
+    "daemon down": "the daemon was killed or the computer was off: journalctl -u oesd, journalctl --list-boots",
+    "device busy": "another program has the spectrometer: close it",
+    "device gone": "the spectrometer was not on USB: look at its cable, hub and power",
+    "disk full": "make room in the data directory's file system",
+    "light switch": "the shutter or lamp command failed: the daemon's log has its words",
+    "no permission": "install the udev rules of systemd/, plug the spectrometer in again",
+    "no trigger": "no trigger came in time: look at the trigger line",
+    "not stored": "the disk did not take it: the daemon's log names the error",
+    "overrun": "scans times integration time do not fit into the period: raise [capture] every, or lower scans",
+    "refused by device": "the spectrometer refuses its settings: oesd check-config, and the daemon's log",
+    "schedule late": "the host was too busy or asleep: look at its load and at suspend settings",
+    "store too slow": "the disk is too slow or failing: look at dmesg and smartctl",
+    "usb error": "bad USB transfers: another cable or port, no unpowered hub",
+    "worker lost": "the driver's process died or hung and was started anew: the daemon's log; often a failing cable",
+}
+"""What an operator can do about a reason."""
+
+
+@click.command()
+@click.option("--device", metavar="NAME", help="One spectrometer only.")
+@click.option("--since", type=DurationType(), default="24h", show_default=True, help='How far back, such as "30d".')
+@click.option("--hours", "by", flag_value="hour", default="hour", help="By hour and spectrometer (the default).")
+@click.option("--runs", "by", flag_value="run", help="By run.")
+@click.option("--json", "as_json", is_flag=True, help="The GET /ledger document, for programs.")
+@where
+def ledger(
+    device: str | None, since: float, by: Literal["hour", "run"], as_json: bool, url: str | None, data: Path | None
+) -> None:
+    """Tell what became of every scheduled slot: stored, or lost and why. Times are UTC."""
+    with reached(url, data) as access:
+        document = access.ledger(by, device, datetime.now(UTC) - timedelta(seconds=since))
+        click.echo(json.dumps(document) if as_json else "\n".join(ledger_lines(document)))
+
+
+def ledger_lines(document: Mapping[str, Any]) -> list[str]:
+    """Lines that show a GET /ledger document."""
+    accounts = document["accounts"]
+    if not accounts:
+        return [f"no slot was due since {_minute(document['since_utc'])} UTC"]
+    rows = _hour_rows(accounts) if document["by"] == "hour" else _run_rows(accounts)
+    total = document["total"]
+    kept = 100 * total["stored"] / total["due"] if total["due"] else 100.0
+    # Rounded down: what is not complete never reads as 100 %.
+    head = f"of {total['due']} slots {total['stored']} are stored ({int(kept * 100) / 100:g} %)"
+    untold = sorted({account["ending"] for account in accounts if account.get("ending")})
+    return [
+        *_aligned(rows),
+        *(f"? {ending}" for ending in untold),
+        "",
+        head + (", none lost" if not total["lost"] else ""),
+        *_reason_lines(total["lost"]),
+    ]
+
+
+def _hour_rows(accounts: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    head = ["hour (UTC)", "spectrometer", "due", "stored", "lost", "why"]
+    return [head] + [[_minute(a["hour_utc"]), a["device_name"], *_counts(a)] for a in accounts]
+
+
+def _run_rows(accounts: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    head = ["began (UTC)", "ended", "spectrometer", "every", "due", "stored", "lost", "why"]
+    return [head] + [
+        [_second(a["began_at_utc"]), _end(a), a["device_name"], f"{a['period_us'] / 1e6:g} s", *_counts(a)]
+        for a in accounts
+    ]
+
+
+def _end(account: Mapping[str, Any]) -> str:
+    """When a run ended; ``?`` marks an end that nobody told, found at the next start."""
+    if account["ended_at_utc"] is None:
+        return "still open"
+    return _second(account["ended_at_utc"]) + ("?" if account["ending"] else "")
+
+
+def _counts(account: Mapping[str, Any]) -> list[str]:
+    lost = account["lost"]
+    why = ", ".join(f"{reason} {slots}" for reason, slots in _most_first(lost))
+    return [str(account["due"]), str(account["stored"]), str(sum(lost.values())) if lost else "-", why]
+
+
+def _reason_lines(lost: Mapping[str, int]) -> list[str]:
+    return [
+        f"lost {slots}: {reason}" + (f" - {ADVICE[reason]}" if reason in ADVICE else "")
+        for reason, slots in _most_first(lost)
+    ]
+
+
+def _most_first(lost: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(lost.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns of one width each; numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    right = {"due", "stored", "lost", "every"}
+    return [
+        "  ".join(
+            text.rjust(width) if name in right else text.ljust(width)
+            for name, text, width in zip(rows[0], row, widths, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def _minute(text: str) -> str:
+    return text[:16].replace("T", " ")
+
+
+def _second(text: str) -> str:
+    return text[:19].replace("T", " ")

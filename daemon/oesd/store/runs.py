@@ -1,0 +1,187 @@
+"""Runs: their beginning, their end, and the end that nobody told because the daemon was killed.
+
+A run that has no end when the daemon starts, or that ended with slots unaccounted for, is settled once::
+
+    slots of the run   0 ............ n ................... m
+                       stored or lost | "daemon down"       | the daemon starts again
+                       holes: "not stored"
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from oesd.model import Kind, Loss, RunRecord
+from oesd.store.integrity import intact
+from oesd.store.ledger import insert_loss
+from oesd.store.moments import from_us, from_us_or_none, to_us, to_us_or_none
+from oesd.store.slots import free_slots
+
+RUN_COLUMNS = "run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, ended_at_us, slots"
+_NO_BOOT = ("", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class HostTime:
+    """The host's clocks at one moment, and the boot that the monotonic one belongs to."""
+
+    utc: datetime
+    monotonic_ns: int
+    boot_id: str
+
+
+def insert_run(connection: sqlite3.Connection, run: RunRecord) -> None:
+    """Record the beginning of a run; twice is once."""
+    connection.execute(
+        "INSERT INTO runs (run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            run.run_id,
+            run.device_name,
+            run.period_us,
+            run.paced,
+            to_us(run.began_at_utc),
+            run.monotonic_ns,
+            run.boot_id,
+        ),
+    )
+
+
+def end_run(connection: sqlite3.Connection, run: RunRecord) -> None:
+    """Record the end of a run, its beginning too if need be; an end that is recorded stays as it is."""
+    insert_run(connection, run)
+    (number,) = connection.execute(
+        "SELECT run_no FROM runs WHERE run_id = ? AND device_name = ?", (run.run_id, run.device_name)
+    ).fetchone()
+    settled = not free_slots(connection, number, 0, run.slots or 0)
+    connection.execute(
+        "UPDATE runs SET ended_at_us = ?, slots = ?, settled = ? WHERE run_no = ? AND ended_at_us IS NULL",
+        (to_us_or_none(run.ended_at_utc), run.slots or 0, settled, number),
+    )
+
+
+def run_of_row(row: tuple[Any, ...]) -> RunRecord:
+    """Run from :data:`RUN_COLUMNS`."""
+    run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, ended_at_us, slots = row
+    return RunRecord(
+        run_id=run_id,
+        device_name=device_name,
+        period_us=period_us,
+        paced=bool(paced),
+        began_at_utc=from_us(began_at_us),
+        monotonic_ns=monotonic_ns,
+        boot_id=boot_id,
+        ended_at_utc=from_us_or_none(ended_at_us),
+        slots=slots,
+    )
+
+
+def settle_runs(connection: sqlite3.Connection, started: HostTime) -> int:
+    """Account for the slots that earlier daemons left open, and close their runs; a second time does nothing.
+
+    Parameters
+    ----------
+    started : HostTime
+        When this daemon started; runs that began later in the same boot are its own and are left alone.
+
+    Returns
+    -------
+    int
+        Slots that were recorded as lost.
+
+    Raises
+    ------
+    StoreDamaged
+        When what is on the disk of a run makes no sense.
+    """
+    rows = connection.execute(
+        f"SELECT run_no, {RUN_COLUMNS} FROM runs WHERE settled = 0 "  # noqa: S608  (fixed texts)
+        "AND NOT (boot_id = ? AND monotonic_ns > ?) ORDER BY run_no",
+        (started.boot_id, started.monotonic_ns),
+    ).fetchall()
+    slots = 0
+    for number, *row in rows:
+        with intact(f"run {row[0]!r}"):
+            slots += _settle(connection, number, run_of_row(tuple(row)), started)
+    return slots
+
+
+def _settle(connection: sqlite3.Connection, number: int, run: RunRecord, started: HostTime) -> int:
+    known = _accounted(connection, number)
+    if run.ended_at_utc is not None:
+        due, ended_at_utc, ending = run.slots or 0, run.ended_at_utc, ""
+    else:
+        over, ending = _over(connection, run, known, started)
+        due, ended_at_utc = max(known, over), started.utc
+    free = free_slots(connection, number, 0, due)
+    for piece in free:
+        # A hole may reach to where nothing more is known: what is before that is another loss.
+        for part in (range(piece.start, min(piece.stop, known)), range(max(piece.start, known), piece.stop)):
+            if part:
+                down = run.ended_at_utc is None and part.start >= known
+                at_us = to_us(ended_at_utc) - (due - part.stop) * run.period_us
+                insert_loss(connection, _loss(run, part, at_us, ending if down else ""))
+    connection.execute(
+        "UPDATE runs SET ended_at_us = ?, slots = ?, ending = ?, settled = 1 WHERE run_no = ?",
+        (to_us(ended_at_utc), due, ending, number),
+    )
+    return sum(map(len, free))
+
+
+def _loss(run: RunRecord, slots: range, at_us: int, ending: str) -> Loss:
+    reason = "daemon down" if ending else "not stored"
+    detail = ending or "neither a spectrum nor another reason reached the disk before the daemon ended"
+    return Loss(run.device_name, run.run_id, Kind.SAMPLE, slots.start, len(slots), reason, detail, from_us(at_us))
+
+
+def _accounted(connection: sqlite3.Connection, number: int) -> int:
+    """The slot after the last one that is accounted for."""
+    row = connection.execute(
+        "SELECT first_slot + slots FROM run_slots WHERE run_no = ? ORDER BY first_slot DESC LIMIT 1", (number,)
+    ).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _over(connection: sqlite3.Connection, run: RunRecord, known: int, started: HostTime) -> tuple[int, str]:
+    """How many slots of a run without an end were over when the daemon started, and how that was found."""
+    told = f"no end was recorded after slot {known - 1}" if known else "no slot and no end was recorded"
+    if run.boot_id == started.boot_id and run.boot_id not in _NO_BOOT:
+        passed_us = (started.monotonic_ns - run.monotonic_ns) // 1000
+        return passed_us // run.period_us, f"{told}; counted on the monotonic clock of the same boot"
+    passed_us = to_us(started.utc) - _wall_us(connection, run)
+    behind_us = (known - 1) * run.period_us - passed_us
+    if behind_us > 0:
+        behind = f"the host's clock is {behind_us / 1e6:.0f} s behind that slot"
+        return known, f"{told}; {behind}, none after it can be counted"
+    return passed_us // run.period_us, f"{told}; counted by the host's clock over a restart of the host"
+
+
+def _wall_us(connection: sqlite3.Connection, run: RunRecord) -> int:
+    """When slot 0 was due by the host's clock as it stood at the run's last spectrum; earlier steps do not count."""
+    numbers = connection.execute("SELECT device_no FROM devices WHERE name = ?", (run.device_name,)).fetchall()
+    last = [
+        row
+        for (number,) in numbers
+        for row in connection.execute(
+            "SELECT capture_no, taken_at_us, header FROM captures WHERE device_no = ? AND kind = 'sample' "
+            "ORDER BY capture_no DESC LIMIT 1",
+            (number,),
+        )
+    ]
+    for _, taken_at_us, header in sorted(last, reverse=True)[:1]:
+        values = _read(header)
+        if (values.get("run_id"), values.get("boot_id")) == (run.run_id, run.boot_id):
+            return int(taken_at_us) - (int(values["monotonic_ns"]) - run.monotonic_ns) // 1000
+    return to_us(run.began_at_utc)
+
+
+def _read(header: str) -> dict[str, Any]:
+    try:
+        values = json.loads(header)
+    except ValueError:
+        return {}  # a damaged capture does not stop the daemon's start
+    return values if isinstance(values, dict) and isinstance(values.get("monotonic_ns"), int) else {}
