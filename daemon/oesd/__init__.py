@@ -6,7 +6,8 @@ The public Python face is :func:`analyze`; it is imported on first use so that
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from oesd.version import __version__ as __version__
+
 __all__ = ["analyze"]
 
 if TYPE_CHECKING:

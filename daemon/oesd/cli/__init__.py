@@ -7,8 +7,8 @@ import sys
 
 import click
 
-from oesd import __version__
 from oesd.cli.lazy import LazyGroup
+from oesd.version import __version__
 
 COMMANDS = {
     "run": "oesd.cli.serve:run",

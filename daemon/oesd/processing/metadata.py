@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from oesd import __version__
 from oesd.model import Capture, Entry, SpectrumFile, utc_text
+from oesd.version import __version__
 
 
 def capture_metadata(sample: Capture) -> Mapping[str, Any]:

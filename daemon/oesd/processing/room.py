@@ -11,7 +11,6 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from oesd import __version__
 from oesd.engine.analyze import analyze_measurement
 from oesd.engine.errors import SpectrumError
 from oesd.formats import upload_name, write_columns, write_document
@@ -22,6 +21,7 @@ from oesd.processing.metadata import capture_metadata, choice_metadata, file_met
 from oesd.processing.runs import Runs
 from oesd.processing.trouble import Trouble
 from oesd.store import HostTime, Store, StoreDamaged, StoreError, UnknownEntry
+from oesd.version import __version__
 
 log = logging.getLogger(__name__)
 

@@ -17,7 +17,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from oesd import __version__
 from oesd.acquisition import Sinks, Unit, settings_for
 from oesd.config import Config
 from oesd.health import Health, notify, watchdog_period_s
@@ -31,6 +30,7 @@ from oesd.service.hub import HubService
 from oesd.service.simulation import VirtualBench
 from oesd.service.summary import Summary
 from oesd.store import HostTime, Store, Tally
+from oesd.version import __version__
 from oesd.web import Server, create_api
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
 

@@ -22,7 +22,6 @@ from typing import Any
 import httpx
 import truststore
 
-from oesd import __version__
 from oesd.upload.address import Endpoint, origin_of
 from oesd.upload.call import Call, Deadlines
 from oesd.upload.errors import (
@@ -38,6 +37,7 @@ from oesd.upload.judgement import Answer, judge_api, judge_bucket
 from oesd.upload.key import ApiKey
 from oesd.upload.strict_json import parse_json
 from oesd.upload.watch import Watch
+from oesd.version import __version__
 
 _CHUNK = 64 * 1024
 _ERROR_CAP = 64 * 1024
