@@ -14,29 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from typing import Literal
 
 from .frames import Layout
+from .spectrometer import Trigger
 
 #: Where a calibration is kept: text in EEPROM slots (OOI), messages of their own (OBP), nowhere.
 Source = Literal["eeprom", "message", "none"]
 
 _OOI = Layout(sync=True)
-
-
-class Trigger(StrEnum):
-    """What begins an exposure; each model has its own code for it."""
-
-    FREE = "free-running"
-    SOFTWARE = "software"
-    SYNCHRONOUS = "synchronous"  # an external clock begins and ends it
-    EDGE = "edge"
-    LEVEL = "level"
-    SINGLE = "single-shot"
-    EXTERNAL = "external"
-    INTERNAL = "internal"
-    NEVER = "disabled"
 
 
 @dataclass(frozen=True, slots=True)

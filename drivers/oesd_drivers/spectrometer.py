@@ -7,11 +7,32 @@ an instance; no method may be called from two threads at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Trigger(StrEnum):
+    """What begins an exposure; each model has its own code for it, and not every model has all."""
+
+    FREE = "free-running"
+    SOFTWARE = "software"
+    SYNCHRONOUS = "synchronous"  # an external clock begins and ends it
+    EDGE = "edge"
+    LEVEL = "level"
+    SINGLE = "single-shot"
+    EXTERNAL = "external"
+    INTERNAL = "internal"
+    NEVER = "disabled"
+
+    @property
+    def waits(self) -> bool:
+        """Whether a frame comes only when something outside says so."""
+        return self not in (Trigger.FREE, Trigger.SOFTWARE, Trigger.INTERNAL)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -49,6 +70,10 @@ class Description:
         Optically black pixels as flat indices, else empty.
     simulated : bool
         True on the virtual bus.
+    triggers : tuple of Trigger
+        What can begin an exposure of this model.
+    cooled : bool
+        It has a detector cooler: :meth:`Spectrometer.set_cooling` works.
     """
 
     serial: str
@@ -61,14 +86,44 @@ class Description:
     integration_max_us: int
     calibrated: bool
     simulated: bool
+    triggers: tuple[Trigger, ...] = (Trigger.FREE,)
+    cooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """Settings of an acquisition: integration time of one scan in us, and the number of scans summed."""
+    """Settings of an acquisition: integration time of one scan in us, the scans summed, and what begins a scan."""
 
     integration_us: int
     scans: int = 1
+    trigger: Trigger = Trigger.FREE
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Frames to be taken one after another by the driver's own clock.
+
+    Frame *i* is asked for at ``first_due_ns + i * period_ns``, at once when that is past; it is left out when the next
+    one is due already. With ``period_ns`` 0 the frames follow each other at the device's own speed.
+
+    Attributes
+    ----------
+    count : int
+        Frames, left out ones included.
+    first_due_ns, period_ns : int
+        Host monotonic clock, ns; 0 for at once, and for no grid.
+    trigger_wait_s : float
+        How long to wait for each trigger that comes from outside, seconds.
+    """
+
+    count: int = 1
+    first_due_ns: int = 0
+    period_ns: int = 0
+    trigger_wait_s: float = 5.0
+
+
+#: One frame, now.
+ONE = Series()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,7 +137,12 @@ class Frame:
     saturated : (pixels,) bool
         Pixels at or above saturation in at least one raw scan.
     started_monotonic_ns, started_unix_ns : int
-        Host clocks when the first scan was asked for.
+        Host clocks when the first scan was asked for; with an external trigger, when its exposure began as far as
+        that is known.
+    index : int
+        Its place in the series.
+    spread : (pixels,) float32 or None
+        Standard deviation of the scans of each pixel, counts (n - 1 in the denominator); None with one scan.
     """
 
     counts_sum: NDArray[np.uint32]
@@ -92,6 +152,8 @@ class Frame:
     started_unix_ns: int
     detector_temperature_c: float | None
     board_temperature_c: float | None
+    index: int = 0
+    spread: NDArray[np.float32] | None = None
 
 
 class Spectrometer(Protocol):
@@ -102,11 +164,28 @@ class Spectrometer(Protocol):
         ...
 
     def set_exposure(self, exposure: Exposure) -> None:
-        """Set the integration time, then discard one frame: the next :meth:`read` never shows an older exposure."""
+        """Set integration time and trigger, then discard one frame: the next one never shows an older exposure."""
         ...
 
-    def read(self) -> Frame:
-        """Take the scans of the exposure set last and return their sum."""
+    def take(self, series: Series = ONE, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+        """Take frames of the exposure set last, each yielded as it comes; the iterator must be run to its end.
+
+        ``cancelled`` is asked at least every 50 ms while a trigger is waited for, and between frames; once it says yes
+        the series ends after the frames that are taken already.
+
+        Raises
+        ------
+        Retry
+            No trigger came in time; the frame that a later one begins is never given out.
+        """
+        ...
+
+    def set_cooling(self, setpoint_c: float | None) -> None:
+        """Cool the detector to degrees Celsius, None switches the cooler off; refused where there is none."""
+        ...
+
+    def set_lamp(self, on: bool) -> None:
+        """Set the device's own lamp-enable (strobe) line, which a lamp or a shutter hangs on."""
         ...
 
     def close(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from oesd.acquisition.pacing import Grid
-from oesd.model import Capture, Device, Kind, Loss, RunRecord, new_id
+from oesd.model import Capture, Conditions, Device, Kind, Loss, RunRecord, new_id
 from oesd_drivers.spectrometer import Description, Frame
 
 
@@ -18,7 +18,8 @@ class Sinks:
     Attributes
     ----------
     capture : callable
-        Takes a capture over at once; returns "" or the reason why it cannot.
+        Takes a capture over at once, with the shorter exposure of a bracketed sample or None; returns "" or the
+        reason why it cannot.
     loss : callable
         Takes a loss over at once.
     beat : callable
@@ -26,13 +27,16 @@ class Sinks:
     run_begins, run_ends : callable
         Take the record of a run over at once: before its first slot, and when its last one is a capture or a loss.
         Not heeded by default: outside the daemon nobody keeps a ledger.
+    due : callable
+        Why a dark or a reference is due under these conditions, None when none is; answers at once.
     """
 
-    capture: Callable[[Capture], str]
+    capture: Callable[[Capture, Capture | None], str]
     loss: Callable[[Loss], None]
     beat: Callable[[str, float], None]
     run_begins: Callable[[RunRecord], None] = lambda _run: None
     run_ends: Callable[[RunRecord], None] = lambda _run: None
+    due: Callable[[Kind, Conditions], str | None] = lambda _kind, _conditions: None
 
 
 @dataclass(slots=True)
@@ -56,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class UnitState:
-    """What a unit is doing, for people."""
+    """What a unit is doing, for people; ``due`` says by kind why a dark or reference is due that nobody has taken."""
 
     name: str
     serial: str
@@ -70,6 +74,13 @@ class UnitState:
     captures: int
     last_capture_utc: datetime | None
     saturated_pixels: int
+    run_cause: str = ""
+    run_labels: Mapping[str, str] = field(default_factory=dict)
+    paused: bool = False
+    integration_us: int = 0
+    scans: int = 0
+    plasma: str = ""
+    due: Mapping[str, str] = field(default_factory=dict)
 
 
 def device_of(description: Description, name: str) -> Device:

@@ -16,32 +16,10 @@ from datetime import datetime
 import numpy as np
 
 from oesd.backgrounds.dark_model import DarkModel
-from oesd.model import Kind
+from oesd.model import Conditions, Kind
 
 _NOTABLE_K = 0.2
 _DAY_S = 86400.0
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """How a sample is taken, as far as a background has to match.
-
-    Attributes
-    ----------
-    device : str
-        Our name of the spectrometer.
-    pixels : int
-    boxcar_half_width_px : int
-        Smoothing asked for; stored counts are without it, so it only decides between equals.
-    detector_temperature_c : float or None
-    """
-
-    device: str
-    pixels: int
-    integration_us: int
-    scans: int
-    boxcar_half_width_px: int
-    detector_temperature_c: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from oesd.backgrounds.dark_model import DarkModel
-from oesd.backgrounds.library import Background, Conditions, duration, milliseconds
-from oesd.model import Kind
+from oesd.backgrounds.library import Background, duration, milliseconds
+from oesd.model import Conditions, Kind
 
 
 @dataclass(frozen=True, slots=True)

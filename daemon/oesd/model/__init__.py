@@ -23,6 +23,7 @@ from oesd.model.found import (
 )
 from oesd.model.measured import (
     Capture,
+    Conditions,
     CountArray,
     Device,
     Entry,
@@ -31,13 +32,15 @@ from oesd.model.measured import (
     Loss,
     MaskArray,
     Measurement,
+    RunOrder,
     RunRecord,
     SpectrumFile,
+    SpreadArray,
 )
 from oesd.model.names import is_uuid, new_id, utc_from_text, utc_text
 
 __all__ = [
-    "Analysis", "Candidate", "Capture", "ConstraintMode", "CountArray", "Device", "ElementFinding", "Entry",
-    "FloatArray", "Kind", "Loss", "MaskArray", "Measurement", "Override", "Peak", "Recipe", "Result", "RunRecord",
-    "SpectrumFile", "is_uuid", "new_id", "utc_from_text", "utc_text",
+    "Analysis", "Candidate", "Capture", "Conditions", "ConstraintMode", "CountArray", "Device", "ElementFinding",
+    "Entry", "FloatArray", "Kind", "Loss", "MaskArray", "Measurement", "Override", "Peak", "Recipe", "Result",
+    "RunOrder", "RunRecord", "SpectrumFile", "SpreadArray", "is_uuid", "new_id", "utc_from_text", "utc_text",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 CountArray = NDArray[np.uint32]
 MaskArray = NDArray[np.bool_]
+SpreadArray = NDArray[np.float32]
 
 
 class Kind(StrEnum):
@@ -83,6 +84,10 @@ class Capture:
         Host monotonic clock at the start of the exposure, and the boot it belongs to.
     clock_offset_ms, clock_bound_ms : float or None
         Reference clock minus host clock and its bound, when measured.
+    labels : mapping of str to str
+        Of its run: physical sample, project, recipe step, operator ...
+    spread : (pixels,) float32 or None
+        Standard deviation of the scans of each pixel, counts; None with one scan.
     """
 
     record_id: str
@@ -104,6 +109,7 @@ class Capture:
     clock_offset_ms: float | None = None
     clock_bound_ms: float | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    spread: SpreadArray | None = None
 
     @property
     def counts(self) -> FloatArray:
@@ -113,7 +119,11 @@ class Capture:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A sample with the dark and the reference that apply to it, by record id and with the reason of the choice."""
+    """A sample with the dark and the reference that apply to it, by record id and with the reason of the choice.
+
+    ``short_id`` is the second capture of a bracketed sample, of a shorter integration time: it stands in for saturated
+    pixels.
+    """
 
     data_id: str
     sample_id: str
@@ -122,6 +132,7 @@ class Entry:
     dark_reason: str
     reference_reason: str
     created_at_utc: datetime
+    short_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -212,9 +223,9 @@ class RunRecord:
     Attributes
     ----------
     period_us : int
-        Distance of the slots.
+        Distance of the slots; in a burst the time that one frame takes at least.
     paced : bool
-        Whether the acquisition keeps the pace itself; otherwise a scheduler asks for each slot.
+        Whether the slots lie on a grid; in a burst each follows the one before.
     began_at_utc : datetime
         Host clock when slot 0 was due.
     monotonic_ns, boot_id : int, str
@@ -232,3 +243,53 @@ class RunRecord:
     boot_id: str
     ended_at_utc: datetime | None = None
     slots: int | None = None
+    cause: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class RunOrder:
+    """What somebody wants of a run: who or what began it, its labels, and how it differs from the configuration.
+
+    Attributes
+    ----------
+    cause : str
+        ``"always"``, ``"plan"``, ``"order"`` or ``"plasma on"``.
+    labels : mapping of str to str
+        Go with every spectrum of the run.
+    duration_us : int
+        How long it lasts on the monotonic clock; 0 until it is stopped.
+    burst : int
+        So many frames at the device's own speed, then it ends; 0 for slots on a grid.
+    every_us : int or None
+        Distance of the slots; None as configured.
+    lock_exposure : bool
+        An automatic exposure stays as it is while the run lasts.
+    """
+
+    cause: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    duration_us: int = 0
+    burst: int = 0
+    every_us: int | None = None
+    lock_exposure: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """How a spectrometer measures at the moment, as far as a dark or a reference has to match.
+
+    Attributes
+    ----------
+    device : str
+        Our name of the spectrometer.
+    boxcar_half_width_px : int
+        Smoothing asked for; stored counts are without it, so it only decides between equals.
+    """
+
+    device: str
+    pixels: int
+    integration_us: int
+    scans: int
+    boxcar_half_width_px: int
+    detector_temperature_c: float | None

@@ -12,6 +12,7 @@ from pathlib import Path
 from oesd.store.connection import PAGE_SIZE, open_untouched
 from oesd.store.errors import StoreDamaged, StoreNewer, translated
 from oesd.store.ingest import SCHEMA as HUB_TABLES
+from oesd.store.library import SCHEMA as LIBRARY_TABLES
 from oesd.store.slots import SCHEMA as SLOT_TABLES
 
 APPLICATION_ID = 0x6F657364  # "oesd"
@@ -203,7 +204,18 @@ _TRIGGERS = (
     + _sums_by_state("outbox")
 )
 
-STEPS: tuple[str, ...] = (_TABLES + _TRIGGERS + HUB_TABLES, SLOT_TABLES)
+_BETTER_CAPTURES = """
+ALTER TABLE captures ADD COLUMN spread BLOB;        -- standard deviation of the scans of each pixel; NULL with one scan
+ALTER TABLE entries ADD COLUMN short_no INTEGER REFERENCES captures;  -- shorter exposure of a bracketed sample
+ALTER TABLE runs ADD COLUMN cause TEXT NOT NULL DEFAULT '';
+ALTER TABLE runs ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';        -- JSON
+"""
+
+STEPS: tuple[str, ...] = (
+    _TABLES + _TRIGGERS + HUB_TABLES,
+    SLOT_TABLES,
+    _BETTER_CAPTURES + LIBRARY_TABLES,
+)
 
 
 def prepare(path: Path) -> None:

@@ -1,0 +1,165 @@
+"""The whole file: its sections together, how it is read, and errors that name file, line and the nearest known key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError, model_validator
+
+from oesd.config.measuring import (
+    BackgroundSection,
+    CaptureSection,
+    ExposureSection,
+    LightSection,
+    PlasmaSection,
+    ReferenceSection,
+    RunSection,
+    SpectrometerSection,
+    TriggerSection,
+)
+from oesd.config.serving import HubSection, IdentifySection, SimulationSection, UploadSection, WebSection
+from oesd.config.values import Section
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text is one line that names file, line and cure."""
+
+
+class Config(Section):
+    """The whole file."""
+
+    data_dir: Path = Path("/var/lib/oesd")
+    only_listed: bool = False
+    capture: CaptureSection = CaptureSection()
+    exposure: ExposureSection = ExposureSection()
+    trigger: TriggerSection = TriggerSection()
+    dark: BackgroundSection = BackgroundSection()
+    reference: ReferenceSection = ReferenceSection()
+    light: LightSection = LightSection()
+    plasma: PlasmaSection = PlasmaSection()
+    run: RunSection = RunSection()
+    identify: IdentifySection = IdentifySection()
+    upload: UploadSection = UploadSection()
+    web: WebSection = WebSection()
+    hub: HubSection = HubSection()
+    simulation: SimulationSection = SimulationSection()
+    spectrometer: tuple[SpectrometerSection, ...] = ()
+
+    def _check_pace(self) -> None:
+        """No spectrometer can be asked for more light than its period has time for."""
+        base = self.capture
+        if base.total_us > base.every_us:
+            raise ValueError("capture: total is longer than every: no slot could be kept")
+        for own in (None, *self.spectrometer):
+            every_us = own.every_us if own and own.every_us is not None else base.every_us
+            integration_us = own.integration_us if own and own.integration_us is not None else base.integration_us
+            scans = own.scans if own and own.scans is not None else base.scans
+            if integration_us * scans > every_us:
+                section = "spectrometer" if own else "capture"
+                raise ValueError(f"{section}: every is shorter than {scans} x integration: no slot could be kept")
+
+    def _check_light(self) -> None:
+        """A way to take darks and references without a hand has what it needs."""
+        hows = {self.dark.how, self.reference.how}
+        if "switch" in hows and not self.light.switches and not self.simulation.enabled:
+            raise ValueError(
+                'light: how = "switch" needs [light] command, url or line (simulation has its own shutter)'
+            )
+        if self.reference.how == "plasma off":
+            raise ValueError('reference: how = "plasma off" is for darks')
+        if (self.dark.how == "plasma off" or self.run.start == "plasma on") and not self.plasma.bands:
+            raise ValueError("plasma: bands are needed to tell whether the plasma is on")
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Config:
+        serials = [s.serial for s in self.spectrometer]
+        names = [s.name for s in self.spectrometer if s.name is not None]
+        for what, given in (("serial", serials), ("name", names)):
+            twice = sorted(g for g in given if given.count(g) > 1)
+            if twice:
+                raise ValueError(f"spectrometer: {what} {twice[0]!r} stands twice")
+        if not self.data_dir.is_absolute() or "\0" in str(self.data_dir):
+            raise ValueError("data_dir: must be an absolute path")
+        self._check_pace()
+        self._check_light()
+        if self.upload.endpoint and self.upload.key_file is None:
+            raise ValueError("upload: endpoint needs key_file, a file with the API key, mode 0600")
+        return self
+
+
+def load_config(path: Path) -> Config:
+    """Read and check a configuration file.
+
+    Raises
+    ------
+    ConfigError
+        One line naming the file, the line, what is wrong and what to do.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_config(text, str(path))
+
+
+def parse_config(text: str, where: str) -> Config:
+    """Check a configuration given as text; ``where`` names it in errors."""
+    try:
+        return Config.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: not TOML: {error}") from None
+    except ValidationError as error:
+        raise ConfigError(_one_line(error, text, where)) from None
+
+
+def _one_line(error: ValidationError, text: str, where: str) -> str:
+    first = error.errors()[0]
+    keys = [part for part in first["loc"] if isinstance(part, str)]
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = _unknown_key(keys)
+    elif first["loc"]:
+        message = f"{'.'.join(str(part) for part in first['loc'])}: {message}"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    ordinal = next((part for part in first["loc"] if isinstance(part, int)), 0)
+    hint = keys or re.findall(r"^([a-z_]+):", message)
+    return f"{where}, line {_line_of(text, hint, ordinal)}: {message}{more}"
+
+
+def _unknown_key(keys: list[str]) -> str:
+    model: Any = Config
+    for key in keys[:-1]:
+        annotation = model.model_fields[key].annotation
+        model = annotation if isinstance(annotation, type) else annotation.__args__[0]
+    known = [f.alias or name for name, f in model.model_fields.items()]
+    near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.0)
+    place = f" in [{'.'.join(keys[:-1])}]" if keys[:-1] else ""
+    return f"unknown key {keys[-1]!r}{place}; did you mean {near[0]!r}?"
+
+
+def _line_of(text: str, keys: list[str], ordinal: int) -> int:
+    """Line where the deepest of the keys stands; its section's line when the key itself is absent."""
+    section: list[str] = []
+    seen = -1
+    best = (0, 1)
+    for number, line in enumerate(text.splitlines(), start=1):
+        header = re.match(r"\s*\[\[?\s*([A-Za-z0-9_.\"-]+)\s*\]", line)
+        assigned = re.match(r"\s*([A-Za-z0-9_\"-]+)\s*=", line)
+        if header:
+            section = header[1].split(".")
+            seen += section == keys[:1] and line.lstrip().startswith("[[")
+            path = section
+        elif assigned:
+            path = [*section, assigned[1].strip('"')]
+        else:
+            continue
+        in_place = (not line.lstrip().startswith("[[") and seen < 0) or seen == ordinal
+        depth = len(path) if path == keys[: len(path)] and in_place else 0
+        best = max(best, (depth, -number), key=lambda b: (b[0], b[1])) if depth else best
+    return abs(best[1])

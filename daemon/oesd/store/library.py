@@ -1,0 +1,3 @@
+"""What is known of darks and references beyond their counts."""
+
+SCHEMA = ""
