@@ -1,10 +1,14 @@
-"""How trouble is named and how long to wait before the next try."""
+"""Trouble with a spectrometer: how it is named, what is said of it, when the next try is due."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
+from oesd.acquisition.clock import Clock
 from oesd_drivers.errors import Busy, Denied, Gone, Lost, Refused, Retry, SpectrometerError
+
+log = logging.getLogger(__name__)
 
 # The first that fits names the loss; the order is from the particular to the general.
 _NAMES: tuple[tuple[type[SpectrometerError], str], ...] = (
@@ -29,3 +33,60 @@ def back_off_s() -> Iterator[float]:
     while True:
         yield delay_s
         delay_s = min(5.0, 2 * delay_s)
+
+
+class Trouble:
+    """What is wrong with one spectrometer; logged when it begins, when it changes its name and when it ends.
+
+    Parameters
+    ----------
+    name : str
+    clock : Clock
+
+    Attributes
+    ----------
+    reason, detail : str
+        The ledger's name and a sentence, "" when all is well.
+    reopen : bool
+        The device has to be opened before it can be used.
+    retry_ns : int
+        Monotonic time of the next try.
+    """
+
+    def __init__(self, name: str, clock: Clock) -> None:
+        self._name = name
+        self._clock = clock
+        self._delays_s = back_off_s()
+        self.reason = self.detail = ""
+        self.reopen = False
+        self.retry_ns = 0
+
+    def note(self, error: SpectrometerError) -> None:
+        """The device failed: it has to be opened again, later each time."""
+        self._say(blame(error), str(error))
+        self.reopen = True
+        self.retry_ns = self._clock.monotonic_ns() + round(next(self._delays_s) * 1e9)
+
+    def light(self, detail: str) -> None:
+        """The light could not be switched; the device is well."""
+        self._say("light switch", detail)
+
+    def failed(self, detail: str) -> None:
+        """Our own thread failed."""
+        self.reason, self.detail = "defect in oesd", detail
+
+    def reopened(self) -> None:
+        """The device is open again; whether it works, the next frame shows."""
+        self.reopen = False
+
+    def over(self) -> None:
+        """A frame came: all is well."""
+        if self.reason:
+            log.info("%s: works again after %s", self._name, self.reason)
+            self._delays_s = back_off_s()
+            self.reason = self.detail = ""
+
+    def _say(self, reason: str, detail: str) -> None:
+        if reason != self.reason:
+            log.warning("%s: %s: %s", self._name, reason, detail)
+        self.reason, self.detail = reason, detail

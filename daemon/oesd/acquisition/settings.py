@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from oesd.config import BackgroundSection, Config
+from oesd.config import (
+    BackgroundSection,
+    CaptureSection,
+    Config,
+    ExposureSection,
+    LightSection,
+    PlasmaSection,
+    ReferenceSection,
+    TriggerSection,
+)
 from oesd.model import Kind
+
+_OWN = ("every_us", "integration_us", "scans", "boxcar")
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,18 +27,23 @@ class Settings:
 
     serial: str
     name: str
-    every_us: int
-    integration_us: int
-    scans: int
-    boxcar_half_width_px: int
-    dark: BackgroundSection
-    reference: BackgroundSection
-    settle_us: int
+    capture: CaptureSection = field(default_factory=CaptureSection)
+    exposure: ExposureSection = field(default_factory=ExposureSection)
+    trigger: TriggerSection = field(default_factory=TriggerSection)
+    dark: BackgroundSection = field(default_factory=BackgroundSection)
+    reference: BackgroundSection = field(default_factory=ReferenceSection)
+    light: LightSection = field(default_factory=LightSection)
+    plasma: PlasmaSection = field(default_factory=PlasmaSection)
+    cooling_c: float | None = None
 
-    def scans_of(self, kind: Kind) -> int:
-        """Scans summed for a capture of this kind."""
-        background = {Kind.DARK: self.dark, Kind.REFERENCE: self.reference}.get(kind)
-        return self.scans if background is None or background.scans is None else background.scans
+    def background(self, kind: Kind) -> BackgroundSection | None:
+        """How captures of this kind are taken; None for samples."""
+        return {Kind.DARK: self.dark, Kind.REFERENCE: self.reference}.get(kind)
+
+    @property
+    def switched(self) -> bool:
+        """Whether darks or references are taken by switching the light."""
+        return "switch" in (self.dark.how, self.reference.how)
 
 
 def settings_for(config: Config, serial: str) -> Settings | None:
@@ -35,22 +51,20 @@ def settings_for(config: Config, serial: str) -> Settings | None:
     own = next((s for s in config.spectrometer if s.serial == serial), None)
     if own is None and config.only_listed:
         return None
-    capture = config.capture
-
-    def pick(field: str, default: int) -> int:
-        value = getattr(own, field, None)
-        return default if value is None else int(value)
-
+    changes = {field: value for field in _OWN if (value := getattr(own, field, None)) is not None}
+    if "scans" in changes:
+        changes["total_us"] = 0
     return Settings(
         serial=serial,
         name=(own.name if own else None) or _own_name(config, serial),
-        every_us=pick("every_us", capture.every_us),
-        integration_us=pick("integration_us", capture.integration_us),
-        scans=pick("scans", capture.scans),
-        boxcar_half_width_px=pick("boxcar", capture.boxcar),
+        capture=config.capture.model_copy(update=changes),
+        exposure=(own.exposure if own else None) or config.exposure,
+        trigger=(own.trigger if own else None) or config.trigger,
         dark=config.dark,
         reference=config.reference,
-        settle_us=config.light.settle_us,
+        light=config.light,
+        plasma=config.plasma,
+        cooling_c=own.cooling_c if own else None,
     )
 
 

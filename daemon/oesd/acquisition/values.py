@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from oesd.acquisition.pacing import Grid
 from oesd.model import Capture, Conditions, Device, Kind, Loss, RunRecord, new_id
 from oesd_drivers.spectrometer import Description, Frame
 
@@ -37,25 +36,6 @@ class Sinks:
     run_begins: Callable[[RunRecord], None] = lambda _run: None
     run_ends: Callable[[RunRecord], None] = lambda _run: None
     due: Callable[[Kind, Conditions], str | None] = lambda _kind, _conditions: None
-
-
-@dataclass(slots=True)
-class Run:
-    """The slots of one spectrometer between a start and a stop; grid and record are None outside a schedule."""
-
-    run_id: str
-    paced: bool
-    period_ns: int
-    grid: Grid | None = None
-    record: RunRecord | None = None
-    next_slot: int = 0
-    sequence: int = 0
-
-    def slot_at(self, now_ns: int) -> int:
-        """The slot that can be served now; what a scheduler asks for may come half a period early or late."""
-        if self.grid is None:
-            return -1
-        return self.grid.slot_at(now_ns if self.paced else now_ns + self.period_ns // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +88,7 @@ class Place:
     sequence: int
     slot: int
     boot_id: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def capture_of(device: Device, kind: Kind, frame: Frame, place: Place, boxcar_half_width_px: int = 0) -> Capture:
@@ -129,4 +110,6 @@ def capture_of(device: Device, kind: Kind, frame: Frame, place: Place, boxcar_ha
         saturated=frame.saturated,
         detector_temperature_c=frame.detector_temperature_c,
         board_temperature_c=frame.board_temperature_c,
+        labels=place.labels,
+        spread=frame.spread,
     )

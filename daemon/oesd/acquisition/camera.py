@@ -1,0 +1,128 @@
+"""The spectrometer with its light, brought into the state that a capture wants before it is taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from oesd.acquisition.light import Light
+from oesd.acquisition.settings import Settings
+from oesd.acquisition.values import device_of
+from oesd.model import Kind
+from oesd_drivers.errors import Refused
+from oesd_drivers.spectrometer import ONE, Address, Description, Exposure, Frame, Series, Spectrometer
+
+
+class Camera:
+    """One spectrometer; remembers what it was set to, and forgets it with every doubt.
+
+    Parameters
+    ----------
+    settings : Settings
+    spectrometer, description, address
+        The driver, opened, and what it said of itself.
+    light : Light
+        Switches the light for darks and references, where the spectrometer's own line does not.
+    rest : callable
+        Waits so many seconds.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        spectrometer: Spectrometer,
+        description: Description,
+        address: Address,
+        light: Light,
+        rest: Callable[[float], None],
+    ) -> None:
+        self._settings = settings
+        self._spectrometer = spectrometer
+        self._light = light
+        self._rest = rest
+        self._exposure: Exposure | None = None
+        self._light_at: Kind | None = None
+        self._cooled = False
+        self.address = address
+        self.device = device_of(description, settings.name)
+
+    def take(
+        self,
+        kind: Kind,
+        exposure: Exposure,
+        series: Series = ONE,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Iterator[Frame]:
+        """Bring the light and the exposure, then take frames; to be run to its end.
+
+        Raises
+        ------
+        LightError
+            The light could not be switched; the spectrometer is as it was.
+        SpectrometerError
+        """
+        self._bring_light(kind)
+        self._cool()
+        self._expose(exposure)
+        return self._spectrometer.take(series, cancelled)
+
+    def reopen(self) -> None:
+        """Close and open the device; everything is set again before the next frame.
+
+        Raises
+        ------
+        SpectrometerError
+            ``Refused`` when another spectrometer answers at its address.
+        """
+        self._forget()
+        self._described(self._spectrometer.open())
+
+    def adopt(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
+        """Go on with the same device, opened elsewhere after it was plugged in again."""
+        self._forget()
+        self._spectrometer.close()
+        self._spectrometer, self.address = spectrometer, address
+        self._described(description)
+
+    def close(self) -> None:
+        """Release the device."""
+        self._spectrometer.close()
+
+    def _described(self, description: Description) -> None:
+        if description.serial != self._settings.serial:
+            raise Refused(f"another spectrometer answers at {self.address}: {description.serial!r}")
+        self.device = device_of(description, self._settings.name)
+
+    def _forget(self) -> None:
+        self._exposure, self._light_at, self._cooled = None, None, False
+
+    def _cool(self) -> None:
+        if self._settings.cooling_c is not None and not self._cooled:
+            self._spectrometer.set_cooling(self._settings.cooling_c)
+            self._cooled = True
+
+    def _expose(self, exposure: Exposure) -> None:
+        if exposure != self._exposure:
+            self._exposure = None
+            self._spectrometer.set_exposure(exposure)
+            self._exposure = exposure
+
+    def _bring_light(self, kind: Kind) -> None:
+        section = self._settings.background(kind)
+        wanted = kind if section is not None and section.how == "switch" else Kind.SAMPLE
+        if not self._settings.switched or self._light_at is wanted:
+            return
+        self._light_at = None
+        # The frame in flight sees both lights: what is set again before the next one discards it.
+        self._exposure = None
+        self._switch(wanted)
+        self._light_at = wanted
+        if self._settings.light.settle_us:
+            self._rest(self._settings.light.settle_us / 1e6)
+
+    def _switch(self, wanted: Kind) -> None:
+        line = self._settings.light.line
+        if line == "none":
+            self._light.switch(wanted, self._settings.serial, self._settings.name)
+        else:
+            dark = wanted is Kind.DARK
+            self._spectrometer.set_lamp(dark if line == "closes" else not dark)

@@ -1,0 +1,70 @@
+"""How long and how often the next capture is exposed."""
+
+from __future__ import annotations
+
+from oesd.acquisition.exposure import AutoExposure, bracket_us, brightness_of, scans_in
+from oesd.acquisition.settings import Settings
+from oesd.model import Device, FloatArray, Kind, MaskArray
+from oesd_drivers.spectrometer import Exposure, Trigger
+
+_ROOM = 0.9
+"""Share of the period that exposures may fill: reading out and handing over need the rest."""
+
+
+class Exposing:
+    """Follows the light where the configuration says so; else what it says stands.
+
+    Parameters
+    ----------
+    settings : Settings
+    device : Device
+        Its limits and its saturation.
+    """
+
+    def __init__(self, settings: Settings, device: Device) -> None:
+        self._settings = settings
+        self.integration_us = settings.capture.integration_us
+        self.locked = False
+        self._auto = _auto(settings, device) if settings.exposure.mode == "auto" else None
+        self._shortest_us = device.integration_min_us
+        self._black = device.electric_dark_pixels
+
+    def of(self, kind: Kind) -> Exposure:
+        """Exposure of the next capture of a kind; darks and references never wait for a trigger."""
+        trigger = Trigger(self._settings.trigger.mode) if kind is Kind.SAMPLE else Trigger.FREE
+        return Exposure(self.integration_us, self.scans(kind), trigger)
+
+    def scans(self, kind: Kind) -> int:
+        """Scans summed for a capture of this kind."""
+        section, capture = self._settings.background(kind), self._settings.capture
+        if section is not None and section.scans is not None:
+            return section.scans
+        return scans_in(capture.total_us, self.integration_us) if capture.total_us else capture.scans
+
+    def short(self) -> Exposure | None:
+        """The second exposure of a bracketed sample, None where there is none."""
+        ratio = self._settings.exposure.bracket
+        if not ratio:
+            return None
+        shorter_us = bracket_us(self.integration_us, ratio, self._shortest_us)
+        if shorter_us >= self.integration_us:
+            return None
+        return Exposure(shorter_us, self.scans(Kind.SAMPLE), Trigger(self._settings.trigger.mode))
+
+    def heed(self, counts: FloatArray, saturated: MaskArray) -> None:
+        """Learn from a sample: mean counts of a scan and what was saturated, both (pixels,)."""
+        if self._auto is None or self.locked:
+            return
+        seen = brightness_of(counts, saturated, self._black)
+        self.integration_us = self._auto.next_us(
+            self.integration_us, seen.peak_counts, seen.saturated, seen.offset_counts
+        )
+
+
+def _auto(settings: Settings, device: Device) -> AutoExposure:
+    capture, bounds = settings.capture, settings.exposure
+    scans = 1 if capture.total_us else capture.scans
+    most_us = int(_ROOM * capture.every_us) // scans
+    longest_us = min(bounds.longest_us or most_us, capture.total_us or most_us, device.integration_max_us or most_us)
+    shortest_us = max(bounds.shortest_us, device.integration_min_us, 1)
+    return AutoExposure(bounds.aim, shortest_us, longest_us, device.saturation_counts)

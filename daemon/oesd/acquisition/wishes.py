@@ -1,0 +1,58 @@
+"""Darks and references that are due, and those of them that can be had without a hand."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from oesd.acquisition.clock import Clock
+from oesd.acquisition.settings import Settings
+from oesd.acquisition.values import Sinks
+from oesd.model import Conditions, Kind
+
+_ASK_EVERY_NS = 1_000_000_000
+
+
+class Wishes:
+    """Asks what is due, once a second at most, and remembers what is on its way.
+
+    Parameters
+    ----------
+    settings : Settings
+    sinks : Sinks
+        Its ``due`` knows the library.
+    clock : Clock
+    """
+
+    def __init__(self, settings: Settings, sinks: Sinks, clock: Clock) -> None:
+        self._settings = settings
+        self._sinks = sinks
+        self._clock = clock
+        self._asked_ns: int | None = None
+        self._due: dict[Kind, str] = {}
+        self._ordered: set[Kind] = set()
+
+    def due(self) -> Mapping[str, str]:
+        """Why, by kind, for people."""
+        return {kind.value: reason for kind, reason in self._due.items()}
+
+    def ready(self, conditions: Conditions, *, proven_dark: bool) -> list[Kind]:
+        """Kinds to be taken now; each is told once, until it was taken."""
+        now_ns = self._clock.monotonic_ns()
+        if self._asked_ns is not None and now_ns - self._asked_ns < _ASK_EVERY_NS:
+            return []
+        self._asked_ns = now_ns
+        reasons = {kind: self._sinks.due(kind, conditions) for kind in (Kind.DARK, Kind.REFERENCE)}
+        self._due = {kind: reason for kind, reason in reasons.items() if reason}
+        ready = [k for k in self._due if k not in self._ordered and self._without_a_hand(k, proven_dark)]
+        self._ordered.update(ready)
+        return ready
+
+    def taken(self, kind: Kind) -> None:
+        """One was taken, or could not be; it may be wished for again."""
+        self._ordered.discard(kind)
+        self._asked_ns = self._clock.monotonic_ns()  # it has to be stored and judged before it counts
+
+    def _without_a_hand(self, kind: Kind, proven_dark: bool) -> bool:
+        section = self._settings.background(kind)
+        how = section.how if section else "by hand"
+        return how == "switch" or (how == "plasma off" and proven_dark)
