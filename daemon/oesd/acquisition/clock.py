@@ -7,12 +7,18 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+from oesd.acquisition.host_time import boottime_ns
+
 
 class Clock(Protocol):
     """Monotonic time for pace, UTC for people; nothing is ever decided by UTC."""
 
     def monotonic_ns(self) -> int:
         """Time that never steps, ns."""
+        ...
+
+    def boottime_ns(self) -> int:
+        """Monotonic time that counts the sleep of the host too, ns."""
         ...
 
     def utc(self) -> datetime:
@@ -30,6 +36,10 @@ class HostClock:
     def monotonic_ns(self) -> int:
         """CLOCK_MONOTONIC, the same in every process of the host."""
         return time.monotonic_ns()
+
+    def boottime_ns(self) -> int:
+        """CLOCK_BOOTTIME."""
+        return boottime_ns()
 
     def utc(self) -> datetime:
         """The date as the host has it."""

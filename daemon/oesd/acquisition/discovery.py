@@ -16,7 +16,24 @@ from oesd_drivers.spectrometer import Address, Description, Spectrometer
 
 log = logging.getLogger(__name__)
 
-_RETRY_S = 5.0
+_SOONEST_S, _LATEST_S = 1.0, 10.0
+
+
+class _Tries:
+    """When to try again to open a device that is plugged in but cannot be used: soon, then less and less often."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+        self._delay_s = _SOONEST_S
+
+    def due(self) -> bool:
+        """Whether to try now; the next time is later."""
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return False
+        self._next_s = now_s + self._delay_s
+        self._delay_s = min(_LATEST_S, 1.5 * self._delay_s)
+        return True
 
 
 class Discovery:
@@ -54,16 +71,21 @@ class Discovery:
         self._beat = beat
         self._period_s = period_s
         self._units: dict[str, Unit] = {}
+        self._present: set[Address] = set()
         self._known: set[Address] = set()
-        self._retry_at_s: dict[Address, float] = {}
+        self._doubles: set[Address] = set()
+        self._tries: dict[Address, _Tries] = {}
+        self._opening: dict[Address, threading.Thread] = {}
         self._problems: dict[str, str] = {}
         self._lock = threading.Lock()
+        self._placing = threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._main, name="discovery", daemon=True)
 
     def start(self) -> None:
-        """Look once in this thread, so that errors and units are there at once, then go on in an own thread."""
+        """Look once and wait for what is opened, so that errors and units are there at once; then go on in a thread."""
         self.look()
+        self._wait_for_openings()
         self._thread.start()
 
     def stop(self) -> None:
@@ -71,6 +93,7 @@ class Discovery:
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(30)
+        self._wait_for_openings()
         stoppers = [threading.Thread(target=unit.stop) for unit in self.units()]
         for stopper in stoppers:
             stopper.start()
@@ -107,7 +130,7 @@ class Discovery:
             log.exception("the discovery thread failed")
 
     def look(self) -> None:
-        """Compare the bus with what is known, and open what is new."""
+        """Compare the bus with what is known, and begin to open what is new."""
         self._beat("discovery", 60.0)
         try:
             present = set(self._plugged())
@@ -115,34 +138,67 @@ class Discovery:
             self._problem("usb", str(error))
             return
         self._solved("usb")
-        for address in self._known - present:
+        self._present = present
+        for address in set(self._tries) - present:
             self._left(address)
-        for address in sorted(present - self._known):
-            if time.monotonic() >= self._retry_at_s.get(address, 0.0) and not self._stop.is_set():
-                self._arrived(address)
+        with self._lock:
+            new = sorted(present - self._known - set(self._opening))
+        for address in new:
+            if not self._stop.is_set() and self._tries.setdefault(address, _Tries()).due():
+                self._open_aside(address)
 
     def _left(self, address: Address) -> None:
-        self._known.discard(address)
-        self._retry_at_s.pop(address, None)
+        with self._lock:
+            # One that was refused because its serial number was taken may have its turn now.
+            self._known -= {address, *self._doubles}
+            self._doubles.clear()
+        del self._tries[address]
         self._solved(str(address))
 
+    def _open_aside(self, address: Address) -> None:
+        """Open in a thread of its own: one device that does not answer must not keep the others waiting."""
+        thread = threading.Thread(target=self._arrived, args=(address,), name=f"open {address}", daemon=True)
+        with self._lock:
+            self._opening[address] = thread
+        thread.start()
+
+    def _wait_for_openings(self) -> None:
+        with self._lock:
+            opening = list(self._opening.values())
+        for thread in opening:
+            thread.join(30)
+
     def _arrived(self, address: Address) -> None:
+        try:
+            self._open(address)
+        except Exception as error:
+            # The top of the thread; a later look tries again.
+            log.exception("opening %s failed", address)
+            self._problem(str(address), f"defect in oesd: {error!r:.160}")
+        finally:
+            with self._lock:
+                del self._opening[address]
+
+    def _open(self, address: Address) -> None:
         spectrometer = self._connect(address)
         try:
             description = spectrometer.open()
         except (SpectrometerError, OSError) as error:
             # OSError: no process or file can be had for the worker at the moment.
             spectrometer.close()
-            self._retry_at_s[address] = time.monotonic() + _RETRY_S
             self._problem(str(address), str(error))
             return
-        self._known.add(address)
         self._solved(str(address))
-        self._place(spectrometer, description, address)
+        with self._placing:
+            self._place(spectrometer, description, address)
 
     def _place(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
-        unit = self._units.get(description.serial)
-        if unit is None:
+        with self._lock:
+            self._known.add(address)
+            unit = self._units.get(description.serial)
+        if self._stop.is_set():
+            spectrometer.close()
+        elif unit is None:
             enlisted = self._enlist(spectrometer, description, address)
             if enlisted is None:
                 spectrometer.close()
@@ -150,8 +206,9 @@ class Discovery:
             with self._lock:
                 self._units[description.serial] = enlisted
             self._enlisted(enlisted)
-        elif unit.address in self._known and unit.address != address:
+        elif unit.address != address and unit.address in self._present:
             spectrometer.close()
+            self._doubles.add(address)
             self._problem(str(address), f"a second spectrometer with serial {description.serial!r}: not used")
         else:
             unit.adopt(spectrometer, description, address)

@@ -24,11 +24,11 @@ from oesd.model import FloatArray, MaskArray
 
 RUNGS_PER_DECADE = (6, 12, 24, 48, 96)  # preferred numbers: each series holds the one before, so do the dark libraries
 HOLD_FRAMES = 8
-FAR_ABOVE, FAR_ABOVE_FRAMES = 1.1, 2  # so far above the aim, in net counts, that two frames of the hold are enough
+FAR_ABOVE, FAR_ABOVE_FRAMES = 1.1, 3  # so far above the aim, in net counts, that some frames of the hold are enough
 DIM_SHARE = 0.01  # of the range above the offset: less is not told from noise, and the step is made for this much light
 HELD_SHARE = 0.05  # a frame below this serves its own step only: an offset a little wrong would make it look brighter
 SAME_LIGHT = 0.9  # less light than a saturated frame needs: it flickers, and the bright moment may come again
-CLIPPED_STEP = 4.0  # saturation hides by how much: 4, then 16, 256 ... while it stays
+CLIPPED_STEPS = (4.0, 16.0, 64.0)  # saturation hides by how much; what follows is never dimmer than DIM_SHARE
 SUPPORT_SHARE = 0.25  # a line at least 1.8 px wide leaves 0.42 of its height in the higher neighbour pixel
 LONGEST_AVERAGE = 10_000
 
@@ -144,13 +144,13 @@ class AutoExposure:
         """Keep a frame's light; returns it, at least what a dim frame may hide."""
         full = self._net(1.0)
         net = peak_counts - (self._offset or 0.0)
-        own = max(net, DIM_SHARE * full) / integration_us
+        own = net / integration_us
         as_bright_as_clipped = own * self._clipped_us >= SAME_LIGHT * full
         held = own if as_bright_as_clipped or net > HELD_SHARE * full else 0.0
         self._seen.append(_Seen(held, held))
         if as_bright_as_clipped or not any(seen.clipped for seen in self._seen):
             self._trust()
-        return own
+        return max(own, DIM_SHARE * full / integration_us)
 
     def _trust(self) -> None:
         """Believe what is seen after a saturated frame: as bright as that one at least, or long after it."""
@@ -161,7 +161,7 @@ class AutoExposure:
         return max(own, *(seen.at_most for seen in self._seen))
 
     def _off_aim(self, integration_us: int, own: float) -> bool:
-        """Whether the brightest frame is too dim, or every frame too bright, or two of them far too bright."""
+        """Whether the brightest frame is too dim, or every frame too bright, or some of them far too bright."""
         low, high = (self._net(share) / integration_us for share in self._aim)
         exact = [seen.light for seen in self._seen if not seen.clipped]
         far_above = sum(light > FAR_ABOVE * high for light in exact) >= FAR_ABOVE_FRAMES
@@ -175,10 +175,10 @@ class AutoExposure:
         return min(allowed, key=lambda rung: abs(log10(rung / wished)), default=self._bounds[0])
 
     def _shorter(self, integration_us: int) -> int:
-        """A much shorter time: by 4, and by the square of that for each shorter time that is saturated too."""
+        """A much shorter time, by more when a shorter one was saturated too."""
         if not self._clipped or integration_us < self._clipped_us:
-            self._clipped, self._clipped_us = min(self._clipped + 1, 5), integration_us
-        step, full = CLIPPED_STEP ** (2 ** (self._clipped - 1)), self._net(1.0)
+            self._clipped, self._clipped_us = min(self._clipped + 1, len(CLIPPED_STEPS)), integration_us
+        step, full = CLIPPED_STEPS[self._clipped - 1], self._net(1.0)
         self._seen.append(_Seen(full / integration_us, step * full / integration_us, clipped=True))
         return max((rung for rung in self._rungs if rung <= integration_us / step), default=self._bounds[0])
 

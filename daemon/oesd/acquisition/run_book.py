@@ -113,6 +113,12 @@ class RunBook:
         if run and passed:
             self.lose(passed, *(_PAUSED if run.paused else (reason, detail)))
 
+    def bridge(self, slept_ns: int, reason: str, detail: str) -> None:
+        """Account for the slots of a gap; the grid moves back by what the monotonic clock did not count of it."""
+        if self.run is not None:
+            self.run.grid = replace(self.run.grid, t0_ns=self.run.grid.t0_ns - slept_ns)
+            self.lose_passed(reason, detail)
+
     def lose_before(self, slot: int, reason: str, detail: str) -> None:
         """Account for the slots that a later one has left behind."""
         if self.run and slot > self.run.next_slot:

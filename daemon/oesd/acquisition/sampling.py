@@ -13,6 +13,7 @@ from datetime import datetime
 from oesd.acquisition.camera import Camera
 from oesd.acquisition.clock import Clock
 from oesd.acquisition.exposing import Exposing
+from oesd.acquisition.host_time import Gap
 from oesd.acquisition.light import LightError
 from oesd.acquisition.plasma import Plasma
 from oesd.acquisition.recovery import Trouble
@@ -108,6 +109,12 @@ class Sampling:
         if self.book.run is not None and self.book.run.over:
             self.book.end()
             self.exposing.locked = False
+
+    def bridge(self, gap: Gap) -> None:
+        """Account for the slots of a time in which the host slept or did not run the daemon."""
+        log.warning("%s: %s", self._settings.name, gap.detail)
+        excuse = self._excuse() if self.trouble.reason else (gap.reason, gap.detail)
+        self.book.bridge(gap.slept_ns, *excuse)
 
     def due_ns(self) -> int | None:
         """When the next slot, or the next look for the plasma, is due on the monotonic clock; None for never."""

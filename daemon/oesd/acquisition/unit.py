@@ -8,6 +8,7 @@ recovers the device; nobody else touches the spectrometer. A slot that is not se
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 
 from oesd.acquisition.camera import Camera
 from oesd.acquisition.clock import Clock, HostClock
+from oesd.acquisition.host_time import HostWatch
 from oesd.acquisition.light import Light
 from oesd.acquisition.run_book import Run
 from oesd.acquisition.sampling import Sampling
@@ -74,6 +76,8 @@ class Unit:
         self._clock = clock or HostClock()
         self._camera = Camera(settings, spectrometer, description, address, light, self._rest)
         self._work = Sampling(settings, self._camera, sinks, self._clock, boot_id)
+        self._host = HostWatch(self._clock.monotonic_ns, self._clock.boottime_ns)
+        self._waited_s = math.inf
         self._changed = threading.Condition()
         self._orders: deque[_Order] = deque()
         self._adopted: tuple[Spectrometer, Description, Address] | None = None
@@ -138,8 +142,10 @@ class Unit:
     def adopt(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
         """Go on with the same spectrometer, opened elsewhere after it was plugged in again."""
         with self._changed:
-            self._adopted = (spectrometer, description, address)
+            before, self._adopted = self._adopted, (spectrometer, description, address)
             self._changed.notify_all()
+        if before is not None:
+            before[0].close()
 
     def state(self) -> UnitState:
         """What the unit is doing now."""
@@ -194,10 +200,20 @@ class Unit:
             try:
                 self._work.end()
             finally:
-                self._camera.close()
+                self._close()
+
+    def _close(self) -> None:
+        with self._changed:
+            adopted, self._adopted = self._adopted, None
+        if adopted is not None:
+            adopted[0].close()
+        self._camera.close()
 
     def _turn(self) -> None:
         self._sinks.beat(self.settings.name, self._patience_s())
+        gap, self._waited_s = self._host.look(self._waited_s), math.inf
+        if gap is not None:
+            self._work.bridge(gap)
         self._work.settle()
         for kind in self._work.wished():
             self.take(kind)
@@ -235,12 +251,13 @@ class Unit:
             if due_ns is not None and now_ns >= due_ns:
                 return task
             if not self._stopping:
-                self._clock.wait(self._changed, _IDLE_S if due_ns is None else min(_IDLE_S, (due_ns - now_ns) / 1e9))
+                self._waited_s = _IDLE_S if due_ns is None else min(_IDLE_S, (due_ns - now_ns) / 1e9)
+                self._clock.wait(self._changed, self._waited_s)
         return None
 
     def _next_due(self, now_ns: int) -> tuple[int | None, Callable[[], None]]:
         """What comes next of itself, and when; None for nothing."""
-        if self._work.trouble.reopen:
+        if self._adopted or self._work.trouble.reopen:
             return (now_ns if self._adopted else self._work.trouble.retry_ns), self._reopen
         due_ns = self._work.due_ns()
         return (None if due_ns is None else due_ns - _AHEAD_NS), self._serve

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from oesd.acquisition import CommandLight, Discovery, Light, NoLight, Unit
-from oesd.config import Config
+from oesd.acquisition import CommandLight, Discovery, HttpLight, Light, NoLight, Unit
+from oesd.config import Config, LightSection
 from oesd_drivers.isolated import IsolatedSpectrometer
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
 from oesd_drivers.usb import plugged
@@ -71,9 +71,15 @@ class RealBench(Bench):
     """What stands beside the chamber."""
 
     def __init__(self, config: Config, enlist: Enlist, enlisted: Enlisted, beat: Callable[[str, float], None]) -> None:
-        command = config.light.command
-        light = CommandLight(command, config.light.timeout_us / 1e6) if command else NoLight()
-        super().__init__("libusb", light, enlist, enlisted, beat)
+        super().__init__("libusb", _light(config.light), enlist, enlisted, beat)
+
+
+def _light(section: LightSection) -> Light:
+    """What switches the light; a line of the spectrometer itself is no matter of the bench."""
+    timeout_s = section.timeout_us / 1e6
+    if section.command:
+        return CommandLight(section.command, timeout_s)
+    return HttpLight(section.url, timeout_s) if section.url else NoLight()
 
 
 def boot_id() -> str:

@@ -46,7 +46,8 @@ def _exposed(serial: str, exposure: Exposure) -> tuple[Description, Frame]:
             description = spectrometer.open()
             if serial in ("", description.serial):
                 spectrometer.set_exposure(exposure)
-                return description, spectrometer.read()
+                (frame,) = spectrometer.take()
+                return description, frame
         finally:
             spectrometer.close()
     raise Gone(f"no spectrometer with serial {serial!r} is plugged in" if serial else "no spectrometer is plugged in")

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
 
 from oesd.acquisition import Discovery, NoLight, Settings, Sinks, Unit
-from oesd.config import BackgroundSection
-from oesd.model import Capture, Kind, Loss, RunRecord
+from oesd.config import BackgroundSection, CaptureSection, LightSection
+from oesd.model import Capture, Conditions, Kind, Loss, RunOrder, RunRecord
 from oesd_drivers import virtual
 from oesd_drivers.isolated import IsolatedSpectrometer
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
 from oesd_drivers.usb import plugged
 
-BY_HAND = BackgroundSection()
 SWITCHED = BackgroundSection(how="switch")
-SETTINGS = Settings("", "", 100_000, 5_000, 1, 0, BY_HAND, BY_HAND, 0)
+ALWAYS = RunOrder(cause="always")
+
+
+def capturing(**changes: object) -> CaptureSection:
+    """A slot each 100 ms, 5 ms of exposure, unless said otherwise."""
+    return CaptureSection().model_copy(update={"every_us": 100_000, "integration_us": 5_000, **changes})
+
+
 DEADLINE_S = 20.0
 
 
@@ -41,17 +47,20 @@ class Bench:
 
     host: virtual.HostProcess
     captures: list[Capture] = field(default_factory=list)
+    shorts: list[Capture | None] = field(default_factory=list)
     losses: list[Loss] = field(default_factory=list)
     begun: list[RunRecord] = field(default_factory=list)
     ended: list[RunRecord] = field(default_factory=list)
     refusal: str = ""
     changed: threading.Condition = field(default_factory=threading.Condition)
     drivers: list[IsolatedSpectrometer] = field(default_factory=list)
+    due: Callable[[Kind, Conditions], str | None] = lambda _kind, _conditions: None
 
-    def take(self, capture: Capture) -> str:
+    def take(self, capture: Capture, short: Capture | None) -> str:
         with self.changed:
             if not self.refusal:
                 self.captures.append(capture)
+                self.shorts.append(short)
             self.changed.notify_all()
             return self.refusal
 
@@ -106,14 +115,17 @@ def discover(bench: Bench) -> Iterator[MakeDiscovery]:
     """Make a discovery whose units have these settings; all are stopped at the end."""
     made: list[Discovery] = []
 
-    def make(*, light: object = None, only: tuple[str, ...] = ("UNIT-1",), **changes: object) -> Discovery:
+    def make(
+        *, light: object = None, light_line: str = "none", only: tuple[str, ...] = ("UNIT-1",), **changes: object
+    ) -> Discovery:
         def enlist(spectrometer: Spectrometer, description: Description, address: Address) -> Unit | None:
             if description.serial not in only:
                 return None
             serial = description.serial
-            settings = replace(SETTINGS, serial=serial, name=serial, **changes)  # type: ignore[arg-type]
+            section = LightSection(line=light_line)  # type: ignore[arg-type]
+            settings = Settings(serial, serial, **{"capture": capturing(), "light": section, **changes})  # type: ignore[arg-type]
             beat: Callable[[str, float], None] = lambda _name, _within_s: None  # noqa: E731
-            sinks = Sinks(bench.take, bench.lose, beat, bench.begun.append, bench.ended.append)
+            sinks = Sinks(bench.take, bench.lose, beat, bench.begun.append, bench.ended.append, bench.due)
             unit = Unit(settings, spectrometer, description, address, sinks, light or NoLight(), "boot")  # type: ignore[arg-type]
             unit.start()
             return unit

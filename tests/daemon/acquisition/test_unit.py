@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from tests.daemon.acquisition.conftest import DEADLINE_S, SWITCHED, Bench, Shutter
+from tests.daemon.acquisition.conftest import ALWAYS, DEADLINE_S, SWITCHED, Bench, Shutter, capturing
 
 from oesd.acquisition import Discovery, LightError
 from oesd.model import Capture, Kind
@@ -16,7 +16,7 @@ from oesd.model import Capture, Kind
 
 def test_a_paced_run_serves_each_slot_once(bench: Bench, discover: Callable[..., Discovery]) -> None:
     (unit,) = discover().units()
-    unit.start_run(paced=True)
+    unit.start_run(ALWAYS)
     bench.wait_for_samples(8)
     unit.stop_run()
     samples = bench.samples()
@@ -32,8 +32,8 @@ def test_a_paced_run_serves_each_slot_once(bench: Bench, discover: Callable[...,
 
 def test_backgrounds_come_first_and_disturb_no_slot(bench: Bench, discover: Callable[..., Discovery]) -> None:
     shutter = Shutter(bench.host.control)
-    (unit,) = discover(light=shutter, dark=SWITCHED, reference=SWITCHED, every_us=200_000).units()
-    unit.start_run(paced=True)
+    (unit,) = discover(light=shutter, dark=SWITCHED, reference=SWITCHED, capture=capturing(every_us=200_000)).units()
+    unit.start_run(ALWAYS)
     bench.wait_for_samples(3)
     unit.take(Kind.DARK)
     bench.wait(lambda: sum(c.kind is Kind.DARK for c in bench.captures) == 2)
@@ -52,7 +52,7 @@ def _contrast(capture: Capture) -> float:
 
 
 def test_an_order_without_a_run_is_served(bench: Bench, discover: Callable[..., Discovery]) -> None:
-    (unit,) = discover(scans=3).units()
+    (unit,) = discover(capture=capturing(scans=3)).units()
     unit.take(Kind.SAMPLE)
     unit.take(Kind.DARK)
     bench.wait(lambda: len(bench.captures) == 2)
@@ -62,7 +62,7 @@ def test_an_order_without_a_run_is_served(bench: Bench, discover: Callable[..., 
 def test_a_killed_worker_costs_only_its_own_slots(bench: Bench, discover: Callable[..., Discovery]) -> None:
     discovery = discover(only=("UNIT-1", "UNIT-2"))
     for unit in discovery.units():
-        unit.start_run(paced=True)
+        unit.start_run(ALWAYS)
     bench.wait_for_samples(6)
     victim = bench.drivers[0]
     assert victim.pid is not None
@@ -82,7 +82,7 @@ def test_unplugged_and_plugged_in_again_goes_on_in_the_same_run(
     bench: Bench, discover: Callable[..., Discovery]
 ) -> None:
     (unit,) = discover().units()
-    unit.start_run(paced=True)
+    unit.start_run(ALWAYS)
     bench.wait_for_samples(3)
     bench.host.control.unplug("UNIT-1")
     bench.wait(lambda: any(loss.reason == "device gone" for loss in bench.losses))
@@ -99,7 +99,7 @@ def test_unplugged_and_plugged_in_again_goes_on_in_the_same_run(
 
 def test_usb_errors_are_recovered_from(bench: Bench, discover: Callable[..., Discovery]) -> None:
     (unit,) = discover().units()
-    unit.start_run(paced=True)
+    unit.start_run(ALWAYS)
     for fault in ("stall", "overflow", "short"):
         number = len(bench.samples())
         bench.wait_for_samples(number + 2)
@@ -112,8 +112,8 @@ def test_usb_errors_are_recovered_from(bench: Bench, discover: Callable[..., Dis
 
 
 def test_work_longer_than_the_period_is_named(bench: Bench, discover: Callable[..., Discovery]) -> None:
-    (unit,) = discover(every_us=20_000, integration_us=30_000).units()
-    unit.start_run(paced=True)
+    (unit,) = discover(capture=capturing(every_us=20_000, integration_us=30_000)).units()
+    unit.start_run(ALWAYS)
     bench.wait(lambda: len(bench.losses) > 3 and len(bench.samples()) > 5)
     unit.stop_run()
     bench.slots_add_up()
@@ -122,7 +122,7 @@ def test_work_longer_than_the_period_is_named(bench: Bench, discover: Callable[.
 
 def test_what_cannot_be_kept_is_a_loss_with_its_reason(bench: Bench, discover: Callable[..., Discovery]) -> None:
     (unit,) = discover().units()
-    unit.start_run(paced=True)
+    unit.start_run(ALWAYS)
     bench.wait_for_samples(2)
     bench.refusal = "not stored"
     bench.wait(lambda: sum(loss.slots for loss in bench.losses) >= 3)
@@ -143,7 +143,7 @@ class StuckLight:
 
 def test_a_stuck_shutter_loses_the_dark_and_no_sample(bench: Bench, discover: Callable[..., Discovery]) -> None:
     (unit,) = discover(light=StuckLight(), dark=SWITCHED).units()
-    unit.start_run(paced=True)
+    unit.start_run(ALWAYS)
     bench.wait_for_samples(4)
     unit.stop_run()
     assert [(loss.kind, loss.reason) for loss in bench.losses] == [(Kind.DARK, "light switch")]
@@ -184,7 +184,7 @@ def _accounted(bench: Bench) -> int:
 
 def test_a_run_tells_its_beginning_and_its_end(bench: Bench, discover: Callable[..., Discovery]) -> None:
     (unit,) = discover().units()
-    unit.start_run(paced=True)
+    unit.start_run(ALWAYS)
     bench.wait_for_samples(3)
     (begun,) = bench.begun
     first = bench.samples()[0]
@@ -192,7 +192,7 @@ def test_a_run_tells_its_beginning_and_its_end(bench: Bench, discover: Callable[
     assert begun.ended_at_utc is None
     assert 0 <= first.monotonic_ns - begun.monotonic_ns < 100_000_000
     assert bench.ended == []
-    unit.start_run(paced=True)
+    unit.start_run(ALWAYS)
     _until(lambda: len(bench.begun) == 2 and len(bench.ended) == 1)
     bench.host.control.unplug("UNIT-1")
     bench.wait(lambda: sum(loss.slots for loss in bench.losses) >= 3)
@@ -203,46 +203,9 @@ def test_a_run_tells_its_beginning_and_its_end(bench: Bench, discover: Callable[
     bench.slots_add_up()
 
 
-def test_an_unpaced_run_serves_each_slot_once_however_often_it_is_asked(
-    bench: Bench, discover: Callable[..., Discovery]
-) -> None:
-    (unit,) = discover(every_us=400_000).units()
-    unit.start_run(paced=False)
-    deadline_s = time.monotonic() + DEADLINE_S
-    while len(bench.samples()) < 4 and time.monotonic() < deadline_s:
-        unit.serve()
-        unit.serve()
-        time.sleep(0.01)
-    assert len(bench.samples()) >= 4
-    bench.wait(lambda: sum(loss.slots for loss in bench.losses) >= 3)
-    assert {loss.reason for loss in bench.losses} == {"schedule late"}
-    assert unit.stop()
-    assert bench.ended[0].slots == _accounted(bench)
-    bench.slots_add_up()
-
-
-def test_a_device_that_is_gone_leaves_no_heap_of_orders(bench: Bench, discover: Callable[..., Discovery]) -> None:
-    (unit,) = discover(every_us=300_000).units()
-    unit.start_run(paced=False)
-    unit.serve()
-    bench.wait_for_samples(1)
-    bench.host.control.unplug("UNIT-1")
-    deadline_s = time.monotonic() + DEADLINE_S
-    while sum(loss.slots for loss in bench.losses) < 4 and time.monotonic() < deadline_s:
-        unit.serve()
-        time.sleep(0.02)
-    bench.host.control.plug("UNIT-1")
-    unit.serve()
-    bench.wait_for_samples(2)
-    assert unit.stop()
-    begun_ns = bench.begun[0].monotonic_ns
-    assert all(s.monotonic_ns - begun_ns > (s.slot - 0.51) * 300e6 for s in bench.samples()), "served before its time"
-    bench.slots_add_up()
-
-
 def test_a_sample_by_hand_takes_no_slot(bench: Bench, discover: Callable[..., Discovery]) -> None:
-    (unit,) = discover(every_us=200_000).units()
-    unit.start_run(paced=True)
+    (unit,) = discover(capture=capturing(every_us=200_000)).units()
+    unit.start_run(ALWAYS)
     bench.wait_for_samples(2)
     unit.take(Kind.SAMPLE)
     bench.wait(lambda: any(s.slot == -1 for s in bench.samples()))
@@ -257,8 +220,8 @@ def test_a_sample_by_hand_takes_no_slot(bench: Bench, discover: Callable[..., Di
 def test_where_no_background_fits_it_is_taken_all_the_same_and_the_run_can_end(
     bench: Bench, discover: Callable[..., Discovery]
 ) -> None:
-    (unit,) = discover(every_us=60_000, integration_us=45_000).units()
-    unit.start_run(paced=True)
+    (unit,) = discover(capture=capturing(every_us=60_000, integration_us=45_000)).units()
+    unit.start_run(ALWAYS)
     bench.wait_for_samples(3)
     unit.take(Kind.DARK)
     bench.wait(lambda: any(c.kind is Kind.DARK for c in bench.captures))
