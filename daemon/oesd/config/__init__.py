@@ -23,6 +23,6 @@ from oesd.config.values import checked_labels, parse_duration_us
 __all__ = [
     "BackgroundSection", "BandSection", "CaptureSection", "Config", "ConfigError", "ExposureSection", "HubSection",
     "IdentifySection", "LightSection", "PlasmaSection", "ReferenceSection", "RunSection", "SimulationSection",
-    "SpectrometerSection", "TriggerSection", "UploadSection", "WebSection", "checked_labels", "load_config", "parse_config",
-    "parse_duration_us",
+    "SpectrometerSection", "TriggerSection", "UploadSection", "WebSection", "checked_labels", "load_config",
+    "parse_config", "parse_duration_us",
 ]  # fmt: skip

@@ -119,17 +119,18 @@ def parse_config(text: str, where: str) -> Config:
 
 
 def _one_line(error: ValidationError, text: str, where: str) -> str:
-    first = error.errors()[0]
+    # A misspelt key first: that another one is missing may be its fault.
+    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     keys = [part for part in first["loc"] if isinstance(part, str)]
     message = first["msg"].removeprefix("Value error, ")
+    named = re.findall(r"^([a-z_]+):", message)  # what is wrong between keys begins with the key that it concerns
     if first["type"] == "extra_forbidden":
         message = _unknown_key(keys)
     elif first["loc"]:
         message = f"{'.'.join(str(part) for part in first['loc'])}: {message}"
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     ordinal = next((part for part in first["loc"] if isinstance(part, int)), 0)
-    hint = keys or re.findall(r"^([a-z_]+):", message)
-    return f"{where}, line {_line_of(text, hint, ordinal)}: {message}{more}"
+    return f"{where}, line {_line_of(text, [*keys, *named], ordinal)}: {message}{more}"
 
 
 def _unknown_key(keys: list[str]) -> str:

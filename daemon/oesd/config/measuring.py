@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from oesd.config.values import Duration, Integration, Period, Section, checked_labels
+from oesd.config.values import Duration, Integration, Period, Section, Whole, checked_labels
 
 
 class CaptureSection(Section):
@@ -15,9 +15,9 @@ class CaptureSection(Section):
 
     every_us: Period = Field(default=1_000_000, alias="every")
     integration_us: Integration = Field(default=100_000, alias="integration")
-    scans: int = Field(default=1, ge=1, le=10_000)
+    scans: Whole = Field(default=1, ge=1, le=10_000)
     total_us: Duration = Field(default=0, alias="total")
-    boxcar: int = Field(default=0, ge=0, le=100)
+    boxcar: Whole = Field(default=0, ge=0, le=100)
     saturated: Literal["mark", "refuse"] = "mark"
 
 
@@ -66,7 +66,7 @@ class BackgroundSection(Section):
     how: Literal["by hand", "switch", "window", "plasma off"] = "by hand"
     every_us: Duration = Field(default=0, alias="every")
     window: str = ""
-    scans: int | None = Field(default=None, ge=1, le=10_000)
+    scans: Whole | None = Field(default=None, ge=1, le=10_000)
     max_age_us: Duration = Field(default=86_400_000_000, alias="max_age")
     max_temperature_k: float = Field(default=2.0, gt=0, alias="max_temperature_change")
     renew_age_us: Duration = Field(default=3_600_000_000, alias="renew_age")
@@ -191,8 +191,8 @@ class SpectrometerSection(Section):
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
     every_us: Period | None = Field(default=None, alias="every")
     integration_us: Integration | None = Field(default=None, alias="integration")
-    scans: int | None = Field(default=None, ge=1, le=10_000)
-    boxcar: int | None = Field(default=None, ge=0, le=100)
+    scans: Whole | None = Field(default=None, ge=1, le=10_000)
+    boxcar: Whole | None = Field(default=None, ge=0, le=100)
     trigger: TriggerSection | None = None
     exposure: ExposureSection | None = None
     cooling_c: float | None = Field(default=None, ge=-60, le=40)

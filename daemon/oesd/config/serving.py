@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from oesd.config.values import Section
+from oesd.config.values import Section, Whole
 from oesd.model import ConstraintMode, Recipe
 
 
@@ -46,7 +46,7 @@ class WebSection(Section):
     """The daemon's own API and page, on the loopback interface only."""
 
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
-    port: int = Field(default=8520, ge=0, le=65535)
+    port: Whole = Field(default=8520, ge=0, le=65535)
 
 
 class HubSection(Section):
@@ -54,7 +54,7 @@ class HubSection(Section):
 
     enabled: bool = False
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
-    port: int = Field(default=8530, ge=0, le=65535)
+    port: Whole = Field(default=8530, ge=0, le=65535)
     key_file: Path | None = None
 
 
@@ -64,7 +64,7 @@ class SimulationSection(Section):
     enabled: bool = False
     devices: tuple[str, ...] = ("USB2000+:SIM00001", "USB4000:SIM00002")
     scene: str = "argon-metals"
-    seed: int = Field(default=1, ge=0)
+    seed: Whole = Field(default=1, ge=0)
 
     @model_validator(mode="after")
     def _devices_are_model_and_serial(self) -> SimulationSection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _LONGEST_US = 366 * _UNITS_US["d"]
@@ -44,6 +44,7 @@ def _at_least(least: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+Whole = Annotated[int, Strict()]  # true is no number
 Duration = Annotated[int, BeforeValidator(parse_duration_us)]
 Period = Annotated[Duration, _at_least("1 ms")]
 Integration = Annotated[Duration, _at_least("1 us")]

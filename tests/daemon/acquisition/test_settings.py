@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from oesd.acquisition import settings_for
 from oesd.acquisition.settings import safe_name
 from oesd.config import parse_config
-from oesd.model import Kind
 
 TEXT = """
 [capture]
@@ -20,6 +19,9 @@ scans = 7
 serial = "A"
 name = "chamber-a"
 integration = "10 ms"
+trigger = { mode = "edge" }
+exposure = { mode = "auto" }
+cooling_c = -10.0
 """
 
 
@@ -28,9 +30,20 @@ def test_own_section_lies_over_the_defaults() -> None:
     own, other = settings_for(config, "A"), settings_for(config, "B")
     assert own is not None
     assert other is not None
-    assert (own.name, own.integration_us, own.every_us, own.scans) == ("chamber-a", 10_000, 2_000_000, 3)
-    assert (other.name, other.integration_us) == ("B", 50_000)
-    assert [own.scans_of(kind) for kind in (Kind.SAMPLE, Kind.DARK, Kind.REFERENCE)] == [3, 7, 3]
+    capture = own.capture
+    assert (own.name, capture.integration_us, capture.every_us, capture.scans) == ("chamber-a", 10_000, 2_000_000, 3)
+    assert (other.name, other.capture.integration_us) == ("B", 50_000)
+    assert own.trigger.mode == "edge"
+    assert (own.exposure.mode, other.exposure.mode) == ("auto", "fixed")
+    assert (own.cooling_c, other.cooling_c) == (-10.0, None)
+
+
+def test_own_scans_go_before_a_total_time() -> None:
+    config = parse_config('[capture]\ntotal = "500 ms"\n[[spectrometer]]\nserial = "A"\nscans = 2\n', "x")
+    own, other = settings_for(config, "A"), settings_for(config, "B")
+    assert own is not None
+    assert other is not None
+    assert (own.capture.total_us, own.capture.scans, other.capture.total_us) == (0, 2, 500_000)
 
 
 def test_only_listed_leaves_others_alone() -> None:
