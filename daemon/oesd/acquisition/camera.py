@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from oesd.acquisition.light import Light
+from oesd.acquisition.light import Light, LightError
 from oesd.acquisition.settings import Settings
 from oesd.acquisition.values import device_of
 from oesd.model import Kind
@@ -23,7 +23,7 @@ class Camera:
     light : Light
         Switches the light for darks and references, where the spectrometer's own line does not.
     rest : callable
-        Waits so many seconds.
+        Waits so many seconds; False when it was cut short because everything ends.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class Camera:
         description: Description,
         address: Address,
         light: Light,
-        rest: Callable[[float], None],
+        rest: Callable[[float], bool],
     ) -> None:
         self._settings = settings
         self._spectrometer = spectrometer
@@ -107,6 +107,9 @@ class Camera:
             self._exposure = exposure
 
     def _bring_light(self, kind: Kind) -> None:
+        if kind is not Kind.SAMPLE:
+            # Whoever blocked the light did it just now, and the frame in flight is older: it is to be discarded.
+            self._exposure = None
         section = self._settings.background(kind)
         wanted = kind if section is not None and section.how == "switch" else Kind.SAMPLE
         if not self._settings.switched or self._light_at is wanted:
@@ -116,8 +119,9 @@ class Camera:
         self._exposure = None
         self._switch(wanted)
         self._light_at = wanted
-        if self._settings.light.settle_us:
-            self._rest(self._settings.light.settle_us / 1e6)
+        if not self._rest(self._settings.light.settle_us / 1e6):
+            self._light_at = None
+            raise LightError("the daemon stops: the light was given no time to settle")
 
     def _switch(self, wanted: Kind) -> None:
         line = self._settings.light.line

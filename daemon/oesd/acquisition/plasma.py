@@ -22,6 +22,11 @@ class Plasma:
     device : Device
     period_s : float
         Distance of the spectra; a silence of more than a few of them proves nothing.
+
+    Attributes
+    ----------
+    reason : str
+        Why its state is what it is.
     """
 
     def __init__(self, section: PlasmaSection, device: Device, period_s: float) -> None:
@@ -37,7 +42,16 @@ class Plasma:
                 max(_LEAST_GAP_S, 3 * period_s),
             )
         )
-        self.reason = "nothing seen yet" if self._bands else "none of its bands lies on this spectrometer's axis"
+        self._section = section
+        self._brightest = 0.0
+        self.reason = "nothing seen yet"
+
+    def __str__(self) -> str:
+        """For people: what is proven, and how far the light is from proving anything else."""
+        if not self._bands:
+            return "unknown: none of its bands lies on this spectrometer's axis"
+        limits = f"on above {self._section.on_above:g}, off below {self._section.off_below:g}"
+        return f"{self.state}: {self._brightest:.0f} counts/s in the brightest band ({limits})"
 
     @property
     def state(self) -> State:
@@ -48,13 +62,10 @@ class Plasma:
         """Take in the mean counts of a sample's scan; True when this spectrum changes the state."""
         axis = self._device.wavelengths_nm
         seen: list[Intensity] = [band_intensity(axis, counts, b, integration_us, saturated) for b in self._bands]
+        self._brightest = max((one.counts_per_s for one in seen), default=0.0)
         finding = self._watch.update(seen, now_s)
-        self.reason = finding.reason if self._bands else self.reason
+        self.reason = finding.reason
         return finding.changed
-
-    def forget(self) -> None:
-        """Begin anew: the light was switched."""
-        self._watch.forget()
 
     def _on_axis(self, band: Band) -> bool:
         nothing = self._device.wavelengths_nm * 0.0

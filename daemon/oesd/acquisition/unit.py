@@ -168,7 +168,7 @@ class Unit:
             paused=run.paused if run else False,
             integration_us=work.exposing.integration_us,
             scans=work.exposing.scans(Kind.SAMPLE),
-            plasma=work.plasma.reason if work.plasma else "",
+            plasma=str(work.plasma) if work.plasma else "",
             due=work.wishes.due(),
         )
 
@@ -232,12 +232,13 @@ class Unit:
         waits_us = 2 * scans * max(exposing.integration_us, capture.integration_us) + 2 * light.settle_us
         return 30.0 + (waits_us + self.settings.trigger.timeout_us + 2 * light.timeout_us) / 1e6
 
-    def _rest(self, seconds: float) -> None:
-        """Let time pass, unless it is time to stop."""
+    def _rest(self, seconds: float) -> bool:
+        """Let time pass; False when it is time to stop."""
         end_ns = self._clock.monotonic_ns() + round(seconds * 1e9)
         with self._changed:
             while not self._stopping and (left_ns := end_ns - self._clock.monotonic_ns()) > 0:
                 self._clock.wait(self._changed, left_ns / 1e9)
+            return not self._stopping
 
     def _next_task(self) -> Callable[[], None] | None:
         """Wait for an order, for the next slot or for the next try to reopen, at most the idle time."""
