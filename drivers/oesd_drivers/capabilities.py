@@ -43,12 +43,16 @@ class Capabilities:
     layout : Layout
     padding : int
         Words that follow the pixels of a spectrum and mean nothing.
+    first_part : int
+        Bytes of a spectrum that come first, by a second endpoint; 0 for none.
     dark_pixels : tuple of int
         Optically black, by flat index.
     first_index : int
         Index of the first pixel in the wavelength polynomial.
     spectrum_message : int
         OBP message number of a raw spectrum.
+    clear_message : int
+        OBP message that empties the device's own buffer of spectra, from which it hands out the oldest; 0 for none.
     nonlinearity, saturation : Source
         Where the coefficients, and the count of a full pixel, are kept.
     usual_saturation : int
@@ -57,8 +61,8 @@ class Capabilities:
         Has a thermoelectric cooler, a detector thermometer and a set-point.
     tells_board_temperature : bool
         Its data sheet names the command, and its answer cannot be mixed up with a spectrum.
-    tells_integration : bool
-        Its data sheet gives the integration time in us in the status answer (OOI).
+    tells_status : bool
+        Its data sheet gives the integration time in us, and the trigger mode, in the status answer (OOI).
     """
 
     name: str
@@ -70,15 +74,17 @@ class Capabilities:
     step_us: int = 1
     layout: Layout = _OOI
     padding: int = 0
+    first_part: int = 0
     dark_pixels: tuple[int, ...] = ()
     first_index: int = 0
     spectrum_message: int = 0
+    clear_message: int = 0
     nonlinearity: Source = "eeprom"
     saturation: Source = "none"
     usual_saturation: int = 0
     cooled: bool = False
     tells_board_temperature: bool = False
-    tells_integration: bool = False
+    tells_status: bool = False
 
     @property
     def words(self) -> int:
@@ -125,11 +131,11 @@ _USB2000 = Capabilities(
 )
 _USB2000_PLUS = Capabilities(
     "USB2000+", 2048, 65535, 1000, 655_350_000, _PLUS_TRIGGERS, dark_pixels=tuple(range(6, 21)), saturation="eeprom",
-    tells_board_temperature=True, tells_integration=True,
+    tells_board_temperature=True, tells_status=True,
 )  # fmt: skip
 _USB4000 = Capabilities(
-    "USB4000", 3648, 65535, 10, 65_535_000, _OOI_TRIGGERS, padding=192, dark_pixels=tuple(range(5, 16)),
-    saturation="eeprom", tells_board_temperature=True, tells_integration=True,
+    "USB4000", 3648, 65535, 10, 65_535_000, _OOI_TRIGGERS, padding=192, first_part=2048,
+    dark_pixels=tuple(range(5, 16)), saturation="eeprom", tells_board_temperature=True, tells_status=True,
 )  # fmt: skip
 _NIRQUEST512 = Capabilities(
     "NIRQuest512", 512, 65535, 1000, _LONG_US, _OOI_TRIGGERS, step_us=1000, layout=_FLIP_15, saturation="eeprom",
@@ -137,7 +143,7 @@ _NIRQUEST512 = Capabilities(
 )  # fmt: skip
 _MAYA2000_PRO = Capabilities(
     "Maya2000 Pro", 2068, 64000, 7200, 65_000_000, _OOI_TRIGGERS, padding=236, dark_pixels=_BOTH_ENDS_2068,
-    saturation="eeprom", tells_board_temperature=True, tells_integration=True,
+    saturation="eeprom", tells_board_temperature=True, tells_status=True,
 )  # fmt: skip
 _STS = Capabilities(
     "STS", 1024, 16383, 10, 85_000_000, _STS_TRIGGERS, layout=_PLAIN, spectrum_message=0x00101100,
@@ -160,11 +166,11 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "HR2000PLUS": Capabilities(
         "HR2000+", 2048, 16383, 1000, 655_350_000, _OOI_TRIGGERS, layout=_FLIP_13, dark_pixels=_MASKED_24,
-        tells_board_temperature=True, tells_integration=True,
+        tells_board_temperature=True, tells_status=True,
     ),
     "HR4000": Capabilities(
-        "HR4000", 3648, 16383, 10, 655_350_000, _OOI_TRIGGERS, layout=_FLIP_13, padding=192,
-        dark_pixels=tuple(range(2, 13)), tells_board_temperature=True, tells_integration=True,
+        "HR4000", 3648, 16383, 10, 655_350_000, _OOI_TRIGGERS, layout=_FLIP_13, padding=192, first_part=2048,
+        dark_pixels=tuple(range(2, 13)), tells_board_temperature=True, tells_status=True,
     ),
     "QE65000": Capabilities(
         "QE65000", 1044, 65535, 8000, _LONG_US, _OLD_TRIGGERS, step_us=1000, layout=_FLIP_15, padding=236,
@@ -179,7 +185,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     "MAYA2000": Capabilities(
         "Maya2000", 2080, 65535, 15000, _LONG_US, _OLD_TRIGGERS, padding=224, dark_pixels=_BOTH_ENDS_2080
     ),
-    "MAYALSL": replace(_MAYA2000_PRO, name="MayaLSL", tells_board_temperature=False, tells_integration=False),
+    "MAYALSL": replace(_MAYA2000_PRO, name="MayaLSL", tells_board_temperature=False, tells_status=False),
     "APEX": replace(
         _MAYA2000_PRO, name="Apex", shortest_us=15000, beyond_us=_LONG_US, triggers=_FREE_ONLY,
         tells_board_temperature=False,
@@ -197,7 +203,8 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "QEPRO": replace(
         _STS, name="QE-PRO", pixels=1044, full_scale=262143, shortest_us=8000, beyond_us=_LONG_US, cooled=True,
-        triggers=_PRO_TRIGGERS, layout=Layout(skip=32, width=4), spectrum_message=0x00100928, usual_saturation=200_000,
+        triggers=_PRO_TRIGGERS, layout=Layout(skip=32, width=4), spectrum_message=0x00100928,
+        clear_message=0x00100830, usual_saturation=200_000,
         dark_pixels=_BOTH_ENDS_1044, tells_board_temperature=False,
     ),
     "HDX": replace(

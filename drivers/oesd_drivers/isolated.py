@@ -1,33 +1,23 @@
-"""The port over a worker process: whatever hangs or crashes in USB or C code is killed by deadline, and only that.
-
-Every ``open()`` starts a fresh child, so that nothing of a wedged one is carried on. The child is started by ``Popen``
-with nothing inherited but its end of a socket pair; never fork without exec, never multiprocessing.
-"""
+"""The port over a worker process: whatever hangs or crashes in USB or C code is killed by deadline, and only that."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from . import wire
 from .calibration import detector_goal_c
-from .errors import GiveUp, Lost, Reopen, SpectrometerError
-from .spectrometer import Address, Description, Exposure, Frame
-from .usb import MODELS
+from .child import Child
+from .errors import Gone, Reopen, SpectrometerError
+from .incoming import Incoming
+from .spectrometer import ONE, Address, Description, Exposure, Frame, Series
 
 #: Transfer and readout of one scan beyond its exposure: 4 kB at USB full speed take 4-17 ms.
 _READOUT_S = 0.03
-_REAP_S = 5.0
 _CLOSE_DEADLINE_S = 2.0
-#: Thread pools of numpy's BLAS cost 30 MB and more in each child and are never used there.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class IsolatedSpectrometer:
@@ -57,148 +47,125 @@ class IsolatedSpectrometer:
     ) -> None:
         self._address, self._backend = address, backend
         self._open_deadline_s, self._margin_s = open_deadline_s, margin_s
-        self._environment = {**os.environ, **_ENVIRONMENT, **(env or {})}
-        self._child: subprocess.Popen[bytes] | None = None
-        self._channel: socket.socket | None = None
+        self._environment = dict(env or {})
+        self._child: Child | None = None
+        self._in_place = True
         self._pixels = 0
-        self._exposing_us = 0
         self._exposure: Exposure | None = None
+        self._number = 0
 
     @property
     def pid(self) -> int | None:
         """Process id of the child, None when there is none."""
-        return None if self._child is None else self._child.pid
+        return self._child.pid if self._child is not None and self._child.alive else None
 
     def open(self) -> Description:
-        """Start a new child and open the device in it. Also recovers: an earlier child is ended first.
+        """Open the device, in a new child if need be. Also recovers, in two steps.
+
+        The first time after a good frame, a child that still answers closes and opens the device itself: no process is
+        started. When that does not do, and until the next good frame, each opening ends the child and starts another.
 
         Raises
         ------
         SpectrometerError
             What :class:`~oesd_drivers.ocean.OceanSpectrometer` raises; :class:`Lost` when the child did not answer.
         """
+        if self.pid is not None and self._in_place:
+            self._in_place = False
+            try:
+                return self._opened()
+            except Gone:
+                raise
+            except Reopen:  # a fresh child is the next step
+                pass
         self.close()
-        self._start()
+        self._child = Child(self._address, self._backend, self._environment)
+        return self._opened()
+
+    def set_exposure(self, exposure: Exposure) -> None:
+        """Set integration time and trigger, then discard one frame: the next one never shows an older exposure."""
+        request = {
+            "call": "set_exposure",
+            "integration_us": int(exposure.integration_us),
+            "scans": int(exposure.scans),
+            "trigger": str(exposure.trigger),
+        }
+        waiting_s = (self._living().exposing_us + exposure.integration_us) * 1e-6
+        self._ask(request, waiting_s + self._margin_s + self._settling_s())
+        self._exposure = exposure
+
+    def take(self, series: Series = ONE, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+        """Take frames of the exposure set last, each begun when it is due by the child's own clock; see the port.
+
+        ``cancelled`` is asked every 50 ms while a frame is waited for. An iterator that is closed before its end calls
+        its series off and waits for the frame at hand; a child that does not end the series by then is killed. One
+        that is neither run to its end nor closed ends with the next call.
+        """
+        child = self._living()
+        if series.period_ns and not series.first_due_ns:
+            series = replace(series, first_due_ns=time.monotonic_ns())
+        self._number = number = self._number + 1
+        incoming = Incoming(child, number, series, self._pixels, self._frame_s(series), self._settling_s())
+        try:
+            while not incoming.ended and number == self._number:
+                for frame in incoming.frames(cancelled):
+                    self._in_place = True
+                    yield frame
+        finally:
+            if number == self._number:
+                incoming.close()
+
+    def set_cooling(self, setpoint_c: float | None) -> None:
+        """Cool the detector to a temperature in degrees Celsius, or switch its cooler off (None)."""
+        goal_c = detector_goal_c(setpoint_c)
+        self._ask({"call": "set_cooling", "setpoint_c": goal_c}, self._margin_s + self._settling_s())
+
+    def set_lamp(self, on: bool) -> None:
+        """Set the device's own lamp-enable (strobe) line."""
+        self._ask({"call": "set_lamp", "on": bool(on)}, self._margin_s + self._settling_s())
+
+    def close(self) -> None:
+        """Release the device and end the child; harmless when it is closed or gone."""
+        self._number += 1
+        child, self._child = self._child, None
+        self._exposure = None
+        if child is not None and child.alive:
+            with contextlib.suppress(SpectrometerError):
+                child.ask({"call": "close"}, _CLOSE_DEADLINE_S)
+        if child is not None and child.alive:
+            child.end(kill=False)
+
+    def _opened(self) -> Description:
+        """Open the device in the child; when that fails for good, the child is ended."""
+        self._exposure = None
         try:
             header, arrays = self._ask({"call": "open"}, self._open_deadline_s)
         except SpectrometerError:
             self.close()
             raise
-        with self._checked():
+        with self._living().checked("open"):
             description = wire.unpack_description(header, arrays)
         self._pixels = len(description.wavelengths_nm)
         return description
 
-    def set_exposure(self, exposure: Exposure) -> None:
-        """Set the integration time, then discard one frame: the next :meth:`read` never shows an older exposure."""
-        request = {"call": "set_exposure", "integration_us": int(exposure.integration_us), "scans": int(exposure.scans)}
-        waiting_s = (self._exposing_us + exposure.integration_us) * 1e-6
-        self._ask(request, waiting_s + self._margin_s)
-        self._exposure = exposure
-
-    def read(self) -> Frame:
-        """Take the scans of the exposure set last and return their sum."""
-        scans = self._exposure.scans if self._exposure else 1
-        waiting_s = scans * (self._exposing_us * 1e-6 + _READOUT_S)
-        header, arrays = self._ask({"call": "read"}, waiting_s + self._margin_s)
-        with self._checked():
-            return wire.unpack_frame(header, arrays, self._pixels)
-
-    def set_cooling(self, setpoint_c: float | None) -> None:
-        """Cool the detector to a temperature in degrees Celsius, or switch its cooler off (None)."""
-        goal_c = detector_goal_c(setpoint_c)
-        self._ask({"call": "set_cooling", "setpoint_c": goal_c}, self._margin_s)
-
-    def close(self) -> None:
-        """Release the device and end the child; harmless when it is closed or gone."""
-        if self._channel is not None:
-            with contextlib.suppress(SpectrometerError):
-                self._ask({"call": "close"}, _CLOSE_DEADLINE_S)
-        self._end(kill=False)
-
-    def _start(self) -> None:
-        ours, theirs = socket.socketpair()
-        a = self._address
-        numbers = (a.bus, a.address, a.vendor_id, a.product_id)
-        arguments = [str(theirs.fileno()), self._backend, *map(str, numbers)]
-        try:
-            # -P: a file named like one of our imports in the working directory must not be run instead.
-            self._child = subprocess.Popen(  # noqa: S603  # our own interpreter, our own arguments
-                [sys.executable, "-P", "-m", "oesd_drivers.worker", *arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                env=self._environment,
-                close_fds=True,
-                pass_fds=(theirs.fileno(),),
-                process_group=0,  # Ctrl-C in the terminal goes to the parent alone
-            )
-        except (FileNotFoundError, PermissionError) as error:
-            ours.close()
-            raise GiveUp(f"the worker cannot be started: {str(error)!r:.160}") from error
-        except OSError as error:
-            ours.close()
-            raise Lost(f"the worker could not be started: {str(error)!r:.160}") from error
-        finally:
-            theirs.close()
-        self._channel = ours
-
     def _ask(self, request: Mapping[str, Any], within_s: float) -> tuple[dict[str, Any], wire.Arrays]:
-        if self._channel is None:
+        self._number += 1
+        return self._living().ask(request, within_s)
+
+    def _living(self) -> Child:
+        if self._child is None or not self._child.alive:
             raise Reopen(f"the spectrometer at {self._address} is not open")
-        with self._checked(request["call"], within_s):
-            self._channel.settimeout(within_s)
-            wire.send(self._channel, request)
-            header, arrays = wire.receive(self._channel, time.monotonic() + within_s)
-            error = wire.unpack_error(header)
-            self._exposing_us = max(0, int(header["exposing_us"]))
-        if error is not None:
-            raise error
-        return header, arrays
+        return self._child
 
-    @contextlib.contextmanager
-    def _checked(self, call: str = "call", within_s: float = 0.0) -> Any:
-        """Any break of the conversation costs the child its life: what it would say next cannot be trusted."""
-        try:
-            yield
-        except TimeoutError as error:
-            self._end(kill=True)
-            raise Lost(f"{self._name()} did not end {call!r} within {within_s:.1f} s and was killed") from error
-        except (EOFError, ConnectionError) as error:
-            raise Lost(f"{self._name()} died: {self._end(kill=False)}") from error
-        except (wire.WireError, KeyError, TypeError) as error:
-            self._end(kill=True)
-            raise Lost(f"{self._name()} answered nonsense and was killed: {str(error)!r:.160}") from error
+    def _frame_s(self, series: Series) -> float:
+        """By when a frame must be here after it was due, seconds."""
+        scans = self._exposure.scans if self._exposure else 1
+        waits = self._exposure is not None and self._exposure.trigger.waits
+        trigger_s = max(0.0, series.trigger_wait_s) if waits else 0.0
+        return scans * (self._living().exposing_us * 1e-6 + _READOUT_S + trigger_s) + self._margin_s
 
-    def _end(self, *, kill: bool) -> str:
-        """Close our end, which ends the child, reap it, and return how it ended."""
-        child, self._child = self._child, None
-        channel, self._channel = self._channel, None
-        self._exposure = None
-        if channel is not None:
-            channel.close()
-        if child is None:
-            return "it was not running"
-        if kill:
-            child.kill()
-        try:
-            child.wait(_CLOSE_DEADLINE_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            with contextlib.suppress(subprocess.TimeoutExpired):  # in an uninterruptible call of the kernel
-                child.wait(_REAP_S)
-        return _ending(child.returncode)
-
-    def _name(self) -> str:
-        model = MODELS.get((self._address.vendor_id, self._address.product_id), "device")
-        return f"the worker of the {model} at {self._address}"
-
-
-def _ending(status: int | None) -> str:
-    """How a process ended, in words."""
-    if status is None:
-        return "it hangs in the kernel and cannot be killed"
-    if status >= 0:
-        return f"exit status {status}"
-    with contextlib.suppress(ValueError):
-        return f"signal {signal.Signals(-status).name}"
-    return f"signal {-status}"
+    def _settling_s(self) -> float:
+        """What a call may take beyond, because a trigger that never came has left a request behind, seconds."""
+        if self._exposure is None or not self._exposure.trigger.waits:
+            return 0.0
+        return self._open_deadline_s + 2 * self._exposure.integration_us * 1e-6

@@ -1,15 +1,8 @@
-"""The Ocean Binary Protocol, both versions, spoken over pyseabreeze's transport with every answer checked.
-
-pyseabreeze's own ``send`` and ``query`` swallow a refusal, do not compare the answer's message type with the
-question's, and only warn of a wrong checksum. A frame, little endian (STS Data Sheet 030-00000-003)::
-
-    c1 c0 | version u16 | flags u16 | error u16 | message u32 | regarding u32 | 6 reserved |
-    checksum type u8 | immediate length u8 | immediate data 16 | remaining u32 | payload | md5 16 | c5 c4 c3 c2
-"""
+"""Spectrometers of the Ocean Binary Protocol, both versions, spoken over pyseabreeze's transport."""
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import struct
 from dataclasses import dataclass
 from typing import Any
@@ -19,37 +12,13 @@ import usb.core
 from numpy.typing import NDArray
 
 from .capabilities import Capabilities
-from .errors import Refused, Reopen
+from .errors import GiveUp, Refused, Reopen
 from .frames import decode
+from .obp_frame import ASK_ACK, EMPTY_SIZE, Nack, pack, unpack, whole_size
+from .spectrometer import Trigger
 
-_HEADER = struct.Struct("<HHHHLL6xBB16sL")
-_FOOTER = struct.Struct("<16sL")
-_START, _END = 0xC0C1, 0xC2C3C4C5
-_ACK, _ASK_ACK, _REFUSED = 0x0002, 0x0004, 0x0008 | 0x0010
-_MD5 = 1
-_LONGEST_ANSWER = 1 << 16
-_EMPTY_FRAME = _HEADER.size + _FOOTER.size
 _ANSWER_MS = 1000
 _MOST_COEFFICIENTS = 16
-_REASONS = {
-    1: "unsupported protocol",
-    2: "unknown message",
-    3: "bad checksum",
-    4: "message too large",
-    5: "wrong payload length",
-    6: "invalid payload",
-    7: "not ready",
-    12: "no such information",
-    13: "internal error of the device",
-}
-
-
-class Nack(Exception):
-    """The device understood the frame and refused it; ``code`` is its error number."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(_REASONS.get(code, f"error {code}"))
-        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +28,8 @@ class Messages:
     serial: int
     integration: int
     set_integration: int
+    trigger: int
+    set_trigger: int
     saturation: int
     wavelengths: tuple[int, int, int]
     nonlinearity: tuple[int, int, int]
@@ -66,12 +37,26 @@ class Messages:
 
 _VERSION_2 = 0x2000
 _MESSAGES_1 = Messages(
-    0x00000100, 0x00110000, 0x00110010, 0x001010A0, (0x00180100, 0x00180101, 0), (0x00181100, 0x00181101, 0)
+    0x00000100,
+    0x00110000,
+    0x00110010,
+    0x00110100,
+    0x00110110,
+    0x001010A0,
+    (0x00180100, 0x00180101, 0),
+    (0x00181100, 0x00181101, 0),
 )
-_MESSAGES_2 = Messages(0x00100, 0x00C00, 0x00C01, 0x11D00, (0, 0, 0x01100), (0, 0, 0x01200))
+_MESSAGES_2 = Messages(0x00100, 0x00C00, 0x00C01, 0x00D00, 0x00D01, 0x11D00, (0, 0, 0x01100), (0, 0, 0x01200))
 _READ_BOARD, _READ_DETECTOR = 0x00400001, 0x00420004
 _SET_COOLER, _SET_SETPOINT = 0x00420010, 0x00420011
 _FIRST_SENSOR = b"\0"
+_SET_LAMP = 0x00110410
+#: What version 1 can do to spectra on board: how to ask for it, how to set it, form of the value, nothing done, name.
+_ON_BOARD = (
+    (0x00120000, 0x00120010, "<H", 1, "scans to average"),
+    (0x00121000, 0x00121010, "<B", 0, "boxcar width"),
+    (0x00110280, 0x00110290, "<B", 0, "pixel binning"),
+)
 
 
 class ObpDevice:
@@ -91,7 +76,7 @@ class ObpDevice:
         self._version = version
         self._can = capabilities
         self._messages = _MESSAGES_2 if version == _VERSION_2 else _MESSAGES_1
-        self._reads_back = True
+        self._reads_back = self._tells_trigger = True
         self._detector_tells = capabilities.cooled
         self._board_tells = capabilities.tells_board_temperature
 
@@ -131,31 +116,91 @@ class ObpDevice:
         return int(units) * self._can.step_us
 
     def set_integration(self, integration_us: int) -> None:
-        """Set the integration time; :class:`Refused` when the device does not take it."""
+        """Set the integration time, and forget spectra of the old one that the device keeps.
+
+        Raises
+        ------
+        Refused
+            The device does not take it.
+        """
         units = struct.pack("<L", integration_us // self._can.step_us)
-        try:
-            self._talk(self._messages.set_integration, units, _ASK_ACK)
-        except Nack as error:
-            raise Refused(f"the device refused an integration time of {integration_us} us: {error}") from error
+        self._order(self._messages.set_integration, units, f"an integration time of {integration_us} us")
         answer = self.integration_us()
         if answer is not None and answer != integration_us:
             raise Refused(f"the device was asked for {integration_us} us and tells {answer} us")
+        if self._can.clear_message:
+            with contextlib.suppress(Nack):  # known from libseabreeze only: firmware without it has no buffer
+                self._talk(self._can.clear_message, b"", ASK_ACK)
+
+    def set_trigger(self, trigger: Trigger) -> None:
+        """Set what begins an exposure; :class:`Refused` when the device does not take it."""
+        code = self._can.triggers[trigger]
+        self._order(self._messages.set_trigger, bytes((code,)), f"the trigger {trigger}")
+        answer = self._told(self._messages.trigger, "<B") if self._tells_trigger else None
+        self._tells_trigger = answer is not None
+        if answer not in (None, code):
+            raise Refused(f"the device was asked for the trigger {trigger} ({code}) and tells {answer}")
+
+    def set_lamp(self, on: bool) -> None:
+        """Set the lamp-enable line; :class:`Refused` when the device does not take it."""
+        if self._version == _VERSION_2:
+            raise Refused(f"no command for the lamp line of the {self._can.name} is known")
+        self._order(_SET_LAMP, bytes((on,)), "to switch its lamp line")
 
     def set_cooling(self, setpoint_c: float | None) -> None:
         """Cool to a temperature in degrees Celsius, None for not at all; :class:`Refused` when it does not take it."""
+        if setpoint_c is not None:
+            self._order(_SET_SETPOINT, struct.pack("<f", setpoint_c), f"to cool to {setpoint_c} degrees")
+        self._order(_SET_COOLER, bytes((setpoint_c is not None,)), "to switch its cooler")
+
+    def calm(self) -> int:
+        """Undo averaging, boxcar and binning that another program left behind; scans the frame now running may take.
+
+        Raises
+        ------
+        GiveUp
+            The device goes on with it.
+        """
+        if self._version == _VERSION_2:
+            return 1
+        left = [self._undo(*processing) for processing in _ON_BOARD]
+        return max(1, left[0])
+
+    def _undo(self, message: int, order: int, form: str, nothing: int, name: str) -> int:
+        """Set one way of processing on board to nothing; the value it was left at."""
+        left = self._told(message, form)
+        if left is None or left == nothing:
+            return nothing
+        self._order(order, struct.pack(form, nothing), f"to leave its {name}")
+        if self._told(message, form) != nothing:
+            raise GiveUp(f"the {name} that another program left at {left} cannot be undone: unplug the device once")
+        return left
+
+    def request(self) -> None:
+        """Ask for a spectrum."""
+        self._transport.write(pack(self._version, self._can.spectrum_message, b"", 0))
+
+    def fetch(self, timeout_ms: int) -> NDArray[np.uint32] | None:
+        """Counts of the spectrum asked for, shape (pixels,); None when it does not begin to come in time.
+
+        It is read in one transfer of its exact size: asked for in pieces, as pyseabreeze does, the first would overflow
+        on an endpoint whose packets are larger than the piece.
+        """
+        size = self._can.layout.size(self._can.words)
         try:
-            if setpoint_c is not None:
-                self._talk(_SET_SETPOINT, struct.pack("<f", setpoint_c), _ASK_ACK)
-            self._talk(_SET_COOLER, bytes((setpoint_c is not None,)), _ASK_ACK)
-        except Nack as error:
-            raise Refused(f"the device refused to cool to {setpoint_c} degrees: {error}") from error
+            beginning = bytes(self._transport.read(size=size + EMPTY_SIZE, timeout_ms=timeout_ms))
+        except usb.core.USBTimeoutError:
+            return None
+        payload = unpack(self._whole(beginning), self._version, self._can.spectrum_message)
+        return decode(payload, self._can.layout, self._can.words)[: self._can.pixels]
 
     def scan(self, patience_us: int) -> NDArray[np.uint32]:
         """Counts of one scan, shape (pixels,); waits ``patience_us`` and a second more."""
-        size = self._can.layout.size(self._can.words)
-        timeout_ms = patience_us // 1000 + _ANSWER_MS
-        payload = self._talk(self._can.spectrum_message, b"", 0, size=size, timeout_ms=timeout_ms)
-        return decode(payload, self._can.layout, self._can.words)[: self._can.pixels]
+        self.request()
+        counts = self.fetch(patience_us // 1000 + _ANSWER_MS)
+        if counts is None:
+            raise Reopen("it did not answer in time")
+        return counts
 
     def detector_temperature_c(self) -> float | None:
         """Detector temperature in degrees Celsius of a cooled model; one that gives none is asked only once."""
@@ -183,68 +228,39 @@ class ObpDevice:
         answers = [self._query(single, bytes((index,))) for index in range(min(many, _MOST_COEFFICIENTS))]
         return _finite(struct.unpack(f"<{len(answers)}f", b"".join(answers)))
 
+    def _told(self, message: int, form: str) -> int | None:
+        """Value that the device tells, None when it does not know the question."""
+        try:
+            (value,) = struct.unpack(form, self._query(message))
+        except (Nack, usb.core.USBTimeoutError, struct.error):
+            return None
+        return int(value)
+
+    def _order(self, message: int, data: bytes, what: str) -> None:
+        """Give an order; one that is refused is given once more, then :class:`Refused`."""
+        try:
+            self._talk(message, data, ASK_ACK)
+        except Nack:
+            try:
+                self._talk(message, data, ASK_ACK)
+            except Nack as error:
+                raise Refused(f"the device refused {what}: {error}") from error
+
     def _query(self, message: int, data: bytes = b"") -> bytes:
         return self._talk(message, data, 0)
 
-    def _talk(
-        self, message: int, data: bytes, flags: int, *, size: int | None = None, timeout_ms: int = _ANSWER_MS
-    ) -> bytes:
-        """Send one message and return the payload of its checked answer.
-
-        A spectrum is read in one transfer of its exact size: asked for in pieces, as pyseabreeze does, the first would
-        overflow on an endpoint whose packets are larger than the piece.
-        """
+    def _talk(self, message: int, data: bytes, flags: int) -> bytes:
+        """Send one message and return the payload of its checked answer."""
         self._transport.write(pack(self._version, message, data, flags))
-        first = None if size is None else size + _EMPTY_FRAME
-        answer = bytes(self._transport.read(size=first, timeout_ms=timeout_ms))
-        missing = _whole_size(answer, self._version) - len(answer)
-        if missing > 0:
-            answer += bytes(self._transport.read(size=missing, timeout_ms=timeout_ms))
-        return unpack(answer, self._version, message)
+        beginning = bytes(self._transport.read(size=None, timeout_ms=_ANSWER_MS))
+        return unpack(self._whole(beginning), self._version, message)
 
-
-def pack(version: int, message: int, data: bytes, flags: int) -> bytes:
-    """Frame of a message to the device; ``data`` of at most 16 bytes."""
-    header = _HEADER.pack(_START, version, flags, 0, message, 0, 0, len(data), data, _FOOTER.size)
-    return header + _FOOTER.pack(b"", _END)
-
-
-def unpack(answer: bytes, version: int, message: int) -> bytes:
-    """Payload of an answer.
-
-    Raises
-    ------
-    Nack
-        The device refused.
-    Reopen
-        The frame is broken, or answers something else: where the next one begins is not known any more.
-    """
-    size = _whole_size(answer, version)
-    if len(answer) != size:
-        raise Reopen(f"an answer of {len(answer)} bytes came where {size} were due")
-    _, _, flags, error, kind, _, checksum, immediate, data, _ = _HEADER.unpack_from(answer)
-    digest, end = _FOOTER.unpack(answer[-_FOOTER.size :])
-    if end != _END:
-        raise Reopen("the end mark of an answer is missing")
-    if checksum == _MD5 and digest != hashlib.md5(answer[: -_FOOTER.size], usedforsecurity=False).digest():
-        raise Reopen("the checksum of an answer is wrong")
-    if flags & _REFUSED:
-        raise Nack(error)
-    if kind != message:
-        raise Reopen(f"an answer to message 0x{kind:08x} came where 0x{message:08x} was asked")
-    return bytes(data[: min(immediate, 16)]) if immediate else answer[_HEADER.size : -_FOOTER.size]
-
-
-def _whole_size(answer: bytes, version: int) -> int:
-    """Size of the frame its header announces, in bytes."""
-    if len(answer) < _HEADER.size:
-        raise Reopen(f"an answer of {len(answer)} bytes is shorter than its header")
-    start, spoken, *_, remaining = _HEADER.unpack_from(answer)
-    if start != _START or spoken != version:
-        raise Reopen(f"an answer does not begin like one: {answer[:4].hex()!r}")
-    if not _FOOTER.size <= remaining <= _LONGEST_ANSWER:
-        raise Reopen(f"an answer announces {remaining} bytes more")
-    return int(_HEADER.size + remaining)
+    def _whole(self, beginning: bytes) -> bytes:
+        """One whole frame, of which this has come."""
+        missing = whole_size(beginning, self._version) - len(beginning)
+        return (
+            beginning + bytes(self._transport.read(size=missing, timeout_ms=_ANSWER_MS)) if missing > 0 else beginning
+        )
 
 
 def _finite(values: tuple[float, ...]) -> list[float | None]:

@@ -1,71 +1,27 @@
 """Ocean Optics spectrometers through unmodified python-seabreeze (pyseabreeze): the port, in this process.
 
-The only module that imports seabreeze. Opening goes past ``list_devices()``, which resets and opens every spectrometer
-on the bus. Each device is opened afresh: claimed, reset (what an earlier process left in its queues would be read as
-ours), described, and usable only after its integration time was set.
+Each device is opened afresh: claimed, reset, put into free-running and freed of what another program left it doing,
+described, and usable only after an exposure was set.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
-import struct
-import time
-import warnings
-from collections.abc import Iterator
-from typing import Any
-
-import numpy as np
-import usb.core
-import usb.util
-from seabreeze.pyseabreeze.devices import SeaBreezeDevice
-from seabreeze.pyseabreeze.exceptions import SeaBreezeError
-from seabreeze.pyseabreeze.protocol import OBPProtocol
-from seabreeze.pyseabreeze.transport import USBTransportDeviceInUse, USBTransportError, USBTransportHandle
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from . import calibration
-from .capabilities import CAPABILITIES, Capabilities
-from .errors import Busy, Denied, Gone, Refused, Reopen, SpectrometerError
-from .obp import Nack, ObpDevice
-from .ooi import OoiDevice
-from .spectrometer import Address, Description, Exposure, Frame
+from .capabilities import Capabilities
+from .errors import Gone, Refused, Reopen, Retry, SpectrometerError
+from .library import LIBRARY_ERRORS, LibraryDevice, meaning
+from .pace import HOST, Clock, Grid, wait_until
+from .scans import Device, Scan, Thermometers, free_scan, triggered_scan
+from .spectrometer import ONE, Address, Description, Exposure, Frame, Series, Trigger
+from .stack import MOST_SCANS, Stack
 from .usb import MODELS, find
 
-#: Summed in uint32: 18 bits of a QE-PRO times this many scans still fit.
-MOST_SCANS = 10_000
-_TEMPERATURE_EVERY_NS = 1_000_000_000
 _UNKNOWN_EXPOSURE_US = 100_000
-_LONGEST_TEXT = 160
 _LONGEST_SERIAL = 256
-
-#: Everything pyseabreeze and pyusb were seen to raise for one and the same broken cable.
-_LIBRARY_ERRORS = (
-    OSError, SeaBreezeError, USBTransportError, USBTransportDeviceInUse, Nack, RuntimeError, ValueError, TypeError,
-    AssertionError, AttributeError, LookupError, ArithmeticError, struct.error,
-)  # fmt: skip
-_BY_ERRNO: dict[int, tuple[type[SpectrometerError], str]] = {
-    errno.ENODEV: (Gone, "it was unplugged"),
-    errno.ENOENT: (Gone, "it is not on the bus any more"),
-    errno.EACCES: (Denied, "no permission on its device node: install the udev rules and join the group oesd"),
-    errno.EPERM: (Denied, "no permission on its device node: install the udev rules and join the group oesd"),
-    errno.EBUSY: (Busy, "another program holds it"),
-    errno.ETIMEDOUT: (Reopen, "it did not answer in time"),
-    errno.EPIPE: (Reopen, "it stalled the transfer"),
-    errno.EOVERFLOW: (Reopen, "it sent more than was asked for"),
-}
-
-
-class _Handle(USBTransportHandle):
-    """pyseabreeze's handle, which resets the device at each garbage collection, made to reset it once, at close."""
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.pyusb_device.reset()
-        with contextlib.suppress(OSError):
-            usb.util.dispose_resources(self.pyusb_device)
-
-    def __del__(self) -> None:
-        """Leave the device alone: by now it may be another process's."""
 
 
 class OceanSpectrometer:
@@ -75,19 +31,22 @@ class OceanSpectrometer:
     ----------
     address : Address
     backend : {"libusb", "virtual"}
+    clock : Clock
+        The host's, or that of a simulation.
     """
 
-    def __init__(self, address: Address, backend: str = "libusb") -> None:
+    def __init__(self, address: Address, backend: str = "libusb", clock: Clock = HOST) -> None:
         self._address = address
         self._backend = backend
-        self._library_device: Any = None
-        self._talk: OoiDevice | ObpDevice | None = None
+        self._clock = clock
+        self._device: LibraryDevice | None = None
         self._description: Description | None = None
         self._exposure: Exposure | None = None
-        self._can: Capabilities | None = None
         self._exposing_us = _UNKNOWN_EXPOSURE_US
-        self._temperatures: tuple[float | None, float | None] = (None, None)
-        self._temperatures_at_ns = 0
+        self._thermometers = Thermometers(clock)
+        self._armed = self._free = False
+        self._cooling: tuple[float | None] | None = None
+        self._lamp: bool | None = None
 
     @property
     def exposing_us(self) -> int:
@@ -104,63 +63,63 @@ class OceanSpectrometer:
             No libusb.
         """
         self.close()
-        with self._translated("cannot be opened"):
-            device = find(self._address, self._backend)
-            _claim_and_reset(device)
-            self._library_device = SeaBreezeDevice(_Handle(device))
-            _open_quietly(self._library_device)
-            self._can = CAPABILITIES[self._library_device.model]
-            self._talk = _protocol_of(self._library_device, self._can)
-            self._description = self._describe(self._can, self._talk)
-            self._exposing_us = self._talk.integration_us() or _UNKNOWN_EXPOSURE_US
-            return self._description
+        try:
+            with self._translated("cannot be opened"):
+                return self._open()
+        except SpectrometerError:
+            self.close()
+            raise
 
     def set_exposure(self, exposure: Exposure) -> None:
-        """Set the integration time, then discard one frame: the next :meth:`read` never shows an older exposure.
+        """Set integration time and trigger, then discard one frame: the next one never shows an older exposure.
 
         A time between two steps of the device is rounded to the nearer one; the frames tell which it was.
 
         Raises
         ------
         Refused
-            Out of the device's range, or it does not take it.
+            Out of the device's range, a trigger it does not have, or it does not take it.
         Gone, Reopen
         """
-        talk, can, _ = self._opened()
-        if not can.first_us <= exposure.integration_us <= can.last_us:
-            raise Refused(f"{exposure.integration_us} us is out of range: {can.first_us} to {can.last_us} us")
-        rounded = Exposure(can.nearest_us(exposure.integration_us), exposure.scans)
-        if not 1 <= exposure.scans <= MOST_SCANS:
-            raise Refused(f"{exposure.scans} scans cannot be summed: choose 1 to {MOST_SCANS}")
+        talk, can, _ = self._ready()
+        wanted = _possible(exposure, can)
         with self._translated("did not take the exposure"):
             self._exposure = None
-            talk.set_integration(rounded.integration_us)
-            talk.scan(self._exposing_us + rounded.integration_us)
-        self._exposing_us, self._exposure = rounded.integration_us, rounded
+            if not self._free:
+                talk.set_trigger(Trigger.FREE)
+                self._free = True
+            self._set_integration(talk, wanted.integration_us)
+            if wanted.trigger is not Trigger.FREE:
+                self._free = False
+                talk.set_trigger(wanted.trigger)
+        self._exposure = wanted
 
-    def read(self) -> Frame:
-        """Take the scans of the exposure set last and return their sum.
+    def take(self, series: Series = ONE, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+        """Take frames of the exposure set last, each begun when it is due; see the port.
+
+        A frame that is called off while it waits for its trigger is dropped, also when some of its scans were taken.
+        What the device may still do about its request is undone before the next call, by opening it anew with all its
+        settings: no frame begun by a late trigger is ever read.
 
         Raises
         ------
         Refused
             No exposure was set since the device was opened.
+        Retry
+            No trigger came in time.
         Gone, Reopen
         """
-        talk, _, description = self._opened()
-        exposure = self._exposure
-        if exposure is None:
+        self._ready()
+        if self._exposure is None:
             raise Refused("no exposure was set since the spectrometer was opened")
-        total = np.zeros(len(description.wavelengths_nm), dtype=np.uint32)
-        saturated = np.zeros(len(total), dtype=np.bool_)
-        started_monotonic_ns, started_unix_ns = time.monotonic_ns(), time.time_ns()
-        with self._translated("did not give a spectrum"):
-            for _ in range(exposure.scans):
-                counts = talk.scan(exposure.integration_us)
-                saturated |= counts >= description.saturation_counts
-                total += counts
-            detector_c, board_c = self._measured_temperatures(talk)
-        return Frame(total, saturated, exposure, started_monotonic_ns, started_unix_ns, detector_c, board_c)
+        grid = Grid.of(series, self._clock.monotonic_ns())
+        index = grid.next_index(0, self._clock.monotonic_ns())
+        while index < series.count and wait_until(grid.due_ns(index), self._clock, cancelled):
+            frame = self._frame(index, series, cancelled)
+            if frame is None:
+                return
+            yield frame
+            index = grid.next_index(index + 1, self._clock.monotonic_ns())
 
     def set_cooling(self, setpoint_c: float | None) -> None:
         """Cool the detector to a temperature in degrees Celsius, or switch its cooler off.
@@ -174,67 +133,118 @@ class OceanSpectrometer:
             The model has no cooler, or it does not take this temperature.
         Gone, Reopen
         """
-        talk, can, _ = self._opened()
+        talk, can, _ = self._ready()
         if not can.cooled:
             raise Refused(f"the {can.name} has no cooler")
         goal_c = calibration.detector_goal_c(setpoint_c)
         with self._translated("did not take the temperature"):
             talk.set_cooling(goal_c)
+        self._cooling = (goal_c,)
+
+    def set_lamp(self, on: bool) -> None:
+        """Set the lamp-enable (strobe) line; set it after each :meth:`open`.
+
+        Raises
+        ------
+        Refused
+            No command is known for it, or the device does not take it.
+        Gone, Reopen
+        """
+        talk, _, _ = self._ready()
+        with self._translated("did not set its lamp line"):
+            talk.set_lamp(on)
+        self._lamp = on
 
     def close(self) -> None:
         """Release the device; harmless when it is closed or gone."""
-        device, self._library_device = self._library_device, None
-        self._talk = self._can = self._description = self._exposure = None
-        self._temperatures_at_ns = 0
+        device, self._device = self._device, None
+        self._description = self._exposure = self._cooling = self._lamp = None
+        self._armed = False
+        self._thermometers.forget()
         if device is not None:
-            with contextlib.suppress(*_LIBRARY_ERRORS):
-                device.close()
+            device.close()
 
-    def _opened(self) -> tuple[OoiDevice | ObpDevice, Capabilities, Description]:
-        if self._talk is None or self._can is None or self._description is None:
+    def _open(self) -> Description:
+        self._device = device = LibraryDevice(find(self._address, self._backend))
+        averaged = device.talk.calm()
+        device.talk.set_trigger(Trigger.FREE)
+        self._free = True
+        self._exposing_us = averaged * (device.talk.integration_us() or _UNKNOWN_EXPOSURE_US)
+        self._description = _describe(device, simulated=self._backend == "virtual")
+        return self._description
+
+    def _opened(self) -> tuple[Device, Capabilities, Description]:
+        if self._device is None or self._description is None:
             raise Reopen(f"the spectrometer at {self._address} is not open")
-        return self._talk, self._can, self._description
+        return self._device.talk, self._device.can, self._description
 
-    def _describe(self, can: Capabilities, talk: OoiDevice | ObpDevice) -> Description:
-        axis, calibrated = calibration.wavelength_axis(talk.wavelength_coefficients(), can.pixels, can.first_index)
-        saturation = calibration.saturation_counts(talk.saturation_level(), can.full_scale, can.usual_saturation)
-        return Description(
-            serial=talk.serial()[:_LONGEST_SERIAL],
-            model=can.name,
-            wavelengths_nm=axis,
-            saturation_counts=saturation,
-            nonlinearity=calibration.nonlinearity(talk.nonlinearity_coefficients(), saturation),
-            electric_dark_pixels=can.dark_pixels,
-            integration_min_us=can.first_us,
-            integration_max_us=can.last_us,
-            calibrated=calibrated,
-            simulated=self._backend == "virtual",
-        )
+    def _ready(self) -> tuple[Device, Capabilities, Description]:
+        """The open device, with no request in it that a late trigger could still answer."""
+        if self._armed:
+            exposure, cooling, lamp = self._exposure, self._cooling, self._lamp
+            self.open()
+            if cooling is not None:
+                self.set_cooling(*cooling)
+            if lamp is not None:
+                self.set_lamp(lamp)
+            if exposure is not None:
+                self.set_exposure(exposure)
+        return self._opened()
 
-    def _measured_temperatures(self, talk: OoiDevice | ObpDevice) -> tuple[float | None, float | None]:
-        """Detector and board, asked for at most once a second: they are slow, spectra are not."""
-        now_ns = time.monotonic_ns()
-        if now_ns - self._temperatures_at_ns >= _TEMPERATURE_EVERY_NS:
-            self._temperatures = (
-                calibration.sane_temperature_c(talk.detector_temperature_c()),
-                calibration.sane_temperature_c(talk.board_temperature_c()),
-            )
-            self._temperatures_at_ns = now_ns
-        return self._temperatures
+    def _set_integration(self, talk: Device, integration_us: int) -> None:
+        """Set the integration time and discard the frame that still has the old one; once more where it was ignored."""
+        before = self._exposing_us
+        told: int | None = None
+        for _ in range(2):
+            talk.set_integration(integration_us)
+            talk.scan(self._exposing_us + integration_us)
+            told = talk.integration_us()
+            if told is None or told == integration_us or told != before:
+                self._exposing_us = integration_us
+                return
+        raise Refused(f"the device was asked for {integration_us} us and stays at {told} us")
+
+    def _frame(self, index: int, series: Series, cancelled: Callable[[], bool]) -> Frame | None:
+        """Take the scans of one frame; None when they were called off."""
+        talk, _, description = self._opened()
+        exposure = self._exposure
+        if exposure is None:
+            raise Refused("no exposure was set since the spectrometer was opened")
+        stack = Stack(len(description.wavelengths_nm), exposure.scans, description.saturation_counts)
+        first: Scan | None = None
+        with self._translated("did not give a spectrum"):
+            for _ in range(exposure.scans):
+                scan = self._scan(talk, exposure, series, cancelled)
+                if scan is None:
+                    return None
+                stack.add(scan.counts)
+                first = first or scan
+            temperatures = self._thermometers.of(talk)
+        assert first is not None
+        started = (first.started_monotonic_ns, first.started_unix_ns)
+        return Frame(stack.counts_sum, stack.saturated, exposure, *started, *temperatures, index, stack.spread())
+
+    def _scan(self, talk: Device, exposure: Exposure, series: Series, cancelled: Callable[[], bool]) -> Scan | None:
+        if not exposure.trigger.waits:
+            return free_scan(talk, exposure, self._clock)
+        self._armed = True
+        scan = triggered_scan(talk, exposure, series, self._clock, cancelled)
+        self._armed = scan is None
+        return scan
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:
-        """The one place where foreign errors become ours; after any but :class:`Refused` the device is closed."""
+        """The one place where foreign errors become ours; closes the device, but after Refused and Retry."""
         try:
             yield
-        except Refused:
+        except (Refused, Retry):
             raise
         except SpectrometerError as error:
             self.close()
             raise self._unless_gone(type(error))(f"{self._name()} {what}: {error}") from error
-        except _LIBRARY_ERRORS as error:
+        except LIBRARY_ERRORS as error:
             self.close()
-            kind, text = _meaning(error)
+            kind, text = meaning(error)
             raise self._unless_gone(kind)(f"{self._name()} {what}: {text}") from error
 
     def _name(self) -> str:
@@ -254,46 +264,32 @@ class OceanSpectrometer:
         return kind
 
 
-def _meaning(error: BaseException) -> tuple[type[SpectrometerError], str]:
-    """Class and text of a foreign error."""
-    if isinstance(error, USBTransportDeviceInUse):
-        return _BY_ERRNO[errno.EBUSY]
-    number = getattr(error, "errno", None)
-    if number in _BY_ERRNO:
-        return _BY_ERRNO[number]
-    return Reopen, f"{type(error).__name__} {str(error)[:_LONGEST_TEXT]!r}"
+def _possible(exposure: Exposure, can: Capabilities) -> Exposure:
+    """The exposure in whole steps of the device; :class:`Refused` when it cannot do it."""
+    if not can.first_us <= exposure.integration_us <= can.last_us:
+        raise Refused(f"{exposure.integration_us} us is out of range: {can.first_us} to {can.last_us} us")
+    if not 1 <= exposure.scans <= MOST_SCANS:
+        raise Refused(f"{exposure.scans} scans cannot be summed: choose 1 to {MOST_SCANS}")
+    if exposure.trigger not in can.triggers:
+        raise Refused(f"the {can.name} has no trigger {exposure.trigger!s:.40}: choose {', '.join(can.triggers)}")
+    return replace(exposure, integration_us=can.nearest_us(exposure.integration_us))
 
 
-def _claim_and_reset(device: Any) -> None:
-    """Make sure that the device is ours before it is reset: a reset ends another program's transfers as well."""
-    try:
-        with contextlib.suppress(NotImplementedError):
-            if device.is_kernel_driver_active(0):
-                device.detach_kernel_driver(0)
-        device.set_configuration()
-        usb.util.claim_interface(device, 0)  # nobody can take it between this question and the reset
-        device.reset()
-    finally:
-        with contextlib.suppress(OSError):
-            usb.util.dispose_resources(device)
-
-
-def _protocol_of(device: Any, can: Capabilities) -> OoiDevice | ObpDevice:
-    protocol = device.f.spectrometer.protocol
-    if isinstance(protocol, OBPProtocol):
-        return ObpDevice(protocol.transport, int(protocol.OBP.HEADER_PROTOCOL_VERSION), can)
-    return OoiDevice(device, can)
-
-
-def _open_quietly(device: Any) -> None:
-    """Open with pyseabreeze's warnings silenced: what it only warns of is checked in :mod:`.obp`.
-
-    A serial number that it cannot decode, its last step, is no reason to give up: we read it ourselves.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            device.open()
-        except ValueError:
-            if not device.is_open or getattr(device.f, "spectrometer", None) is None:
-                raise
+def _describe(device: LibraryDevice, *, simulated: bool) -> Description:
+    talk, can = device.talk, device.can
+    axis, calibrated = calibration.wavelength_axis(talk.wavelength_coefficients(), can.pixels, can.first_index)
+    saturation = calibration.saturation_counts(talk.saturation_level(), can.full_scale, can.usual_saturation)
+    return Description(
+        serial=talk.serial()[:_LONGEST_SERIAL],
+        model=can.name,
+        wavelengths_nm=axis,
+        saturation_counts=saturation,
+        nonlinearity=calibration.nonlinearity(talk.nonlinearity_coefficients(), saturation),
+        electric_dark_pixels=can.dark_pixels,
+        integration_min_us=can.first_us,
+        integration_max_us=can.last_us,
+        calibrated=calibrated,
+        simulated=simulated,
+        triggers=tuple(can.triggers),
+        cooled=can.cooled,
+    )

@@ -14,7 +14,7 @@ import socket
 import struct
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,14 +22,17 @@ from numpy.typing import NDArray
 
 from . import errors
 from .errors import Reopen, SpectrometerError
-from .spectrometer import Description, Exposure, Frame
+from .spectrometer import Description, Exposure, Frame, Trigger
 
 _PREFIX = struct.Struct("!4sII")
 _MAGIC = b"OES1"
 _LONGEST_HEADER, _LONGEST_BODY = 1 << 16, 1 << 20
 _MOST_PIXELS = 1 << 14
+#: Frames in one message, and values in one of its arrays.
+MOST_FRAMES = 20
+_MOST_VALUES = 1 << 17
 _LONGEST_TEXT, _LONGEST_TRACEBACK = 500, 8000
-_FORMS = {"<f8", "<u4", "|b1"}
+_FORMS = {"<f8", "<f4", "<u4", "|b1"}
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -73,13 +76,14 @@ def receive(channel: socket.socket, deadline_s: float | None = None) -> tuple[di
 def pack_description(description: Description) -> tuple[dict[str, Any], Arrays]:
     """Message of a description."""
     header = {name: getattr(description, name) for name in Description.__slots__ if name != "wavelengths_nm"}
+    header["triggers"] = [trigger.value for trigger in description.triggers]
     return header, {"wavelengths_nm": description.wavelengths_nm.astype("<f8")}
 
 
 def unpack_description(header: Mapping[str, Any], arrays: Arrays) -> Description:
     """Description of a message; :class:`WireError` when it is none."""
     axis = _array(arrays, "wavelengths_nm", "<f8")
-    if not np.isfinite(axis).all() or not (np.diff(axis) > 0).all():
+    if len(axis) > _MOST_PIXELS or not np.isfinite(axis).all() or not (np.diff(axis) > 0).all():
         raise WireError("the wavelength axis is not increasing")
     return Description(
         serial=_value(header, "serial", str),
@@ -92,36 +96,71 @@ def unpack_description(header: Mapping[str, Any], arrays: Arrays) -> Description
         integration_max_us=_value(header, "integration_max_us", int),
         calibrated=_value(header, "calibrated", bool),
         simulated=_value(header, "simulated", bool),
+        triggers=tuple(_trigger(text) for text in _numbers(header, "triggers", str)),
+        cooled=_value(header, "cooled", bool),
     )
 
 
-def pack_frame(frame: Frame) -> tuple[dict[str, Any], Arrays]:
-    """Message of a frame."""
+def pack_frames(frames: Sequence[Frame]) -> tuple[dict[str, Any], Arrays]:
+    """Message of frames of one exposure, at least one and at most :data:`MOST_FRAMES`."""
+    exposure = frames[0].exposure
     header = {
-        "integration_us": frame.exposure.integration_us,
-        "scans": frame.exposure.scans,
-        "started_monotonic_ns": frame.started_monotonic_ns,
-        "started_unix_ns": frame.started_unix_ns,
-        "detector_temperature_c": frame.detector_temperature_c,
-        "board_temperature_c": frame.board_temperature_c,
+        "integration_us": exposure.integration_us,
+        "scans": exposure.scans,
+        "trigger": exposure.trigger.value,
+        "frames": [_stamps(frame) for frame in frames],
     }
-    return header, {"counts_sum": frame.counts_sum.astype("<u4"), "saturated": frame.saturated}
+    arrays = {
+        "counts_sum": np.concatenate([frame.counts_sum for frame in frames]).astype("<u4", copy=False),
+        "saturated": np.concatenate([frame.saturated for frame in frames]),
+    }
+    spreads = [frame.spread for frame in frames if frame.spread is not None]
+    return header, arrays | ({"spread": np.concatenate(spreads).astype("<f4", copy=False)} if spreads else {})
 
 
-def unpack_frame(header: Mapping[str, Any], arrays: Arrays, pixels: int) -> Frame:
-    """Frame of a message; :class:`WireError` when it is none, or not of ``pixels`` pixels."""
-    counts, saturated = _array(arrays, "counts_sum", "<u4"), _array(arrays, "saturated", "|b1")
-    if len(counts) != pixels or len(saturated) != pixels:
-        raise WireError(f"a frame of {len(counts)} pixels came where {pixels} were due")
-    return Frame(
-        counts_sum=counts,
-        saturated=saturated,
-        exposure=Exposure(_value(header, "integration_us", int), _value(header, "scans", int)),
-        started_monotonic_ns=_value(header, "started_monotonic_ns", int),
-        started_unix_ns=_value(header, "started_unix_ns", int),
-        detector_temperature_c=_optional(header, "detector_temperature_c"),
-        board_temperature_c=_optional(header, "board_temperature_c"),
+def unpack_frames(header: Mapping[str, Any], arrays: Arrays, pixels: int) -> list[Frame]:
+    """Frames of a message; :class:`WireError` when there are none, or not of ``pixels`` pixels."""
+    stamps = _value(header, "frames", list)
+    if not 1 <= len(stamps) <= MOST_FRAMES:
+        raise WireError(f"{len(stamps)} frames came in one message")
+    exposure = Exposure(
+        _value(header, "integration_us", int), _value(header, "scans", int), _trigger(_value(header, "trigger", str))
     )
+    counts = _rows(arrays, "counts_sum", "<u4", len(stamps), pixels)
+    saturated = _rows(arrays, "saturated", "|b1", len(stamps), pixels)
+    spreads = _rows(arrays, "spread", "<f4", len(stamps), pixels) if "spread" in arrays else [None] * len(stamps)
+    return [
+        Frame(row, full, exposure, *_stamped(stamp), spread)
+        for row, full, stamp, spread in zip(counts, saturated, stamps, spreads, strict=True)
+    ]
+
+
+def _stamps(frame: Frame) -> list[int | float | None]:
+    clocks = [frame.started_monotonic_ns, frame.started_unix_ns]
+    return [*clocks, frame.detector_temperature_c, frame.board_temperature_c, frame.index]
+
+
+def _stamped(stamps: Any) -> tuple[int, int, float | None, float | None, int]:
+    match stamps:
+        case [int(monotonic_ns), int(unix_ns), float() | None as detector_c, float() | None as board_c, int(index)]:
+            return monotonic_ns, unix_ns, detector_c, board_c, index
+        case _:
+            raise WireError("the clocks and temperatures of a frame are missing or of the wrong type")
+
+
+def _rows(arrays: Arrays, name: str, form: str, frames: int, pixels: int) -> list[NDArray[Any]]:
+    """One array for each frame, with memory of its own: who keeps one frame does not keep all."""
+    values = _array(arrays, name, form)
+    if len(values) != frames * pixels:
+        raise WireError(f"{name} of {len(values)} values came where {frames} frames of {pixels} pixels were due")
+    return [values] if frames == 1 else [row.copy() for row in values.reshape(frames, pixels)]
+
+
+def _trigger(text: Any) -> Trigger:
+    try:
+        return Trigger(text)
+    except ValueError as error:
+        raise WireError(f"unknown trigger {text!r:.60}") from error
 
 
 def pack_error(error: BaseException) -> dict[str, Any]:
@@ -178,7 +217,7 @@ def _arrays(header: Mapping[str, Any], body: bytes) -> dict[str, NDArray[Any]]:
         if not (isinstance(form, list) and len(form) == 2 and form[0] in _FORMS and type(form[1]) is int):
             raise WireError(f"unknown array {name!r:.60}")
         size = np.dtype(form[0]).itemsize * form[1]
-        if not (0 < form[1] <= _MOST_PIXELS and begin + size <= len(body)):
+        if not (0 < form[1] <= _MOST_VALUES and begin + size <= len(body)):
             raise WireError(f"array {name!r:.60} does not fit its message")
         arrays[name] = np.frombuffer(body, dtype=form[0], count=form[1], offset=begin).copy()
         begin += size
@@ -199,12 +238,8 @@ def _value(header: Mapping[str, Any], name: str, kind: type) -> Any:
     return header[name]
 
 
-def _optional(header: Mapping[str, Any], name: str) -> float | None:
-    return None if header.get(name) is None else float(_value(header, name, float))
-
-
 def _numbers(header: Mapping[str, Any], name: str, kind: type) -> list[Any]:
     numbers = _value(header, name, list)
     if len(numbers) > _MOST_PIXELS or any(type(number) is not kind for number in numbers):
-        raise WireError(f"{name} holds something that is no number")
+        raise WireError(f"{name} is too long or holds something else")
     return list(numbers)

@@ -12,7 +12,7 @@ import pytest
 from oesd_drivers import virtual
 from oesd_drivers.isolated import IsolatedSpectrometer
 from oesd_drivers.ocean import OceanSpectrometer
-from oesd_drivers.spectrometer import Address, Description
+from oesd_drivers.spectrometer import Address, Description, Frame, Spectrometer
 from oesd_drivers.usb import plugged
 
 MODELS = {
@@ -23,6 +23,12 @@ MODELS = {
     "QE-PRO": "OBP-2",
     "SR4": "OBP-3",
 }
+
+
+def one(spectrometer: Spectrometer) -> Frame:
+    """The only frame of a series of one."""
+    (frame,) = spectrometer.take()
+    return frame
 
 
 class TappedBus(virtual.VirtualBus):

@@ -12,6 +12,8 @@ from oesd_drivers.errors import Refused, Reopen
 from oesd_drivers.spectrometer import Exposure
 from oesd_drivers.virtual.models import MODELS as VIRTUAL
 
+from .conftest import one
+
 CAN = {can.name: can for can in CAPABILITIES.values()} | {"FLAME-S": CAPABILITIES["FLAMES"]}
 EVERY = pytest.mark.parametrize("model", list(VIRTUAL))
 COUNTS_MILLISECONDS = ["USB2000", "HR2000", "USB650", "ADC1000-USB", "QE65000", "NIRQuest512", "NIRQuest256"]
@@ -71,10 +73,10 @@ def test_a_family_from_opening_to_the_sum_of_its_scans(rig, opened, model):
     # a long exposure first: were the frame after a change not discarded, the short one would show the long one's light
     short_us = max(told.integration_min_us, 8000) + 1000
     spectrometer.set_exposure(Exposure(5 * short_us))
-    long_frame = spectrometer.read()
+    long_frame = one(spectrometer)
     spectrometer.set_exposure(Exposure(short_us, 2))
     rig.bus.received.clear()
-    frame = spectrometer.read()
+    frame = one(spectrometer)
     sent = scans_on_the_wire(rig, model)
     assert len(sent) == 2
     assert np.array_equal(frame.counts_sum, np.sum(sent, axis=0, dtype=np.uint64))
@@ -90,7 +92,7 @@ def test_a_family_from_opening_to_the_sum_of_its_scans(rig, opened, model):
 
     rig.control.light(1e5)
     spectrometer.set_exposure(Exposure(short_us))
-    full = spectrometer.read()
+    full = one(spectrometer)
     # where neither grating nor detector answers, no light is too much for
     assert full.saturated.sum() > 0.5 * detector.pixels
     assert not full.saturated[list(told.electric_dark_pixels)].any()
@@ -104,7 +106,7 @@ def test_milliseconds_are_rounded_and_not_cut(rig, opened, model):
     low_us = told.integration_min_us
     for asked_us, taken_us in ((low_us, low_us), (low_us + 499, low_us), (low_us + 2500, low_us + 3000)):
         spectrometer.set_exposure(Exposure(asked_us))
-        assert spectrometer.read().exposure.integration_us == taken_us
+        assert one(spectrometer).exposure.integration_us == taken_us
         ordered_s = rig.bus.device(serial).instrument.ordered_integration_s
         assert ordered_s == pytest.approx(taken_us / 1e6, rel=1e-9)
 
@@ -113,7 +115,7 @@ def test_the_st_counts_in_tens_of_microseconds(rig, opened):
     serial, spectrometer, told = opened("ST")
     assert (told.integration_min_us, told.integration_max_us) == (1560, 5_999_990)
     spectrometer.set_exposure(Exposure(3456))
-    assert spectrometer.read().exposure.integration_us == 3460
+    assert one(spectrometer).exposure.integration_us == 3460
     assert rig.bus.device(serial).instrument.ordered_integration_s == pytest.approx(3460e-6)
 
 
@@ -164,9 +166,9 @@ def test_a_device_that_does_not_tell_its_temperature_is_asked_once(rig, opened, 
     else:
         rig.control.fault(serial, "nack", 2, times=1)
     rig.bus.sent.clear()
-    frames = [spectrometer.read() for _ in range(2)]
-    spectrometer._temperatures_at_ns = 0
-    frames.append(spectrometer.read())
+    frames = [one(spectrometer) for _ in range(2)]
+    spectrometer._thermometers.forget()
+    frames.append(one(spectrometer))
     assert {(frame.detector_temperature_c, frame.board_temperature_c) for frame in frames} == {(None, None)}
     commands = (
         (b"\x6c", b"\x72") if VIRTUAL[model].wire.protocol == "ooi" else (pack_of(0x00400001), pack_of(0x00420004))
@@ -189,7 +191,7 @@ def test_a_cooled_detector_goes_where_it_is_sent(rig, opened, model):
             spectrometer.set_cooling(nonsense_c)
     assert instrument.setpoint_c == pytest.approx(-20.5)
     spectrometer.set_exposure(Exposure(20_000))
-    assert spectrometer.read().counts_sum.any()
+    assert one(spectrometer).counts_sum.any()
 
 
 def test_cooling_is_refused_where_there_is_no_cooler_and_where_the_device_refuses(rig, opened):
@@ -197,7 +199,7 @@ def test_cooling_is_refused_where_there_is_no_cooler_and_where_the_device_refuse
     with pytest.raises(Refused, match="USB4000 has no cooler"):
         plain.set_cooling(-10.0)
     serial, cooled, _ = opened("QE-PRO")
-    rig.control.fault(serial, "nack", 6)
+    rig.control.fault(serial, "nack", 6, times=2)
     with pytest.raises(Refused, match=r"-10\.0 degrees: invalid payload"):
         cooled.set_cooling(-10.0)
     cooled.set_cooling(-10.0)

@@ -18,7 +18,7 @@ from oesd_drivers.isolated import IsolatedSpectrometer
 from oesd_drivers.spectrometer import Address, Exposure
 from oesd_drivers.virtual.models import MODELS as VIRTUAL
 
-from .conftest import MODELS
+from .conftest import MODELS, one
 
 
 def wait_until(condition, within_s=5.0):
@@ -44,7 +44,7 @@ def test_every_family_works_in_a_child(isolated, model):
     assert (told.serial, told.simulated) == (MODELS[model], True)
     assert spectrometer.pid not in (None, os.getpid())
     spectrometer.set_exposure(Exposure(10_000, 2))
-    frame = spectrometer.read()
+    frame = one(spectrometer)
     assert frame.counts_sum.shape == frame.saturated.shape == (VIRTUAL[model].detector.pixels,)
     assert frame.exposure == Exposure(10_000, 2)
     child = spectrometer.pid
@@ -73,17 +73,17 @@ def test_killed_is_lost_and_opening_recovers_beside_another_that_goes_on(isolate
     first = victim.pid
     os.kill(first, signal.SIGKILL)
     with pytest.raises(Lost, match="SIGKILL"):
-        victim.read()
+        one(victim)
     assert victim.pid is None
-    assert other.read().counts_sum.any()
+    assert one(other).counts_sum.any()
     with pytest.raises(Reopen, match="not open"):
-        victim.read()
+        one(victim)
     began = time.monotonic()
     victim.open()
     assert time.monotonic() - began < 5
     assert victim.pid not in (None, first)
     victim.set_exposure(Exposure(10_000))
-    assert victim.read().counts_sum.any()
+    assert one(victim).counts_sum.any()
 
 
 def test_killed_in_the_middle_of_a_read(isolated):
@@ -94,28 +94,28 @@ def test_killed_in_the_middle_of_a_read(isolated):
     killer.start()
     began = time.monotonic()
     with pytest.raises(Lost, match="SIGKILL"):
-        spectrometer.read()
+        one(spectrometer)
     assert time.monotonic() - began < 0.4
     killer.join()
 
 
 @pytest.mark.parametrize("call", ["read", "set_exposure", "open"])
 def test_a_child_that_hangs_is_killed_at_the_deadline(isolated, host, call):
-    spectrometer = isolated("OOI-3", margin_s=0.3, open_deadline_s=5.0)
+    spectrometer = isolated("OOI-3", margin_s=0.3, open_deadline_s=10.0)
     spectrometer.open()
     spectrometer.set_exposure(Exposure(10_000))
     child = spectrometer.pid
     if call == "open":
         host.control.fault("OOI-3", "wedge")
-        spectrometer = isolated("OOI-3", open_deadline_s=1.0)
+        spectrometer = isolated("OOI-3", open_deadline_s=4.0)
         os.kill(child, signal.SIGKILL)
     else:
         os.kill(child, signal.SIGSTOP)
-    steps = {"read": spectrometer.read, "set_exposure": lambda: spectrometer.set_exposure(Exposure(10_000))}
+    steps = {"read": lambda: one(spectrometer), "set_exposure": lambda: spectrometer.set_exposure(Exposure(10_000))}
     began = time.monotonic()
     with pytest.raises(Lost, match="killed"):
         steps.get(call, spectrometer.open)()
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 6.0
     assert spectrometer.pid is None
     assert not alive(child)
     assert spectrometer.open().serial == "OOI-3"
@@ -126,11 +126,11 @@ def test_a_wedged_transfer_is_cured_by_a_new_child(isolated, host):
     spectrometer.open()
     spectrometer.set_exposure(Exposure(10_000))
     host.control.fault("OBP-2", "wedge")
-    with pytest.raises(Lost, match="'read' within"):
-        spectrometer.read()
+    with pytest.raises(Lost, match="'take' within"):
+        one(spectrometer)
     spectrometer.open()
     spectrometer.set_exposure(Exposure(10_000))
-    assert spectrometer.read().counts_sum.any()
+    assert one(spectrometer).counts_sum.any()
 
 
 def test_a_silent_device_is_reported_by_the_child_before_it_is_killed(isolated, host):
@@ -139,9 +139,9 @@ def test_a_silent_device_is_reported_by_the_child_before_it_is_killed(isolated, 
     spectrometer.set_exposure(Exposure(10_000))
     host.control.fault("OBP-1", "silent")
     with pytest.raises(Reopen, match="in time") as told:
-        spectrometer.read()
+        one(spectrometer)
     assert not isinstance(told.value, Lost)
-    assert "USBTimeoutError" in told.value.__notes__[0]
+    assert "oesd_drivers" in told.value.__notes__[0]
     spectrometer.open()
 
 
@@ -152,7 +152,7 @@ def test_a_refused_exposure_leaves_the_one_before(isolated):
     spectrometer.set_exposure(Exposure(20_000, 40))
     with pytest.raises(Refused):
         spectrometer.set_exposure(Exposure(1, 1))
-    assert spectrometer.read().exposure == Exposure(20_000, 40)
+    assert one(spectrometer).exposure == Exposure(20_000, 40)
 
 
 def test_a_longer_old_exposure_is_waited_for(isolated):
@@ -161,7 +161,7 @@ def test_a_longer_old_exposure_is_waited_for(isolated):
     spectrometer.open()
     spectrometer.set_exposure(Exposure(1_300_000))
     spectrometer.set_exposure(Exposure(10_000))
-    first, second = (spectrometer.read().counts_sum.mean() for _ in range(2))
+    first, second = (one(spectrometer).counts_sum.mean() for _ in range(2))
     assert abs(first - second) < 0.02 * second
 
 
@@ -171,7 +171,7 @@ def test_errors_of_the_device_keep_their_class(isolated, host):
     with pytest.raises(Refused, match="out of range"):
         spectrometer.set_exposure(Exposure(told.integration_max_us + 1))
     with pytest.raises(Refused, match="no exposure"):
-        spectrometer.read()
+        one(spectrometer)
     with pytest.raises(Busy):
         isolated("OBP-3").open()
     spectrometer.close()
@@ -191,7 +191,7 @@ def test_unplugged_is_gone_and_replugged_opens_at_the_new_address(isolated, host
     timer = threading.Timer(0.1, host.control.unplug, ("OOI-2",))
     timer.start()
     with pytest.raises(Gone):
-        spectrometer.read()
+        one(spectrometer)
     timer.join()
     with pytest.raises(Gone):
         spectrometer.open()
@@ -205,7 +205,7 @@ def test_group_signals_are_the_parents_business(isolated):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         os.kill(spectrometer.pid, number)
     spectrometer.set_exposure(Exposure(10_000))
-    assert spectrometer.read().counts_sum.any()
+    assert one(spectrometer).counts_sum.any()
     assert os.getpgid(spectrometer.pid) != os.getpgid(0)
 
 
@@ -225,7 +225,7 @@ def test_a_child_stays_small(isolated):
     spectrometer.open()
     spectrometer.set_exposure(Exposure(10_000, 5))
     for _ in range(20):
-        spectrometer.read()
+        one(spectrometer)
     status = Path(f"/proc/{spectrometer.pid}/status").read_text()
     peak_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM"))
     assert peak_kb < 60_000
@@ -240,7 +240,7 @@ spectrometer.open()
 print(spectrometer.pid, flush=True)
 if sys.argv[5] == "busy":
     spectrometer.set_exposure(Exposure(60_000_000))
-    spectrometer.read()
+    list(spectrometer.take())
 time.sleep(60)
 """
 
@@ -274,10 +274,19 @@ def test_a_worker_serves_any_parent_that_speaks_its_protocol(host):
     environment = {**os.environ, "OESD_VIRTUAL_BUS": str(host.process.path)}
     with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment) as child:
         theirs.close()
-        for request in ({"call": "reboot"}, {"call": "set_exposure", "integration_us": "1", "scans": 1}, {}):
+        for request in (
+            {"call": "reboot"},
+            {"call": "set_exposure", "integration_us": 5_000, "scans": 1, "trigger": "by hand"},
+            {},
+        ):
             wire.send(ours, request)
             header, _ = wire.receive(ours, time.monotonic() + 10)
             assert type(wire.unpack_error(header)) is Refused
+        wire.send(ours, {"call": "cancel"})  # of a series that is over
+        wire.send(ours, {"call": "take", "number": 7, "count": "all"})
+        header, _ = wire.receive(ours, time.monotonic() + 10)
+        assert (header["number"], header["end"]) == (7, True)
+        assert type(wire.unpack_error(header)) is Refused
         wire.send(ours, {"call": "open"})
         assert wire.unpack_description(*wire.receive(ours, time.monotonic() + 10)).serial == "OBP-1"
         ours.close()
@@ -305,7 +314,7 @@ def test_many_reads_leak_no_descriptors(isolated):
         spectrometer = isolated("OBP-1")
         spectrometer.open()
         spectrometer.set_exposure(Exposure(10_000))
-        counts = [spectrometer.read().counts_sum for _ in range(3)]
+        counts = [one(spectrometer).counts_sum for _ in range(3)]
         assert np.ptp([c.mean() for c in counts]) < 50
         spectrometer.close()
     assert len(os.listdir("/proc/self/fd")) == before

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oesd_drivers import obp
+from oesd_drivers import obp, obp_frame
 from oesd_drivers.capabilities import CAPABILITIES
 from oesd_drivers.errors import Refused, Reopen
 
@@ -25,7 +25,7 @@ def frame(payload: bytes, message: int = MESSAGE, flags: int = 1, error: int = 0
 
 @given(st.binary(max_size=300))
 def test_a_payload_comes_through(payload):
-    assert obp.unpack(frame(payload), 0x1100, MESSAGE) == payload
+    assert obp_frame.unpack(frame(payload), 0x1100, MESSAGE) == payload
 
 
 @given(st.binary(max_size=100), st.data())
@@ -35,37 +35,37 @@ def test_no_single_damaged_byte_changes_a_payload(payload, data):
     bad = bytearray(good)
     bad[place] ^= data.draw(st.integers(1, 255))
     try:
-        assert obp.unpack(bytes(bad), 0x1100, MESSAGE) == payload
-    except (Reopen, obp.Nack):
+        assert obp_frame.unpack(bytes(bad), 0x1100, MESSAGE) == payload
+    except (Reopen, obp_frame.Nack):
         pass
 
 
 @given(st.binary(max_size=120))
 def test_noise_is_never_taken_for_an_answer(noise):
     with pytest.raises(Reopen):
-        obp.unpack(noise, 0x1100, MESSAGE)
+        obp_frame.unpack(noise, 0x1100, MESSAGE)
 
 
 @pytest.mark.parametrize("size", [0, 10, 43, 44, 63, 65, 127])
 def test_a_cut_answer_is_refused(size):
     with pytest.raises(Reopen):
-        obp.unpack(frame(bytes(64))[:size], 0x1100, MESSAGE)
+        obp_frame.unpack(frame(bytes(64))[:size], 0x1100, MESSAGE)
 
 
 def test_the_answer_to_another_question_is_refused():
     with pytest.raises(Reopen, match="0x00000100"):
-        obp.unpack(frame(b"STALE123", message=0x100), 0x1100, MESSAGE)
+        obp_frame.unpack(frame(b"STALE123", message=0x100), 0x1100, MESSAGE)
 
 
 def test_a_refusal_keeps_its_reason():
-    with pytest.raises(obp.Nack, match="invalid payload") as told:
-        obp.unpack(frame(b"", flags=9, error=6), 0x1100, MESSAGE)
+    with pytest.raises(obp_frame.Nack, match="invalid payload") as told:
+        obp_frame.unpack(frame(b"", flags=9, error=6), 0x1100, MESSAGE)
     assert told.value.code == 6
-    assert str(obp.Nack(99)) == "error 99"
+    assert str(obp_frame.Nack(99)) == "error 99"
 
 
 def test_a_command_carries_its_data_in_the_header():
-    sent = obp.pack(0x2000, 0xC01, struct.pack("<L", 5000), 4)
+    sent = obp_frame.pack(0x2000, 0xC01, struct.pack("<L", 5000), 4)
     assert len(sent) == 64
     assert sent[:12] == bytes.fromhex("c1c0 0020 0400 0000 010c0000")
     assert sent[24:28] == struct.pack("<L", 5000)

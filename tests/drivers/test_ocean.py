@@ -7,8 +7,11 @@ import time
 import pytest
 
 from oesd_drivers.errors import GiveUp, Gone, Refused, Reopen
-from oesd_drivers.ocean import MOST_SCANS, OceanSpectrometer
+from oesd_drivers.ocean import OceanSpectrometer
 from oesd_drivers.spectrometer import Address, Exposure
+from oesd_drivers.stack import MOST_SCANS
+
+from .conftest import one
 
 EACH_PROTOCOL = pytest.mark.parametrize("model", ["USB4000", "QE-PRO", "SR4"])
 
@@ -19,7 +22,7 @@ def test_the_first_frame_after_a_change_has_the_new_exposure(opened, model):
     level = {}
     for integration_us in (90_000, 10_000):
         spectrometer.set_exposure(Exposure(integration_us))
-        first, second = (spectrometer.read().counts_sum.astype(float) for _ in range(2))
+        first, second = (one(spectrometer).counts_sum.astype(float) for _ in range(2))
         assert abs(first.mean() - second.mean()) < 0.02 * second.mean()
         level[integration_us] = second.mean()
     assert level[90_000] > 1.3 * level[10_000]
@@ -31,7 +34,7 @@ def test_saturation_is_judged_before_summing(rig, opened):
     spectrometer.set_exposure(Exposure(50_000, 4))
     rig.bus.sent.clear()
     rig.bus.on_write = lambda: rig.control.light(160.0 if rig.bus.sent.count(b"\x09") == 2 else 0.0)
-    frame = spectrometer.read()
+    frame = one(spectrometer)
     hidden = frame.saturated & (frame.counts_sum < 4 * told.saturation_counts)
     assert hidden.sum() > 100
 
@@ -40,7 +43,7 @@ def test_host_clocks_are_read_when_the_first_scan_is_asked_for(opened):
     _, spectrometer, _ = opened("SR4")
     spectrometer.set_exposure(Exposure(50_000, 2))
     before_ns = time.monotonic_ns()
-    frame = spectrometer.read()
+    frame = one(spectrometer)
     assert before_ns <= frame.started_monotonic_ns < before_ns + 40_000_000
     assert frame.exposure == Exposure(50_000, 2)
     assert abs(frame.started_unix_ns - time.time_ns()) < 5_000_000_000
@@ -52,7 +55,7 @@ def test_temperatures_come_from_where_they_can_be_had(rig, opened):
         serial, spectrometer, _ = opened(model)
         rig.control.temperature(serial, 31.5)
         spectrometer.set_exposure(Exposure(10_000))
-        frame = spectrometer.read()
+        frame = one(spectrometer)
         seen[model] = frame.detector_temperature_c, frame.board_temperature_c
     assert seen["USB2000+"] == (None, pytest.approx(31.5, abs=0.01))
     assert seen["QE-PRO"][0] is not None
@@ -65,15 +68,15 @@ def test_a_reopened_device_tells_its_temperature_of_now(rig, opened):
         rig.control.temperature(serial, board_c)
         spectrometer.open()
         spectrometer.set_exposure(Exposure(10_000))
-        assert spectrometer.read().board_temperature_c == pytest.approx(board_c, abs=0.01)
+        assert one(spectrometer).board_temperature_c == pytest.approx(board_c, abs=0.01)
 
 
 def test_a_device_without_board_temperature_is_asked_once(rig, opened):
     serial, spectrometer, _ = opened("USB4000")
-    rig.control.fault(serial, "short-answer", 1)
     spectrometer.set_exposure(Exposure(10_000))
-    assert spectrometer.read().board_temperature_c is None
-    assert spectrometer.read().board_temperature_c is None
+    rig.control.fault(serial, "short-answer", 1)
+    assert one(spectrometer).board_temperature_c is None
+    assert one(spectrometer).board_temperature_c is None
     assert rig.bus.sent.count(b"\x6c") == 1
 
 
@@ -81,11 +84,11 @@ def test_a_device_without_board_temperature_is_asked_once(rig, opened):
 def test_nothing_is_read_before_the_exposure_is_set(opened, model):
     _, spectrometer, _ = opened(model)
     with pytest.raises(Refused, match="no exposure"):
-        spectrometer.read()
+        one(spectrometer)
     spectrometer.set_exposure(Exposure(10_000))
     spectrometer.open()
     with pytest.raises(Refused, match="no exposure"):
-        spectrometer.read()
+        one(spectrometer)
 
 
 @EACH_PROTOCOL
@@ -98,7 +101,7 @@ def test_the_limits_told_are_taken_and_one_more_is_not(opened, model):
     for scans in (0, -1, MOST_SCANS + 1):
         with pytest.raises(Refused, match="scans"):
             spectrometer.set_exposure(Exposure(10_000, scans))
-    assert spectrometer.read().exposure.integration_us == told.integration_min_us
+    assert one(spectrometer).exposure.integration_us == told.integration_min_us
 
 
 def test_the_longest_exposure_is_taken_by_the_library(rig):
@@ -119,7 +122,7 @@ def test_opening_one_device_leaves_the_others_alone(rig, opened):
     for model in ("STS", "SR4"):
         opened(model)
     assert rig.control.resets(busy) == resets
-    assert measuring.read().counts_sum.any()
+    assert one(measuring).counts_sum.any()
 
 
 @EACH_PROTOCOL

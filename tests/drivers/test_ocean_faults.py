@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from oesd_drivers.errors import Busy, Denied, Gone, Refused, Reopen
-from oesd_drivers.obp import pack
+from oesd_drivers.obp_frame import pack
 from oesd_drivers.ocean import OceanSpectrometer
-from oesd_drivers.spectrometer import Exposure
+from oesd_drivers.spectrometer import Exposure, Trigger
 from oesd_drivers.virtual.models import MODELS as VIRTUAL
+
+from .conftest import one
 
 EACH_PROTOCOL = pytest.mark.parametrize("model", ["USB4000", "QE-PRO", "SR4"])
 
@@ -33,18 +35,18 @@ def _strikes(model, fault):
 def test_a_broken_transfer_asks_to_reopen_and_reopening_cures(rig, opened, model, fault):
     serial, spectrometer, _ = opened(model)
     spectrometer.set_exposure(Exposure(10_000))
-    good = spectrometer.read().counts_sum
+    good = one(spectrometer).counts_sum
     rig.control.fault(serial, fault, 1000 if fault == "short" else 13)
     with pytest.raises(Reopen) as told:
-        spectrometer.read()
+        one(spectrometer)
     assert type(told.value) is Reopen
     assert "\n" not in str(told.value)
     assert model in str(told.value)
     with pytest.raises(Reopen, match="not open"):
-        spectrometer.read()
+        one(spectrometer)
     spectrometer.open()
     spectrometer.set_exposure(Exposure(10_000))
-    assert np.abs(spectrometer.read().counts_sum.mean() - good.mean()) < 0.02 * good.mean()
+    assert np.abs(one(spectrometer).counts_sum.mean() - good.mean()) < 0.02 * good.mean()
 
 
 @pytest.mark.parametrize("model", ["USB2000+", "STS"])
@@ -53,11 +55,11 @@ def test_a_late_frame_is_never_taken_for_the_next(rig, opened, model):
     spectrometer.set_exposure(Exposure(90_000))
     rig.control.fault(serial, "late", 1.2)
     with pytest.raises(Reopen, match="in time"):
-        spectrometer.read()
+        one(spectrometer)
     time.sleep(0.3)
     spectrometer.open()
     spectrometer.set_exposure(Exposure(10_000))
-    first, second = (spectrometer.read().counts_sum.mean() for _ in range(2))
+    first, second = (one(spectrometer).counts_sum.mean() for _ in range(2))
     assert abs(first - second) < 0.02 * second
 
 
@@ -98,7 +100,7 @@ def test_what_an_earlier_process_left_behind_is_not_read(rig, model):
     spectrometer = OceanSpectrometer(address, "virtual")
     assert spectrometer.open().serial == serial
     spectrometer.set_exposure(Exposure(10_000))
-    assert spectrometer.read().counts_sum.any()
+    assert one(spectrometer).counts_sum.any()
     spectrometer.close()
 
 
@@ -114,7 +116,7 @@ def test_unplugged_is_gone_at_once_and_a_replugged_one_opens_at_its_new_address(
     rig.control.fault(serial, "unplug", 0.003)
     with pytest.raises(Gone, match="unplugged"):
         for _ in range(3):
-            spectrometer.read()
+            one(spectrometer)
     spectrometer.close()
     with pytest.raises(Gone):
         spectrometer.open()
@@ -145,18 +147,35 @@ def test_a_busy_device_is_left_in_peace(rig, opened):
             second.open()
     second.close()
     assert rig.control.resets(serial) == resets
-    assert holder.read().counts_sum.any()
+    assert one(holder).counts_sum.any()
 
 
-def test_a_refused_integration_time_is_said_and_the_device_stays_usable(rig, opened):
+def test_a_refused_integration_time_is_asked_for_again_then_said_and_the_device_stays_usable(rig, opened):
     serial, spectrometer, _ = opened("QE-PRO")
-    rig.control.fault(serial, "nack", 6)
+    rig.control.fault(serial, "nack-set", 6)
+    spectrometer.set_exposure(Exposure(30_000))
+    assert rig.bus.device(serial).instrument.ordered_integration_s == pytest.approx(0.03)
+    rig.control.fault(serial, "nack-set", 6, times=2)
     with pytest.raises(Refused, match="20000 us: invalid payload"):
         spectrometer.set_exposure(Exposure(20_000))
     with pytest.raises(Refused, match="no exposure"):
-        spectrometer.read()
+        one(spectrometer)
     spectrometer.set_exposure(Exposure(20_000))
-    assert spectrometer.read().exposure.integration_us == 20_000
+    assert one(spectrometer).exposure.integration_us == 20_000
+
+
+def test_an_order_that_an_ooi_device_ignores_is_noticed_where_it_tells_its_state(rig, opened):
+    serial, spectrometer, _ = opened("USB4000")
+    spectrometer.set_exposure(Exposure(10_000))
+    instrument = rig.bus.device(serial).instrument
+    rig.control.fault(serial, "nack-set")
+    spectrometer.set_exposure(Exposure(20_000))
+    assert instrument.ordered_integration_s == pytest.approx(0.02)
+    rig.control.fault(serial, "nack-set", times=2)
+    with pytest.raises(Refused, match="asked for 10000 us and stays at 20000 us"):
+        spectrometer.set_exposure(Exposure(10_000))
+    spectrometer.set_exposure(Exposure(10_000, trigger=Trigger.EDGE))
+    assert rig.bus.device(serial).instrument.triggers.mode == 3
 
 
 HOSTILE = {
@@ -182,7 +201,7 @@ def test_a_hostile_eeprom_gives_pixels_and_still_reads(rig, model, hostile):
     assert not told.calibrated
     assert told.wavelengths_nm.tolist() == list(range(VIRTUAL[model].detector.pixels))
     spectrometer.set_exposure(Exposure(10_000))
-    assert spectrometer.read().counts_sum.any()
+    assert one(spectrometer).counts_sum.any()
     spectrometer.close()
 
 

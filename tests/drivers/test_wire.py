@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oesd_drivers import errors, wire
-from oesd_drivers.spectrometer import Description, Exposure, Frame
+from oesd_drivers.spectrometer import Description, Exposure, Frame, Trigger
 
 DESCRIPTION = Description(
     serial="OES\x1b[2J" + "x" * 200,
@@ -25,6 +25,8 @@ DESCRIPTION = Description(
     integration_max_us=1_599_999_999,
     calibrated=True,
     simulated=True,
+    triggers=(Trigger.FREE, Trigger.EDGE),
+    cooled=True,
 )
 
 
@@ -51,17 +53,24 @@ def test_a_description_comes_through(ends):
     st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=50),
     st.none() | st.floats(-100, 100),
     st.integers(0, 2**63),
+    st.integers(1, wire.MOST_FRAMES),
+    st.booleans(),
 )
-def test_a_frame_comes_through(counts, temperature_c, started_ns):
+def test_frames_come_through(counts, temperature_c, started_ns, many, spread):
     counts_sum = np.array(counts, dtype=np.uint32)
-    frame = Frame(counts_sum, counts_sum % 2 == 1, Exposure(5, 3), started_ns, started_ns, temperature_c, None)
+    scatter = counts_sum.astype(np.float32) if spread else None
+    exposure = Exposure(5, 3, Trigger.EDGE)
+    sent = [
+        Frame(counts_sum // (i + 1), counts_sum % 2 == 1, exposure, started_ns, i, temperature_c, None, i, scatter)
+        for i in range(many)
+    ]
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        told = wire.unpack_frame(*over((ours, theirs), *wire.pack_frame(frame)), len(counts))
-    assert np.array_equal(told.counts_sum, frame.counts_sum)
-    assert np.array_equal(told.saturated, frame.saturated)
-    assert dataclasses.replace(told, counts_sum=counts_sum, saturated=frame.saturated).exposure == frame.exposure
-    assert (told.started_unix_ns, told.detector_temperature_c) == (started_ns, temperature_c)
+        told = wire.unpack_frames(*over((ours, theirs), *wire.pack_frames(sent)), len(counts))
+    assert len(told) == many
+    for before, after in zip(sent, told, strict=True):
+        for field in dataclasses.fields(Frame):
+            assert np.array_equal(getattr(before, field.name), getattr(after, field.name))
 
 
 @pytest.mark.parametrize("kind", [errors.Gone, errors.Busy, errors.Refused, errors.Reopen])
@@ -154,6 +163,10 @@ def broken(**changes):
         {"saturation_counts": 1.5},
         {"saturation_counts": True},
         {"calibrated": 1},
+        {"cooled": None},
+        {"triggers": ["by hand"]},
+        {"triggers": [0]},
+        {"wavelengths_nm": np.arange(20_000.0)},
         {"nonlinearity": ["1"]},
         {"nonlinearity": [0.0] * 20_000},
         {"electric_dark_pixels": {"0": 1}},
@@ -167,7 +180,29 @@ def test_a_description_of_the_wrong_form_is_refused(changes):
         wire.unpack_description(*broken(**changes))
 
 
-def test_a_frame_of_another_detector_is_refused():
-    frame = Frame(np.zeros(5, np.uint32), np.zeros(5, np.bool_), Exposure(5), 0, 0, None, None)
-    with pytest.raises(wire.WireError, match="5 pixels"):
-        wire.unpack_frame(*wire.pack_frame(frame), 2048)
+def frames_message(pixels=5, **changes):
+    frame = Frame(np.zeros(pixels, np.uint32), np.zeros(pixels, np.bool_), Exposure(5), 0, 0, None, None)
+    header, arrays = wire.pack_frames([frame, frame])
+    return {**header, **changes}, arrays
+
+
+def test_frames_of_another_detector_are_refused():
+    with pytest.raises(wire.WireError, match=r"5 pixels|10 values"):
+        wire.unpack_frames(*frames_message(), 2048)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"frames": []},
+        {"frames": [[0, 0, None, None, 0]]},
+        {"frames": [[0, 0, None, None, 0]] * 21},
+        {"frames": [[0, 0, None, None, 0], [0, 0, None, "warm", 1]]},
+        {"frames": [[0, 0, None, None, 0], 7]},
+        {"trigger": "by hand"},
+        {"scans": 1.0},
+    ],
+)
+def test_frames_of_the_wrong_form_are_refused(changes):
+    with pytest.raises(wire.WireError):
+        wire.unpack_frames(*frames_message(**changes), 5)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tests.engine.spectra import axis, lines
 
-from oesd.engine.correction import correct, flat_tops, hot_pixels, linearised, spikes
+from oesd.engine.correction import correct, flat_tops, hot_pixels, spikes
+from oesd.engine.linearity import linearised
 from oesd.model import Measurement
 
 WL = axis(400.0, 500.0, 300)

@@ -8,6 +8,8 @@ from hypothesis.extra import numpy as hnp
 from tests.engine.spectra import axis
 
 import oesd
+from oesd.engine.analyze import analyze_measurement
+from oesd.model import Measurement, Recipe
 
 WL = axis(pixels=300)
 
@@ -109,3 +111,11 @@ def test_many_random_spectra_with_lines():
                 -0.5 * ((np.arange(pixels) - rng.uniform(-5, pixels + 5)) / width) ** 2
             )
         checked(np.sort(rng.uniform(180.0, 1100.0, pixels)) + np.arange(pixels) * 1e-6, np.minimum(sample, 65535.0))
+
+
+def test_a_line_of_which_one_pixel_is_left_beside_clipped_ones():
+    sample, saturated = np.zeros(40), np.zeros(40, dtype=bool)
+    sample[[8, 15, 28]] = [3.0, 25.0, 70608.0]
+    saturated[[22, 23, 25, 29, 31]] = True
+    measurement = Measurement(np.linspace(300.0, 400.0, 40), sample, saturation_counts=1e5, saturated=saturated)
+    assert np.isfinite(analyze_measurement(measurement, Recipe()).noise).all()

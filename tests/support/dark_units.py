@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from oesd.backgrounds.acceptance import scan_noise
 from oesd.backgrounds.cells import Dark, DarkStatistics
 from oesd.backgrounds.dark_model import DarkModel, learn
 from oesd.backgrounds.shapes import room_light
@@ -17,9 +18,10 @@ _REFERENCE_C, _DOUBLING_K = 20.0, 7.0
 class Unit:
     """A virtual spectrometer in process: its darks, and the truth behind them."""
 
-    def __init__(self, model: str, seed: int) -> None:
+    def __init__(self, model: str, seed: int, *, tells_noise: bool = True) -> None:
         self.optics = Optics(MODELS[model], "DARKS01", seed)
         self.detector = MODELS[model].detector
+        self.tells_noise = tells_noise
         self._frames = 0
 
     @property
@@ -28,15 +30,18 @@ class Unit:
 
     def dark(self, integration_us: int, temperature_c: float, scans: int, rate: FloatArray | float = 0.0) -> Dark:
         """A capture as the daemon would store it, with some light (electrons per second) if asked."""
-        total = np.zeros(self.detector.pixels)
+        total, squares = np.zeros(self.detector.pixels), np.zeros(self.detector.pixels)
         saturated = np.zeros(self.detector.pixels, dtype=np.bool_)
         light = total + rate
         for _ in range(scans):
             frame = self.optics.frame(light, integration_us / 1e6, temperature_c, self._frames)
             self._frames += 1
             total += frame
+            squares += frame * frame
             saturated |= frame >= self.detector.saturation_counts
-        return Dark(total / scans, integration_us, scans, temperature_c, saturated)
+        spread = np.sqrt(np.maximum(squares - total * total / scans, 0.0) / max(scans - 1, 1))
+        noise = scan_noise(total / scans, spread) if scans > 1 and self.tells_noise else None
+        return Dark(total / scans, integration_us, scans, temperature_c, saturated, noise)
 
     def mean(self, integration_us: int, temperature_c: float, rate: FloatArray | float = 0.0) -> FloatArray:
         """What infinitely many scans would show: the truth that no spectrometer tells."""

@@ -62,7 +62,7 @@ class Discovery:
         enlist: Callable[[Spectrometer, Description, Address], Unit | None],
         enlisted: Callable[[Unit], None],
         beat: Callable[[str, float], None],
-        period_s: float = 1.0,
+        period_s: float = 0.5,
     ) -> None:
         self._plugged = plugged
         self._connect = connect

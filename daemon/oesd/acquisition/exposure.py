@@ -108,6 +108,7 @@ class AutoExposure:
         self._rungs = _rungs(*self._bounds, sqrt(aim[1] / aim[0]))
         self._seen: deque[_Seen] = deque(maxlen=HOLD_FRAMES)
         self._clipped, self._clipped_us = 0, 0
+        self._now_us: int | None = None
 
     def next_us(
         self, integration_us: int, peak_counts: float, saturated: bool, offset_counts: float | None = None
@@ -117,24 +118,33 @@ class AutoExposure:
         Parameters
         ----------
         integration_us : int
-            Of this frame; frames that were still under way when the time was changed do no harm.
+            Of this frame. A frame that was still under way with another time than the one returned last only teaches
+            about the light: the time stays until a frame of its own was seen.
         peak_counts, saturated, offset_counts : float, bool, float or None
             As :func:`brightness_of` tells.
         """
         if offset_counts is not None:
             self._offset = offset_counts if self._offset is None else min(offset_counts, self._offset)
-        shortest, longest = self._bounds
-        if saturated:
-            return self._shorter(integration_us)
-        own = self._light_of(integration_us, peak_counts)
-        if not self._off_aim(integration_us, own):
-            return min(max(integration_us, shortest), longest)
-        return self._best(self._brightest(own))
+        if self._now_us is None:
+            self._now_us = integration_us
+        wished = self._shorter(integration_us) if saturated else self._fitting(integration_us, peak_counts)
+        if integration_us == self._now_us:
+            self._now_us = wished
+        return self._now_us
 
     def forget(self) -> None:
         """Forget the light seen so far: the next frame decides alone, as at the start."""
         self._seen.clear()
         self._clipped, self._clipped_us = 0, 0
+        self._now_us = None
+
+    def _fitting(self, integration_us: int, peak_counts: float) -> int:
+        """The time that fits the light, which is this frame's own as long as that is not off the aim."""
+        shortest, longest = self._bounds
+        own = self._light_of(integration_us, peak_counts)
+        if not self._off_aim(integration_us, own):
+            return min(max(integration_us, shortest), longest)
+        return self._best(self._brightest(own))
 
     def _net(self, share: float) -> float:
         """Counts above the offset at a share of saturation."""

@@ -137,6 +137,7 @@ class Unit:
 
     def take(self, kind: Kind) -> None:
         """Take one capture as soon as it disturbs no slot; a sample stands outside the schedule."""
+        self._work.wishes.ordered(kind)
         self._order(lambda: self._work.take_aside(kind), needs_device=True)
 
     def adopt(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:

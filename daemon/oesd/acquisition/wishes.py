@@ -47,6 +47,10 @@ class Wishes:
         self._ordered.update(ready)
         return ready
 
+    def ordered(self, kind: Kind) -> None:
+        """One is on its way, whoever ordered it; any thread."""
+        self._ordered.add(kind)
+
     def taken(self, kind: Kind) -> None:
         """One was taken, or could not be; it may be wished for again."""
         self._ordered.discard(kind)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +41,8 @@ class Dark:
         Of the detector, else of the board; None when the device tells neither.
     saturated : (pixels,) bool or None
         Pixels to leave out.
+    scan_noise : float or None
+        Standard deviation of one scan in counts, where the scans were told apart.
     """
 
     counts: FloatArray
@@ -48,6 +50,7 @@ class Dark:
     scans: int = 1
     temperature_c: float | None = None
     saturated: MaskArray | None = None
+    scan_noise: float | None = None
 
     @property
     def celsius(self) -> float:
@@ -71,6 +74,10 @@ class Cell:
         Saturated in at least one of the darks.
     precision_sum, variances : float, int
         Sum of 1 / estimate of one scan's variance, and their number: few darks with light in them do not count then.
+    number : int
+        Names the cell among those of its spectrometer for as long as it lives.
+    temperature_known : bool
+        Every dark had a temperature.
     """
 
     centre_c: float
@@ -81,6 +88,8 @@ class Cell:
     left_out: MaskArray
     precision_sum: float = 0.0
     variances: int = 0
+    number: int = 0
+    temperature_known: bool = True
 
     @classmethod
     def of(cls, dark: Dark) -> Cell:
@@ -88,7 +97,28 @@ class Cell:
         moments = np.zeros(_MOMENTS)
         moments[0] = dark.scans * dark.integration_us / 1e6
         out = np.zeros(dark.counts.size, dtype=np.bool_) if dark.saturated is None else dark.saturated.copy()
-        return cls(dark.celsius, dark.scans, 1, moments, dark.scans * dark.counts, out)
+        known = dark.temperature_c is not None
+        made = cls(dark.celsius, dark.scans, 1, moments, dark.scans * dark.counts, out, temperature_known=known)
+        if dark.scan_noise:
+            made.precision_sum, made.variances = 1.0 / max(dark.scan_noise**2, ROUNDING), 1
+        return made
+
+    @classmethod
+    def from_stored(cls, number: int, numbers: FloatArray, counts_sum: FloatArray, left_out: MaskArray) -> Cell:
+        """Inverse of :attr:`numbers`; ``ValueError`` when there are not as many as it takes."""
+        centre_c, scans, captures, precision_sum, variances, known, *moments = numbers.tolist()
+        if len(moments) != _MOMENTS or counts_sum.shape != left_out.shape:
+            raise ValueError("no cell of darks")
+        return cls(
+            centre_c, int(scans), int(captures), np.array(moments), counts_sum, left_out, precision_sum,
+            int(variances), number, bool(known),
+        )  # fmt: skip
+
+    @property
+    def numbers(self) -> FloatArray:
+        """All of it but the two arrays, shape (10,), to be stored."""
+        head = [self.centre_c, self.scans, self.captures, self.precision_sum, self.variances, self.temperature_known]
+        return np.array([*head, *self.moments.tolist()], dtype=np.float64)
 
     @property
     def mean(self) -> FloatArray:
@@ -122,6 +152,7 @@ class Cell:
         self.left_out = self.left_out | other.left_out
         self.scans += other.scans
         self.captures += other.captures
+        self.temperature_known &= other.temperature_known
 
     def _learn_spread(self, other: Cell) -> None:
         """One scan's variance from the difference of two means, freed of what their temperatures explain."""
@@ -140,21 +171,33 @@ class Cell:
         self.variances += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """Cells that a dark changed, or made, and the numbers of those that went into others."""
+
+    cells: tuple[Cell, ...]
+    gone: tuple[int, ...] = ()
+
+
 class DarkStatistics:
-    """The cells of one spectrometer; grows by :meth:`add`, never beyond ``cells`` cells.
+    """The cells of one spectrometer; grows by :meth:`add`, never beyond ``limit`` cells.
 
     Parameters
     ----------
     pixels : int
-    cells : int
+    limit : int
         At least 2; each takes 9 bytes per pixel.
+    cells : iterable of Cell
+        Stored ones, in the order of their numbers; ``ValueError`` for one of another detector.
     """
 
-    def __init__(self, pixels: int, cells: int = CELLS) -> None:
+    def __init__(self, pixels: int, limit: int = CELLS, cells: Iterable[Cell] = ()) -> None:
         self.pixels = pixels
-        self._limit = cells
-        self._cells: list[Cell] = []
-        self.temperatures_known = True
+        self._limit = limit
+        self._cells = list(cells)
+        if any(cell.counts_sum.shape != (pixels,) for cell in self._cells):
+            raise ValueError(f"a cell of darks that has not {pixels} pixels")
+        self._next = 1 + max((cell.number for cell in self._cells), default=0)
 
     @property
     def cells(self) -> tuple[Cell, ...]:
@@ -166,7 +209,12 @@ class DarkStatistics:
         """Darks added so far."""
         return sum(cell.captures for cell in self._cells)
 
-    def add(self, dark: Dark) -> None:
+    @property
+    def temperatures_known(self) -> bool:
+        """Whether every dark had a temperature."""
+        return all(cell.temperature_known for cell in self._cells)
+
+    def add(self, dark: Dark) -> Changed:
         """Remember a dark; ``ValueError`` for one of another detector or without a finite number in each pixel."""
         if dark.counts.shape != (self.pixels,):
             raise ValueError(f"a dark of {dark.counts.size} pixels, expected {self.pixels}")
@@ -174,52 +222,32 @@ class DarkStatistics:
             raise ValueError("a dark with counts or a temperature that are not finite")
         if dark.integration_us <= 0 or dark.scans <= 0:
             raise ValueError("a dark without exposure")
-        self.temperatures_known &= dark.temperature_c is not None
-        self._place(Cell.of(dark))
-        if len(self._cells) > self._limit:
-            self._merge_most_alike()
+        placed = self._place(Cell.of(dark))
+        if len(self._cells) <= self._limit:
+            return Changed((placed,))
+        kept, gone = self._merge_most_alike()
+        return Changed((kept,) if gone is placed or kept is placed else (placed, kept), (gone.number,))
 
-    def _place(self, new: Cell) -> None:
+    def _place(self, new: Cell) -> Cell:
         near = [cell for cell in self._cells if _distance(cell, new) < CELL_K / 2.0]
         if near:
-            min(near, key=lambda cell: _distance(cell, new)).absorb(new)
-        else:
-            self._cells.append(new)
+            nearest = min(near, key=lambda cell: _distance(cell, new))
+            nearest.absorb(new)
+            return nearest
+        new.number, self._next = self._next, self._next + 1
+        self._cells.append(new)
+        return new
 
-    def _merge_most_alike(self) -> None:
+    def _merge_most_alike(self) -> tuple[Cell, Cell]:
         first, second = min(itertools.combinations(self._cells, 2), key=lambda pair: _distance(*pair))
         first.absorb(second)
         self._cells.remove(second)
-
-    def to_arrays(self) -> dict[str, FloatArray]:
-        """Everything as arrays, to be stored; the inverse of :meth:`from_arrays`."""
-        rows = [
-            [c.centre_c, c.scans, c.captures, c.precision_sum, c.variances, *c.moments.tolist()] for c in self._cells
-        ]
-        return {
-            "cells": np.array(rows, dtype=np.float64).reshape(len(rows), 5 + _MOMENTS),
-            "counts_sum": np.array([c.counts_sum for c in self._cells]).reshape(len(rows), self.pixels),
-            "left_out": np.array([c.left_out for c in self._cells], dtype=np.float64).reshape(len(rows), self.pixels),
-            "temperatures_known": np.array([float(self.temperatures_known)]),
-        }
-
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, FloatArray], cells: int = CELLS) -> DarkStatistics:
-        """Statistics from their stored form."""
-        made = cls(arrays["counts_sum"].shape[1], cells)
-        made.temperatures_known = bool(arrays["temperatures_known"][0])
-        for row, total, out in zip(arrays["cells"], arrays["counts_sum"], arrays["left_out"], strict=True):
-            centre_c, scans, captures, precision_sum, variances = row[:5].tolist()
-            made._cells.append(
-                Cell(centre_c, int(scans), int(captures), row[5:].copy(), total.copy(), out > 0, precision_sum,
-                     int(variances))
-            )  # fmt: skip
-        return made
+        return first, second
 
 
-def statistics_of(darks: Iterable[Dark], pixels: int, cells: int = CELLS) -> DarkStatistics:
+def statistics_of(darks: Iterable[Dark], pixels: int, limit: int = CELLS) -> DarkStatistics:
     """Statistics of several darks."""
-    made = DarkStatistics(pixels, cells)
+    made = DarkStatistics(pixels, limit)
     for dark in darks:
         made.add(dark)
     return made

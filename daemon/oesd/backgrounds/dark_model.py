@@ -11,20 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.backgrounds.cells import ROUNDING, UNKNOWN_TEMPERATURE_C, Cell, DarkStatistics
+from oesd.backgrounds.cells import UNKNOWN_TEMPERATURE_C, Cell, DarkStatistics
 from oesd.backgrounds.fitting import Fitted, Noise, Problem
 from oesd.backgrounds.linearity import Linearity
+from oesd.backgrounds.photon_transfer import Undetermined, photon_transfer
 from oesd.model import FloatArray, MaskArray
 
+LAW = "1"  # changes with what a model predicts from the same darks
 LEAST_DARKS = 6
 LEAST_SPAN = 4.0
 UNKNOWN_TEMPERATURE_SIGMA_K = 3.0
-_USUAL_PER_COUNT = 1.0
 _HOT_SIGMA = 8.0
-
-
-class Undetermined(ValueError):
-    """The darks at hand do not determine a model; the text says what is missing."""
+_OUTLOOKS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +102,8 @@ class DarkModel:
         self._fitted, self._linearity, self._anchor_c, self._saturation = (
             fitted, linearity, anchor_c, saturation_counts,
         )  # fmt: skip
+        self._outlooks: dict[tuple[int, float | None], tuple[float, Extrapolation]] = {}
+        self._roots = np.linalg.cholesky(fitted.common_cov + 1e-30 * np.eye(3))
         self._typical = float(np.median(fitted.rate))
         self._strength = math.sqrt(float(np.mean(fitted.rate[~self.hot] ** 2)))
         self._times_s = min(c.time_s for c in cells), max(c.time_s for c in cells)
@@ -157,6 +157,21 @@ class DarkModel:
             extrapolation=self._extrapolation(integration_us / 1e6, celsius),
         )
 
+    def outlook(self, integration_us: int, temperature_c: float | None) -> tuple[float, Extrapolation]:
+        """Return the typical sigma of a prediction in counts and how far it extrapolates; quick when asked again."""
+        key = (integration_us, temperature_c)
+        found = self._outlooks.get(key)
+        if found is None:
+            predicted = self.predict(integration_us, temperature_c)
+            if len(self._outlooks) >= _OUTLOOKS:
+                self._outlooks.clear()
+            found = self._outlooks[key] = float(np.median(predicted.sigma)), predicted.extrapolation
+        return found
+
+    def learned_at(self, integration_us: int, temperature_c: float | None) -> bool:
+        """Whether darks on both sides of this exposure and temperature were learned from."""
+        return self._extrapolation(integration_us / 1e6, self._celsius(temperature_c)) == Extrapolation()
+
     def noise_counts(self, integration_us: int, temperature_c: float | None, scans: int = 1) -> float:
         """Noise of a typical pixel in a dark of so many scans."""
         level = self._typical * self._growth(self._celsius(temperature_c)) * (integration_us / 1e6)
@@ -187,8 +202,7 @@ class DarkModel:
         current = fitted.rate * x
         direct = np.array([current * v, current * v * v, -(current**2)])
         following = fitted.drag[0] + fitted.drag[1] * x
-        roots = np.linalg.cholesky(fitted.common_cov + 1e-30 * np.eye(3))
-        common = roots.T @ (direct + following)
+        common = self._roots.T @ (direct + following)
         doubt = fitted.scale_sigma + (UNKNOWN_TEMPERATURE_SIGMA_K * float(fitted.common[0]) if unknown else 0.0)
         return np.vstack([common, doubt * current, np.full_like(current, fitted.floor_counts)])
 
@@ -220,7 +234,11 @@ def learn(statistics: DarkStatistics, *, nonlinearity: tuple[float, ...] = (), s
     linearity = Linearity(nonlinearity, saturation_counts)
     noise = photon_transfer(cells)
     anchor_c = _anchor(cells)
-    fitted = Problem(cells, linearity, noise, anchor_c).solve()
+    try:
+        fitted = Problem(cells, linearity, noise, anchor_c).solve()
+        np.linalg.cholesky(fitted.common_cov + 1e-30 * np.eye(3))
+    except np.linalg.LinAlgError:
+        raise Undetermined("the darks do not agree on any law: their numbers are too strange") from None
     if not np.isfinite(fitted.offset).all() or not np.isfinite(fitted.rate).all():
         raise Undetermined("some pixels were saturated in all but one kind of dark")
     offset_sigma = float(np.median(np.sqrt(fitted.line_cov[0])))
@@ -230,40 +248,6 @@ def learn(statistics: DarkStatistics, *, nonlinearity: tuple[float, ...] = (), s
             "darks of short exposure are missing"
         )
     return DarkModel(statistics, fitted, noise, linearity, anchor_c, saturation_counts)
-
-
-def photon_transfer(cells: tuple[Cell, ...]) -> Noise:
-    """Read noise and variance per count, from repeated darks; one count per count where only short ones repeat.
-
-    Raises
-    ------
-    Undetermined
-        When no exposure was repeated.
-    """
-    told = [cell for cell in cells if cell.variances]
-    if not told:
-        raise Undetermined("no dark was repeated at the same exposure and temperature: the noise is not known")
-    variance = np.array([cell.variances / cell.precision_sum for cell in told])
-    weight = np.array([float(cell.variances) for cell in told])
-    levels = np.array([float(np.median(cell.mean)) for cell in told])
-    lowest = min(float(np.median(cell.mean)) for cell in cells)
-    level = np.maximum(levels - lowest, 0.0)
-    read2, per_count = _line(level, np.maximum(variance, ROUNDING), weight)
-    return Noise(math.sqrt(max(read2, ROUNDING)), per_count)
-
-
-def _line(level: FloatArray, variance: FloatArray, weight: FloatArray) -> tuple[float, float]:
-    """Straight line through variance over level, each point with an error in proportion to itself, prior slope 1."""
-    read2, per_count = float(np.min(variance)), _USUAL_PER_COUNT
-    for _ in range(8):
-        w = weight / (read2 + per_count * level) ** 2
-        prior = 0.1 / _USUAL_PER_COUNT**2
-        s0, s1, s2 = float(w.sum()), float(w @ level), float(w @ level**2) + prior
-        y0, y1 = float(w @ variance), float(w @ (level * variance)) + prior * _USUAL_PER_COUNT
-        determinant = max(s0 * s2 - s1 * s1, 1e-12 * s0 * s2)
-        read2 = max((s2 * y0 - s1 * y1) / determinant, 0.05 * float(np.min(variance)))
-        per_count = max((s0 * y1 - s1 * y0) / determinant, 1e-3)
-    return read2, per_count
 
 
 def _require_span(statistics: DarkStatistics) -> None:

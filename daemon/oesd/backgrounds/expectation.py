@@ -14,13 +14,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from oesd.backgrounds.cells import Dark
-from oesd.backgrounds.dark_model import DarkModel
+from oesd.backgrounds.dark_model import UNKNOWN_TEMPERATURE_SIGMA_K, DarkModel
 from oesd.backgrounds.fitting import Noise
+from oesd.backgrounds.scatter import alternating_sigma, robust_sigma
 from oesd.model import FloatArray, MaskArray
 
+ITSELF = "the spectrum itself"
 TEMPERATURE_SIGMA_K = 0.3
 OFFSET_DRIFT = 0.1  # of the read noise, from one dark to the next
-_RISE_PER_K = math.log(2.0) / 7.0
+_DOUBLING_K = 7.0
+_RISE_PER_K = math.log(2.0) / _DOUBLING_K
+_EVEN_TO_TEXTURE = 4.0  # of a dark current: its level to the robust sigma of its pattern
+_HOT_FROM_SIGMA = 8.0
+_PAIR_SHARE = 0.15  # beside two hot pixels; a line 2 px wide leaves 0.25 of the two highest
 _HOT_DOUBT = 0.03  # a hot pixel's current need not follow the others' law
 
 
@@ -52,15 +58,28 @@ def from_model(model: DarkModel, dark: Dark) -> Expectation:
     hot = np.where(model.hot, _HOT_DOUBT * current, 0.0)
     drift = np.full_like(current, OFFSET_DRIFT * model.noise.read_counts)
     warmer = _RISE_PER_K * TEMPERATURE_SIGMA_K * current
+    shared = np.vstack([predicted.shared, drift, warmer])
+    share = (float(np.median(predicted.own_sigma)) / max(robust_sigma(current), 1e-9)) ** 2
+    if share * float(np.median(current)) > OFFSET_DRIFT * model.noise.read_counts:
+        shared = _told_apart(shared, model.hot)
     own = np.sqrt(predicted.noise**2 + predicted.own_sigma**2 + hot**2)
     own[predicted.saturated] = np.inf
-    return Expectation(
-        "the dark model", predicted.counts, own, np.vstack([predicted.shared, drift, warmer]), model.noise.read_counts
-    )
+    return Expectation("the dark model", predicted.counts, own, shared, model.noise.read_counts)
+
+
+def _told_apart(shared: FloatArray, hot: MaskArray) -> FloatArray:
+    """Shapes of a model that knows the pattern badly: one for the level, and the patterns without it, (k + 1, pixels).
+
+    The patterns have noise in them, which fits the residual because the same noise is in the prediction: by its share
+    of the pattern's variance the level and the hot pixels would be taken along.
+    """
+    levels = np.median(shared, axis=1, keepdims=True)
+    level = np.full((1, shared.shape[1]), math.sqrt(float(np.sum(levels**2))))
+    return np.vstack([level, np.where(hot, 0.0, shared - levels)])
 
 
 def from_darks(earlier: Sequence[Dark], dark: Dark, noise: Noise, offset_counts: float | None = None) -> Expectation:
-    """Expect the mean of earlier darks of the same exposure.
+    """Expect the mean of earlier darks of the same exposure, grown with the temperature.
 
     Parameters
     ----------
@@ -69,24 +88,40 @@ def from_darks(earlier: Sequence[Dark], dark: Dark, noise: Noise, offset_counts:
     dark : Dark
         The one to be judged.
     noise : Noise
-        Of one scan; :func:`~oesd.backgrounds.dark_model.photon_transfer` learns it from repeated darks.
+        Of one scan; :func:`~oesd.backgrounds.photon_transfer.photon_transfer` learns it from repeated darks.
     offset_counts : float, optional
         Counts of no exposure; tells how much of the dark is current and may change with temperature. Without it the
-        even part of the current is taken for offset, and a change of temperature may look like even light.
+        even part of the current is guessed from its pattern, and a change of temperature may hide an even light.
     """
     scans = sum(one.scans for one in earlier)
-    mean = np.sum([one.scans * one.counts for one in earlier], axis=0) / scans
-    celsius = sum(one.scans * one.celsius for one in earlier) / scans
-    offset = float(np.quantile(mean, 0.01)) if offset_counts is None else offset_counts
-    current = np.maximum(mean - offset, 0.0)
-    variance = noise.variance(current) * (1.0 / scans + 1.0 / dark.scans)
-    unknown_k = 3.0 if dark.temperature_c is None else TEMPERATURE_SIGMA_K + 0.3 * abs(dark.celsius - celsius)
-    drift = np.full_like(mean, OFFSET_DRIFT * noise.read_counts)
-    hot = np.maximum(mean - np.median(mean) - 8.0 * _robust_sigma(mean), 0.0)
-    shared = np.vstack([drift, _RISE_PER_K * unknown_k * current])
-    own = np.sqrt(variance + (_RISE_PER_K * unknown_k * hot) ** 2)
+    mean = np.asarray(np.sum([one.scans * one.counts for one in earlier], axis=0) / scans)
+    warmer_k = 0.0 if dark.temperature_c is None else dark.celsius - sum(o.scans * o.celsius for o in earlier) / scans
+    texture = _texture(mean, noise, scans)
+    even = _EVEN_TO_TEXTURE * robust_sigma(texture)
+    if offset_counts is not None:
+        even = max(float(np.median(mean)) - offset_counts, 0.0)
+    current = np.maximum(even + texture, 0.0)
+    growth = 2.0 ** (warmer_k / _DOUBLING_K) - 1.0
+    unknown_k = UNKNOWN_TEMPERATURE_SIGMA_K if dark.temperature_c is None else TEMPERATURE_SIGMA_K + 0.3 * abs(warmer_k)
+    doubt = _RISE_PER_K * unknown_k
+    level = (OFFSET_DRIFT * noise.read_counts, doubt * even, 0.0 if offset_counts is not None else growth * even)
+    hot = np.maximum(mean - np.median(mean) - _HOT_FROM_SIGMA * robust_sigma(mean), 0.0)
+    own2 = noise.variance(current) * (1.0 / scans + 1.0 / dark.scans) + (doubt * hot) ** 2
     source = "the earlier dark" if len(earlier) == 1 else f"{len(earlier)} earlier darks"
-    return Expectation(source, np.asarray(mean), own, shared, noise.read_counts)
+    # Level, pattern and hot pixels apart: the pattern has noise in it, which must not take the others along.
+    shared = np.vstack([np.full_like(mean, math.hypot(*level)), doubt * np.where(hot > 0.0, 0.0, texture)])
+    return Expectation(source, mean + growth * current, np.sqrt(own2), shared, noise.read_counts)
+
+
+def _texture(mean: FloatArray, noise: Noise, scans: int) -> FloatArray:
+    """The pattern of the dark current, as far as it is more than noise: shrunk by the noise's share of its variance.
+
+    Else the noise of the earlier dark would be taken for a pattern that warmth makes grow. Hot pixels stay as they are.
+    """
+    deviation = mean - np.median(mean)
+    seen = max(robust_sigma(deviation), 1e-9)
+    share = max(1.0 - noise.read_counts**2 / scans / seen**2, 0.0)
+    return np.where(deviation > _HOT_FROM_SIGMA * seen, deviation, share * deviation)
 
 
 def from_itself(dark: Dark, read_counts: float) -> Expectation:
@@ -96,23 +131,18 @@ def from_itself(dark: Dark, read_counts: float) -> Expectation:
     detector has optically black pixels.
     """
     level = float(np.median(dark.counts))
-    scatter = max(_alternating_sigma(dark.counts), read_counts / math.sqrt(dark.scans))
+    scatter = max(alternating_sigma(dark.counts), read_counts / math.sqrt(dark.scans))
     own = np.where(_standing_out(dark.counts - level, scatter), np.inf, 1.15 * scatter)
     shared = np.full((1, dark.counts.size), 1e3 * read_counts)
-    return Expectation("the spectrum itself", np.full_like(dark.counts, level), own, shared, read_counts)
+    return Expectation(ITSELF, np.full_like(dark.counts, level), own, shared, read_counts)
 
 
 def _standing_out(above: FloatArray, scatter: float) -> MaskArray:
-    """Likely hot pixels: high, and with less than half of it beside them; a line leaves at least 0.84."""
+    """Likely hot pixels, single or in pairs: high, with too little beside them for a line, which leaves 0.84 of one."""
     found = np.zeros(above.size, dtype=np.bool_)
     found[1:-1] = (above[1:-1] > 3.5 * scatter) & (above[:-2] + above[2:] < 0.5 * above[1:-1])
+    two, beside = above[1:-2] + above[2:-1], above[:-3] + above[3:]
+    pair = (np.minimum(above[1:-2], above[2:-1]) > 3.5 * scatter) & (beside < _PAIR_SHARE * two)
+    found[1:-2] |= pair
+    found[2:-1] |= pair
     return found
-
-
-def _robust_sigma(values: FloatArray) -> float:
-    return 1.4826 * float(np.median(np.abs(values - np.median(values))))
-
-
-def _alternating_sigma(values: FloatArray) -> float:
-    """Robust sigma of what changes from pixel to pixel; slopes drop out of the second difference."""
-    return _robust_sigma((2.0 * values[1:-1] - values[:-2] - values[2:]) / math.sqrt(6.0))

@@ -13,8 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-
 from oesd.backgrounds.dark_model import DarkModel
 from oesd.model import Conditions, Kind
 
@@ -209,13 +207,9 @@ def _clock(one: Background) -> str:
 
 
 def _modelled(sample: Conditions, fitting: list[Background], limits: Limits, model: DarkModel) -> Choice:
-    predicted = model.predict(sample.integration_us, sample.detector_temperature_c)
-    error = float(np.median(predicted.sigma))
+    error, beyond = model.outlook(sample.integration_us, sample.detector_temperature_c)
     missing = _missing(sample, fitting, limits, Kind.DARK)
-    reason = (
-        f"dark by the model learned from {model.captures} darks, good to {error:.1f} counts, "
-        f"{predicted.extrapolation}; {missing}"
-    )
+    reason = f"dark by the model learned from {model.captures} darks, good to {error:.1f} counts, {beyond}; {missing}"
     return Choice(None, reason, error, modelled=True)
 
 

@@ -15,18 +15,18 @@ COMMANDS = {
     "simulate": "oesd.cli.serve:simulate",
     "hub": "oesd.cli.serve:hub",
     "devices": "oesd.cli.devices:devices",
-    "capture": "oesd.cli.devices:capture",
+    "capture": "oesd.cli.capture:capture",
     "analyze": "oesd.cli.analyze:analyze",
     "show": "oesd.cli.entries:show",
     "assign": "oesd.cli.entries:assign",
     "reprocess": "oesd.cli.entries:reprocess",
-    "status": "oesd.cli.entries:status",
+    "status": "oesd.cli.status:status",
     "ledger": "oesd.cli.ledger:ledger",
     "check-config": "oesd.cli.check:check_config",
 }
 
 SUMMARIES = {
-    "run": "Run the daemon with a configuration file.",
+    "run": "Run the daemon with a configuration file; run start, stop, pause, resume, list order runs.",
     "simulate": "Run it with virtual spectrometers and a hub of its own.",
     "hub": "Serve the OES API for a site without a cloud.",
     "devices": "List the spectrometers that are plugged in; opens none.",

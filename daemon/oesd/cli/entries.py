@@ -1,4 +1,4 @@
-"""``oesd show``, ``assign``, ``reprocess``, ``status``: stored entries and the running daemon."""
+"""``oesd show``, ``assign``, ``reprocess``: stored entries."""
 
 from __future__ import annotations
 
@@ -78,18 +78,6 @@ def reprocess(data_ids: tuple[str, ...], everything: bool, url: str | None, data
         click.echo(f"{len(wanted)} entries reprocessed")
 
 
-@click.command()
-@click.option("--json", "as_json", is_flag=True, help="Everything, for programs.")
-@where
-def status(as_json: bool, url: str | None, data: Path | None) -> None:
-    """Tell what the daemon is doing; status 1 when something needs a person."""
-    with reached(url, data) as access:
-        state = access.status()
-        click.echo(json.dumps(state, default=str) if as_json else "\n".join(status_lines(state)))
-        if not state.get("healthy", True):
-            raise SystemExit(1)
-
-
 def entry_lines(document: Mapping[str, Any]) -> list[str]:
     """Lines that show a GET /oes document."""
     metadata = document["spectral_metadata"]
@@ -103,30 +91,3 @@ def entry_lines(document: Mapping[str, Any]) -> list[str]:
         for o in metadata.get("orphaned_overrides", [])
     ]
     return lines + peak_lines(document["elements"], document["detected_peaks"])
-
-
-def status_lines(state: Mapping[str, Any]) -> list[str]:
-    """Lines that show the daemon's state."""
-    if "tally" not in state:
-        return [state["state"], *state["summary"]]
-    mood = "all is well" if state["healthy"] else "NEEDS ATTENTION"
-    lines = [f"oesd {state['version']}: {mood}; up {state['uptime_s']:.0f} s; data in {state['data_dir']}"]
-    lines += ["SIMULATED: virtual spectrometers"] if state["simulated"] else []
-    lines += [_spectrometer_line(unit) for unit in state["spectrometers"]] or ["no spectrometer is plugged in"]
-    lines += [f"problem: {place}: {problem}" for place, problem in state["problems"].items()]
-    tally = state["tally"]
-    lines.append(", ".join(f"{name} {tally[name]}" for name in ("captured", "stored", "processed", "confirmed")))
-    lines += [f"lost: {slots} ({reason})" for reason, slots in tally["lost"].items()]
-    return [*lines, _upload_line(state["upload"])]
-
-
-def _upload_line(upload: Mapping[str, Any]) -> str:
-    if upload["state"] in ("ok", "off"):
-        return f"upload: {upload['state']}"
-    return f"upload: {upload['state']}: {upload.get('blocked') or upload.get('last_error')}"
-
-
-def _spectrometer_line(unit: Mapping[str, Any]) -> str:
-    detail = f": {unit['detail']}" if unit["detail"] else ""
-    saturated = f", {unit['saturated_pixels']} pixels saturated" if unit["saturated_pixels"] else ""
-    return f"{unit['name']} ({unit['model']}): {unit['state']}{detail}, {unit['captures']} captures{saturated}"

@@ -10,26 +10,9 @@ from typing import Any, Literal
 
 import click
 
+from oesd.cli.durations import DurationType
 from oesd.cli.entries import reached, where
-from oesd.cli.serve import DurationType
-
-ADVICE = {
-    "daemon down": "the daemon was killed or the computer was off: journalctl -u oesd, journalctl --list-boots",
-    "device busy": "another program has the spectrometer: close it",
-    "device gone": "the spectrometer was not on USB: look at its cable, hub and power",
-    "disk full": "make room in the data directory's file system",
-    "light switch": "the shutter or lamp command failed: the daemon's log has its words",
-    "no permission": "install the udev rules of systemd/, plug the spectrometer in again",
-    "no trigger": "no trigger came in time: look at the trigger line",
-    "not stored": "the disk did not take it: the daemon's log names the error",
-    "overrun": "scans times integration time do not fit into the period: raise [capture] every, or lower scans",
-    "refused by device": "the spectrometer refuses its settings: oesd check-config, and the daemon's log",
-    "schedule late": "the host was too busy or asleep: look at its load and at suspend settings",
-    "store too slow": "the disk is too slow or failing: look at dmesg and smartctl",
-    "usb error": "bad USB transfers: another cable or port, no unpowered hub",
-    "worker lost": "the driver's process died or hung and was started anew: the daemon's log; often a failing cable",
-}
-"""What an operator can do about a reason."""
+from oesd.service.advice import ADVICE
 
 
 @click.command()
@@ -52,7 +35,7 @@ def ledger_lines(document: Mapping[str, Any]) -> list[str]:
     """Lines that show a GET /ledger document."""
     accounts = document["accounts"]
     if not accounts:
-        return [f"no slot was due since {_minute(document['since_utc'])} UTC"]
+        return [f"no slot was due since {_minute(document['since_utc'])} UTC", *_unrecorded_lines(document)]
     rows = _hour_rows(accounts) if document["by"] == "hour" else _run_rows(accounts)
     total = document["total"]
     kept = 100 * total["stored"] / total["due"] if total["due"] else 100.0
@@ -60,52 +43,62 @@ def ledger_lines(document: Mapping[str, Any]) -> list[str]:
     head = f"of {total['due']} slots {total['stored']} are stored ({int(kept * 100) / 100:g} %)"
     untold = sorted({account["ending"] for account in accounts if account.get("ending")})
     return [
-        *_aligned(rows),
+        *aligned(rows),
         *(f"? {ending}" for ending in untold),
         "",
         head + (", none lost" if not total["lost"] else ""),
-        *_reason_lines(total["lost"]),
+        *reason_lines(total["lost"]),
+        *_unrecorded_lines(document),
     ]
 
 
 def _hour_rows(accounts: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     head = ["hour (UTC)", "spectrometer", "due", "stored", "lost", "why"]
-    return [head] + [[_minute(a["hour_utc"]), a["device_name"], *_counts(a)] for a in accounts]
+    return [head] + [[_minute(a["hour_utc"]), a["device_name"], *count_texts(a)] for a in accounts]
 
 
 def _run_rows(accounts: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     head = ["began (UTC)", "ended", "spectrometer", "every", "due", "stored", "lost", "why"]
     return [head] + [
-        [_second(a["began_at_utc"]), _end(a), a["device_name"], f"{a['period_us'] / 1e6:g} s", *_counts(a)]
+        [second_text(a["began_at_utc"]), end_text(a), a["device_name"], f"{a['period_us'] / 1e6:g} s", *count_texts(a)]
         for a in accounts
     ]
 
 
-def _end(account: Mapping[str, Any]) -> str:
+def end_text(account: Mapping[str, Any]) -> str:
     """When a run ended; ``?`` marks an end that nobody told, found at the next start."""
     if account["ended_at_utc"] is None:
         return "still open"
-    return _second(account["ended_at_utc"]) + ("?" if account["ending"] else "")
+    return second_text(account["ended_at_utc"]) + ("?" if account["ending"] else "")
 
 
-def _counts(account: Mapping[str, Any]) -> list[str]:
+def count_texts(account: Mapping[str, Any]) -> list[str]:
+    """Due, stored and lost slots of an account, and why."""
     lost = account["lost"]
     why = ", ".join(f"{reason} {slots}" for reason, slots in _most_first(lost))
     return [str(account["due"]), str(account["stored"]), str(sum(lost.values())) if lost else "-", why]
 
 
-def _reason_lines(lost: Mapping[str, int]) -> list[str]:
+def reason_lines(lost: Mapping[str, int]) -> list[str]:
+    """A line for each reason: how many slots, and what can be done."""
     return [
         f"lost {slots}: {reason}" + (f" - {ADVICE[reason]}" if reason in ADVICE else "")
         for reason, slots in _most_first(lost)
     ]
 
 
+def _unrecorded_lines(document: Mapping[str, Any]) -> list[str]:
+    """Losses that stand in no account yet."""
+    unrecorded = document.get("unrecorded") or {}
+    head = ["", f"beside them {sum(unrecorded.values())} slots are lost that the disk cannot take into the ledger yet"]
+    return [*head, *reason_lines(unrecorded)] if unrecorded else []
+
+
 def _most_first(lost: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(lost.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns of one width each; numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     right = {"due", "stored", "lost", "every"}
@@ -122,5 +115,6 @@ def _minute(text: str) -> str:
     return text[:16].replace("T", " ")
 
 
-def _second(text: str) -> str:
+def second_text(text: str) -> str:
+    """ISO 8601 time to the second, for people."""
     return text[:19].replace("T", " ")

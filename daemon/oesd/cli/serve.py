@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from oesd.cli.durations import DurationType
 from oesd.cli.errors import expected, fail
-from oesd.config import Config, ConfigError, HubSection, WebSection, load_config, parse_duration_us
+from oesd.cli.lazy import LazyGroup
+from oesd.config import Config, ConfigError, HubSection, WebSection, load_config
 
 if TYPE_CHECKING:
     from oesd.service.daemon import Service
@@ -23,26 +25,36 @@ _INCOMPLETE = 1
 _ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-class DurationType(click.ParamType[float]):
-    """A duration with its unit, as in the configuration; seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds of ``20s``, ``"1.5 h"``; ``0`` is not a duration to run for."""
-        try:
-            seconds = parse_duration_us(value) / 1e6
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        if seconds <= 0:
-            self.fail("must be longer than nothing", param, ctx)
-        return seconds
+_RUN_COMMANDS = {
+    "start": ("oesd.cli.runs:start", "Begin a run: labels, distance of the slots, length or burst."),
+    "stop": ("oesd.cli.runs:stop", "End an ordered run; the configuration's own order takes over."),
+    "pause": ("oesd.cli.runs:pause", "Let the slots pass as paused."),
+    "resume": ("oesd.cli.runs:resume", "Serve the slots again."),
+    "list": ("oesd.cli.runs:list_runs", "List the runs with their slots; the one that is on is marked."),
+}
 
 
-@click.command()
+@click.group(
+    cls=LazyGroup,
+    commands_at={name: at for name, (at, _) in _RUN_COMMANDS.items()},
+    summaries={name: summary for name, (_, summary) in _RUN_COMMANDS.items()},
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND [ARGS]...]",
+)
 @click.option("--config", "config_file", type=click.Path(path_type=Path), default=DEFAULT_CONFIG, show_default=True)
-def run(config_file: Path) -> None:
-    """Run the daemon until it is told to stop (SIGTERM, Ctrl-C). SIGHUP reads the configuration again."""
+@click.pass_context
+def run(context: click.Context, config_file: Path) -> None:
+    """Run the daemon until it is told to stop (SIGTERM, Ctrl-C). SIGHUP reads the configuration again.
+
+    With a command: order the running daemon to begin, end, pause or list runs.
+    """
+    if context.invoked_subcommand is None:
+        _run_daemon(config_file)
+    elif context.get_parameter_source("config_file") is not click.core.ParameterSource.DEFAULT:
+        fail(f"oesd run {context.invoked_subcommand} takes no --config: the running daemon has its own")
+
+
+def _run_daemon(config_file: Path) -> None:
     from oesd.service.checks import check
     from oesd.service.daemon import Service
 

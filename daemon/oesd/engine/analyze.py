@@ -133,7 +133,8 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe) -> Analysis:
 
 def _scale(measurement: Measurement) -> float:
     """Power of two that brings absurdly large or small counts to where squares neither overflow nor vanish; else 1."""
-    arrays = [a for a in (measurement.sample, measurement.dark) if a is not None]
+    given = (measurement.sample, measurement.dark, measurement.short, measurement.short_dark)
+    arrays = [a for a in given if a is not None]
     top = max(float(np.abs(a).max()) for a in arrays)
     if top == 0.0 or SMALLEST <= top <= LARGEST:
         return 1.0
@@ -154,6 +155,8 @@ def _scaled(measurement: Measurement, factor: float) -> Measurement:
         measurement,
         sample=measurement.sample * factor,
         dark=None if measurement.dark is None else measurement.dark * factor,
+        short=None if measurement.short is None else measurement.short * factor,
+        short_dark=None if measurement.short_dark is None else measurement.short_dark * factor,
         saturation_counts=None if measurement.saturation_counts is None else measurement.saturation_counts * factor,
         nonlinearity=(),
     )
@@ -168,6 +171,10 @@ def _measure(measurement: Measurement, recipe: Recipe) -> _Light:
     masked = corrected.saturated | corrected.unsure
     full_scale = measurement.saturation_counts or float(np.abs(net).max())
     sigma = noise_sigma(net, corrected.saturated, full_scale, measurement.scans)
+    if corrected.bracket is not None:
+        bracket = corrected.bracket
+        short_sigma = noise_sigma(bracket.net, ~bracket.clear, bracket.ratio * full_scale, measurement.scans)
+        sigma = np.where(bracket.replaced, np.maximum(short_sigma, sigma), sigma)
     first_floor = baseline(net, min(DEFAULT_PX if hint is None else hint, len(net) / 4.0))
     fwhm_px = min(learned_fwhm_px(net - first_floor, sigma, masked, hint), len(net) / 4.0)
     floor = baseline(net, fwhm_px)

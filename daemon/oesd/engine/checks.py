@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from oesd.engine.errors import SpectrumError
 from oesd.engine.lines import line_table
-from oesd.model import ConstraintMode, FloatArray, Measurement, Recipe
+from oesd.model import ConstraintMode, FloatArray, MaskArray, Measurement, Recipe
 
 MIN_PIXELS = 2
 
@@ -76,19 +76,30 @@ def measurement(given: Measurement) -> Measurement:
     """The same measurement with every array checked."""
     wavelengths = axis(given.wavelengths_nm)
     pixels = len(wavelengths)
-    saturated = given.saturated
-    if saturated is not None and np.shape(saturated) != (pixels,):
-        raise SpectrumError(f"the saturation mask has shape {np.shape(saturated)}, the wavelength axis {pixels} pixels")
     return Measurement(
         wavelengths_nm=wavelengths,
         sample=spectrum(given.sample, "sample", pixels),
-        dark=None if given.dark is None else spectrum(given.dark, "dark", pixels),
-        reference=None if given.reference is None else spectrum(given.reference, "reference", pixels),
+        dark=_optional(given.dark, "dark", pixels),
+        reference=_optional(given.reference, "reference", pixels),
         integration_us=given.integration_us,
         scans=max(int(given.scans), 1),
         boxcar_half_width_px=max(int(given.boxcar_half_width_px), 0),
         saturation_counts=positive(given.saturation_counts, "saturation_counts"),
-        saturated=None if saturated is None else np.asarray(saturated, dtype=np.bool_),
+        saturated=_mask(given.saturated, "saturation mask", pixels),
         nonlinearity=tuple(float(c) for c in given.nonlinearity),
         electric_dark_pixels=tuple(int(i) for i in given.electric_dark_pixels),
+        short=_optional(given.short, "short", pixels),
+        short_saturated=_mask(given.short_saturated, "saturation mask of short", pixels),
+        short_dark=_optional(given.short_dark, "short_dark", pixels),
+        short_integration_us=given.short_integration_us,
     )
+
+
+def _optional(values: FloatArray | None, name: str, pixels: int) -> FloatArray | None:
+    return None if values is None else spectrum(values, name, pixels)
+
+
+def _mask(mask: MaskArray | None, name: str, pixels: int) -> MaskArray | None:
+    if mask is not None and np.shape(mask) != (pixels,):
+        raise SpectrumError(f"the {name} has shape {np.shape(mask)}, the wavelength axis {pixels} pixels")
+    return None if mask is None else np.asarray(mask, dtype=np.bool_)

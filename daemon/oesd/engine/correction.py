@@ -1,18 +1,20 @@
 """From raw counts to net counts, in this order (the README gives the reasons).
 
-saturation mask (raw) -> hot pixels (dark) -> dark, stored or electric -> non-linearity -> spikes -> boxcar.
+saturation mask (raw) -> hot pixels (dark) -> dark, stored or electric -> non-linearity -> saturated pixels out of the
+shorter exposure of a bracket -> spikes -> boxcar.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from oesd.engine.bracket import Bracket, bracketed
+from oesd.engine.linearity import linearised
 from oesd.engine.windows import bridged, grown, median, median_of_seven, moving_mean, robust_sigma
 from oesd.model import FloatArray, MaskArray, Measurement
 
-LINEARITY_RANGE = (0.6, 1.4)  # a real detector's polynomial stays within this; anything else is a wrong or empty EEPROM
 SPIKE_SHARE = 0.25  # a line at least 1.8 px wide leaves 0.42 of its height in the higher neighbour pixel
 
 
@@ -23,13 +25,15 @@ class Corrected:
     Attributes
     ----------
     scope_corrected : float64
-        sample - dark, linearised; nothing bridged, nothing smoothed: what a person sees.
+        sample - dark, linearised, saturated pixels out of the bracket; nothing bridged or smoothed: what a person sees.
     net : float64
         The same with bad pixels bridged and the boxcar applied: what the peak finder sees.
     saturated : bool
-        Pixels at the detector's limit in at least one scan.
+        Pixels at the detector's limit in at least one scan, and in the shorter exposure too where there is one.
     unsure : bool
         Hot pixels and spikes: bridged in ``net``.
+    bracket : Bracket or None
+        What stands in for saturated pixels, when something does.
     """
 
     scope_corrected: FloatArray
@@ -37,20 +41,39 @@ class Corrected:
     saturated: MaskArray
     unsure: MaskArray
     warnings: tuple[str, ...]
+    bracket: Bracket | None = None
 
 
 def correct(measurement: Measurement) -> Corrected:
     """Apply every correction that the measurement allows; never fails on finite numbers."""
     saturated = saturation_mask(measurement)
     hot = hot_pixels(measurement.dark, len(measurement.sample))
-    net = measurement.sample - dark_level(measurement)
-    net, warnings = linearised(net, measurement.nonlinearity)
-    unsure = spikes(bridged(net, hot), saturated) | hot
+    dark = dark_level(measurement)
+    net, warnings = linearised(measurement.sample - dark, measurement.nonlinearity)
+    bracket = _bracket(measurement, net, saturated, dark, believable=not warnings) if saturated.any() else None
+    untold = (
+        saturated  # a spike there cannot be told from the flank of a clipped line, or the noise of a short exposure
+    )
+    if bracket is not None:
+        net, untold, saturated = bracket.into(net), saturated | bracket.replaced, saturated & ~bracket.replaced
+        warnings += bracket.warnings
+    unsure = spikes(bridged(net, hot), untold) | hot
     bridged_net = bridged(net, unsure)
     smooth = moving_mean(bridged_net, min(measurement.boxcar_half_width_px, len(net) - 1))
     if saturated.any():
         warnings += (f"{int(saturated.sum())} saturated pixels: heights there are lower limits",)
-    return Corrected(net, smooth, saturated, unsure, warnings)
+    return Corrected(net, smooth, saturated, unsure, warnings, bracket)
+
+
+def _bracket(
+    measurement: Measurement, net: FloatArray, saturated: MaskArray, dark: FloatArray | float, *, believable: bool
+) -> Bracket | None:
+    """What the shorter exposure tells, None without one."""
+    if measurement.short is None:
+        return None
+    seen = replace(measurement, sample=measurement.short, saturated=measurement.short_saturated)
+    usable = measurement if believable else replace(measurement, nonlinearity=())
+    return bracketed(usable, net, saturated, saturation_mask(seen), dark)
 
 
 def saturation_mask(measurement: Measurement) -> MaskArray:
@@ -92,24 +115,6 @@ def hot_pixels(dark: FloatArray | None, pixels: int) -> MaskArray:
     excess = dark - median_of_seven(dark)
     hot: MaskArray = np.abs(excess) > 8.0 * robust_sigma(excess) + 1e-12 * np.abs(dark).max()
     return hot
-
-
-def linearised(net: FloatArray, coefficients: tuple[float, ...]) -> tuple[FloatArray, tuple[str, ...]]:
-    """Divide by the detector's polynomial in net counts, if that polynomial is believable.
-
-    The gate: finite coefficients, and a polynomial within ``LINEARITY_RANGE`` from zero to the highest net count.
-    Ocean Optics devices store up to eight coefficients; some hold zeros or garbage (python-seabreeze #40).
-    """
-    if not len(coefficients):
-        return net, ()
-    level = np.clip(net, 0.0, None)
-    with np.errstate(all="ignore"):
-        gain = np.polyval(coefficients[::-1], level)
-        low, high = LINEARITY_RANGE
-        sane = bool(np.all((gain > low) & (gain < high)))
-    if not sane:
-        return net, ("non-linearity coefficients are not believable: not applied",)
-    return net / gain, ()
 
 
 def spikes(net: FloatArray, saturated: MaskArray) -> MaskArray:

@@ -164,7 +164,7 @@ class _Fit:
         normal = np.einsum("pki,pk,pkj->pij", jacobian, weight, jacobian)
         gradient = np.einsum("pki,pk,pk->pi", jacobian, weight, residual)
         self._add_priors(normal, gradient)
-        inverse = np.linalg.inv(normal)
+        inverse = _inverse(normal)
         change = damping * np.einsum("pij,pj->pi", inverse, gradient)
         self.error = np.sqrt(np.maximum(np.einsum("pii->pi", inverse), 0.0))
         self._move(change)
@@ -185,6 +185,14 @@ class _Fit:
         reach = 1.0 + self.width0
         self.center = np.clip(self.center + np.clip(change[:, 1], -0.5, 0.5), self.first - reach, self.first + reach)
         self.width = np.clip(self.width + change[:, 2], 0.6 * self.width0, 2.5 * self.width0)
+
+
+def _inverse(normal: FloatArray) -> FloatArray:
+    """Inverse of each symmetric matrix; the pseudo one where one is singular: a single pixel outweighs the rest."""
+    try:
+        return np.linalg.inv(normal)
+    except np.linalg.LinAlgError:
+        return np.linalg.pinv(normal, hermitian=True).astype(np.float64, copy=False)
 
 
 def _accepted(fit: _Fit, sigma: FloatArray, clipped: MaskArray, fwhm_px: float) -> PeakList:

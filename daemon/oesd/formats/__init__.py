@@ -3,8 +3,9 @@
 Reading never ends in anything but a :class:`~oesd.model.SpectrumFile` or a :class:`FormatError`.
 """
 
+from oesd.formats.description import LABEL
 from oesd.formats.errors import FormatError
 from oesd.formats.reading import read_spectrum
 from oesd.formats.writing import upload_name, write_columns, write_document
 
-__all__ = ["FormatError", "read_spectrum", "upload_name", "write_columns", "write_document"]
+__all__ = ["LABEL", "FormatError", "read_spectrum", "upload_name", "write_columns", "write_document"]

@@ -1,4 +1,4 @@
-r"""Our text form: header lines, then columns W, D, R, S, P (wavelength, dark, reference, sample, processed).
+r"""Our text form: header lines, then columns W, D, R, S, P, B, N, those of them that there are.
 
 ::
 
@@ -13,61 +13,61 @@ r"""Our text form: header lines, then columns W, D, R, S, P (wavelength, dark, r
     >>>>>End Processed Spectral Data<<<<<
 
 D, R and S are mean raw counts of one scan with so many decimals that times scans they are the integers again; W has
-every digit of the float it is; P is the corrected scope (sample - dark where there is no result).
+every digit of the float it is; P is the corrected scope (sample - dark where there is no result). B is the shorter
+exposure of a bracket, in the form of S; N the standard deviation of the sample's scans, every digit of a float32.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oesd.formats.decoding import split_lines
+from oesd.formats.description import describe
 from oesd.formats.errors import FormatError
 from oesd.formats.escaping import escaped, escaped_key, unescaped
-from oesd.formats.own import MOST_COUNTS, scans_of, spectrum_from_header
+from oesd.formats.own import MOST_COUNTS, parts_of, spectrum_from_header
+from oesd.formats.parts import Counted, Parts
 from oesd.formats.table import MOST_PIXELS
 from oesd.formats.vendor import header_lines
-from oesd.model import Capture, FloatArray, SpectrumFile
+from oesd.model import FloatArray, SpectrumFile
 
 FIRST_LINE = "oesd Data File"
 BEGIN = ">>>>>Begin Processed Spectral Data<<<<<"
 END = ">>>>>End Processed Spectral Data<<<<<"
 DIGEST_LINE = "Data SHA256"
-_LETTERS = {"dark": "D", "reference": "R", "sample": "S"}
+_LETTERS = {"dark": "D", "reference": "R", "sample": "S", "short": "B"}
+_NEEDED, _KNOWN = frozenset("WSP"), frozenset("WDRSPBN")
 
 
-def columns_bytes(header: Mapping[str, str], captures: Mapping[str, Capture], processed: FloatArray) -> bytes:
-    """Bytes of the text form: ASCII, LF, the same for the same input.
-
-    Parameters
-    ----------
-    header : mapping of str
-        Header lines, unescaped.
-    captures : mapping of Capture
-        By role, in the order of the columns: dark, reference, sample.
-    processed : (pixels,) float64
-    """
-    body = _body(captures, processed)
-    lines = [f"{escaped_key(name)}: {escaped(value)}" for name, value in header.items()]
+def columns_bytes(parts: Parts) -> bytes:
+    """Bytes of the text form: ASCII, LF, the same for the same input."""
+    body = _body(parts)
+    lines = [f"{escaped_key(name)}: {escaped(value)}" for name, value in describe(parts).items()]
     digest = f"{DIGEST_LINE}: {hashlib.sha256(body).hexdigest()}"
     return "\n".join([FIRST_LINE, "+" * 36, *lines, digest, BEGIN, ""]).encode("ascii") + body
 
 
-def _body(captures: Mapping[str, Capture], processed: FloatArray) -> bytes:
-    columns = [[repr(w) for w in captures["sample"].device.wavelengths_nm.tolist()]]
-    columns += [_means(capture) for capture in captures.values()]
-    columns += [[f"{p:.6f}" for p in processed.tolist()]]
-    heading = "\t".join(["W", *(_LETTERS[role] for role in captures), "P"])
-    rows = ["\t".join(row) for row in zip(*columns, strict=True)]
-    return "\n".join([heading, *rows, END, ""]).encode("ascii")
+def _body(parts: Parts) -> bytes:
+    counts = {_LETTERS[role]: _means(counted) for role, counted in parts.counts().items()}
+    short = {"B": counts.pop("B")} if "B" in counts else {}  # after what the vendors' readers know
+    columns = {
+        "W": [repr(w) for w in parts.sample.device.wavelengths_nm.tolist()],
+        **counts,
+        "P": [f"{p:.6f}" for p in parts.processed().tolist()],
+        **short,
+    }
+    if parts.sample.spread is not None:
+        columns["N"] = [str(n) for n in parts.sample.spread]
+    rows = ["\t".join(row) for row in zip(*columns.values(), strict=True)]
+    return "\n".join(["\t".join(columns), *rows, END, ""]).encode("ascii")
 
 
-def _means(capture: Capture) -> list[str]:
-    decimals = max(6, len(str(capture.scans)) + 1)
-    return [f"{mean:.{decimals}f}" for mean in capture.counts.tolist()]
+def _means(counted: Counted) -> list[str]:
+    decimals = max(6, len(str(counted.parts)) + 1)
+    return [f"{mean:.{decimals}f}" for mean in (counted.sums / float(counted.parts)).tolist()]
 
 
 def is_own(data: bytes) -> bool:
@@ -91,14 +91,14 @@ def read_own(data: bytes) -> SpectrumFile:
         raise FormatError("the data do not have the SHA-256 that the header gives: the file was changed or cut short")
     columns = _columns(body)
     sums = {
-        role: _sums(columns[letter], scans_of(header, role)) for role, letter in _LETTERS.items() if letter in columns
+        role: _sums(columns[letter], parts_of(header, role)) for role, letter in _LETTERS.items() if letter in columns
     }
-    return spectrum_from_header("oesd columns", header, columns["W"], sums, columns["P"])
+    return spectrum_from_header("oesd columns", header, columns["W"], sums, columns["P"], columns.get("N"))
 
 
-def _sums(means: FloatArray, scans: int) -> NDArray[np.int64]:
+def _sums(means: FloatArray, parts: int) -> NDArray[np.int64]:
     """Integers that the means came from; what is out of range stays so, for the range check to find."""
-    sums = np.rint(np.clip(means, -1, MOST_COUNTS + 1) * scans)
+    sums = np.rint(np.clip(means, -1, MOST_COUNTS + 1) * parts)
     return np.clip(sums, -1, MOST_COUNTS + 1).astype(np.int64)
 
 
@@ -110,7 +110,7 @@ def _header(head: bytes) -> dict[str, str]:
 def _columns(body: bytes) -> dict[str, FloatArray]:
     heading, *lines = body.decode("ascii", errors="replace").partition(f"\n{END}\n")[0].split("\n")
     letters = heading.split("\t")
-    if not {"W", "S", "P"} <= set(letters) <= {"W", "D", "R", "S", "P"} or len(set(letters)) != len(letters):
+    if not _NEEDED <= set(letters) <= _KNOWN or len(set(letters)) != len(letters):
         raise FormatError("the heading of the columns is damaged")
     columns = [_floats(column) for column in zip(*_cells(lines, len(letters)), strict=True)]
     if not columns:

@@ -89,8 +89,8 @@ def _first_row(lines: Sequence[Line]) -> tuple[int, str]:
         separator = None if line.text.lstrip().startswith("#") else separator_of(line.text)
         if separator is not None and _goes_on(lines[i + 1 : i + 2], separator):
             return i, separator
-    first = next(line for line in lines if line.text.strip())
-    raise FormatError(f"no spectrum: no columns of numbers; it begins '{shown(first.text.strip())}'")
+    first = next((line.text.strip() for line in lines if line.text.strip()), "")  # none: blanks as ISO-8859-1 has them
+    raise FormatError(f"no spectrum: no columns of numbers; it begins '{shown(first)}'")
 
 
 def _goes_on(below: Sequence[Line], separator: str) -> bool:

@@ -5,40 +5,46 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from oesd.formats.parts import Parts
 from oesd.formats.ranges import mask_text, ranges_text
-from oesd.model import Analysis, Capture, Device, Entry, Peak, Result
+from oesd.model import Analysis, Capture, Device, Entry, ModelledDark, Peak, Result
+from oesd.model.modelled import PARTS_PER_COUNT
 
 FORMAT_VERSION = "1"
+LABEL = "Label "
 Lines = Iterator[tuple[str, str]]
 
 
-def describe(
-    entry: Entry, sample: Capture, dark: Capture | None, reference: Capture | None, result: Result | None
-) -> dict[str, str]:
+def describe(parts: Parts) -> dict[str, str]:
     """Header lines as key and value, unescaped, in the order in which they are written.
 
     The first ones are spelled as SpectraSuite and Jaz spell them, so that their readers find what they know.
     """
+    entry, sample, result = parts.entry, parts.sample, parts.result
     return dict(
         [
-            *_as_the_vendor(sample, dark, reference),
+            *_as_the_vendor(parts),
             *_identity(entry, sample),
+            *(() if parts.run is None else _known_text(("Run Cause", parts.run.cause))),
             *_device(sample.device),
             *_exposure(sample),
-            *_other("Dark", dark, entry.dark_reason),
-            *_other("Reference", reference, entry.reference_reason),
-            *((f"Label {name}", value) for name, value in sample.labels.items()),
+            ("Dark Reason", entry.dark_reason),
+            *_dark(parts.dark),
+            ("Reference Reason", entry.reference_reason),
+            *_other("Reference", parts.reference),
+            *_other("Short", parts.short),
+            *((f"{LABEL}{name}", value) for name, value in sample.labels.items()),
             *(_result(result) if result is not None else ()),
         ]
     )
 
 
-def _as_the_vendor(sample: Capture, dark: Capture | None, reference: Capture | None) -> Lines:
-    serial = sample.device.serial
+def _as_the_vendor(parts: Parts) -> Lines:
+    sample, serial = parts.sample, parts.sample.device.serial
     yield "Date", sample.taken_at_utc.astimezone(UTC).strftime("%a %b %d %H:%M:%S GMT %Y")
     yield "User", "oesd"
-    yield "Dark Spectrum Present", _yes(dark is not None)
-    yield "Reference Spectrum Present", _yes(reference is not None)
+    yield "Dark Spectrum Present", _yes(parts.dark is not None)
+    yield "Reference Spectrum Present", _yes(parts.reference is not None)
     yield "Processed Spectrum Present", "Yes"
     yield "Spectrometers", serial
     yield "Integration Time (usec)", f"{sample.integration_us} ({serial})"
@@ -54,7 +60,8 @@ def _identity(entry: Entry, sample: Capture) -> Lines:
     yield "oesd Format", FORMAT_VERSION
     yield (
         "Columns",
-        "W air nm; D, R, S mean raw counts of one scan; P sample - dark, linearised where the result says so",
+        "W air nm; D, R, S mean raw counts of one scan; P sample - dark, linearised where the result says so; "
+        "B mean raw counts of the shorter exposure; N standard deviation of the sample's scans",
     )
     yield "Record ID", sample.record_id
     yield "Data ID", entry.data_id
@@ -92,9 +99,19 @@ def _exposure(sample: Capture) -> Lines:
     )
 
 
-def _other(role: str, capture: Capture | None, reason: str) -> Lines:
-    """Lines of the dark or the reference; the reason stands there even when none applies."""
-    yield f"{role} Reason", reason
+def _dark(dark: Capture | ModelledDark | None) -> Lines:
+    if not isinstance(dark, ModelledDark):
+        yield from _other("Dark", dark)
+        return
+    yield "Dark Model ID", dark.record_id
+    yield "Dark Modelled From", f"{dark.darks} darks up to {dark.last_dark_id}, {dark.version}"
+    yield "Dark Integration (usec)", str(dark.integration_us)
+    yield "Dark Parts Per Count", str(PARTS_PER_COUNT)
+    yield "Dark Saturated Pixels", mask_text(dark.saturated)
+
+
+def _other(role: str, capture: Capture | None) -> Lines:
+    """Lines of the dark, the reference or the shorter exposure."""
     if capture is None:
         return
     yield f"{role} Record ID", capture.record_id
@@ -128,6 +145,10 @@ def _peak(peak: Peak) -> str:
         f"{peak.wavelength_nm:.4f} nm, sigma {peak.wavelength_sigma_nm:.4f} nm, FWHM {peak.fwhm_nm:.3f} nm, "
         f"SNR {peak.snr:.1f}, height {peak.intensity:.2f}, area {peak.area:.3f}, {named}{likely}"
     )
+
+
+def _known_text(*lines: tuple[str, str]) -> Lines:
+    return ((name, text) for name, text in lines if text)
 
 
 def _known(*lines: tuple[str, float | None]) -> Lines:

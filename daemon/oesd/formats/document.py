@@ -11,28 +11,30 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from oesd.formats.description import describe
 from oesd.formats.errors import FormatError
-from oesd.formats.own import MOST_COUNTS, spectrum_from_header
+from oesd.formats.own import MOST_COUNTS, ROLES, spectrum_from_header
+from oesd.formats.parts import Parts
 from oesd.formats.table import MOST_PIXELS
-from oesd.model import Capture, FloatArray, Result, SpectrumFile
+from oesd.model import SpectrumFile
 
 FORMAT = "oesd spectrum"
 _ARRAYS = ("wavelengths", "sample", "scope_corrected", "reference", "dark")
 
 
-def document_bytes(
-    header: Mapping[str, str], captures: Mapping[str, Capture], processed: FloatArray, result: Result | None
-) -> bytes:
+def document_bytes(parts: Parts) -> bytes:
     """Bytes of the JSON form, the same for the same input.
 
     ``sha256`` covers the rest of the document in its canonical form (sorted keys, no blanks), however it is laid out.
     """
+    result, spread = parts.result, parts.sample.spread
     document: dict[str, Any] = {
         "format": FORMAT,
-        "header": dict(header),
-        "wavelengths_nm": captures["sample"].device.wavelengths_nm.tolist(),
-        "counts_sum": {role: capture.counts_sum.tolist() for role, capture in captures.items()},
-        "processed": processed.tolist(),
+        "header": describe(parts),
+        "wavelengths_nm": parts.sample.device.wavelengths_nm.tolist(),
+        "counts_sum": {role: counted.sums.tolist() for role, counted in parts.counts().items()},
+        "processed": parts.processed().tolist(),
+        **({} if spread is None else {"spread": spread.tolist()}),
         "result": None if result is None else {k: v for k, v in result.to_api().items() if k not in _ARRAYS},
     }
     return orjson.dumps({**document, "sha256": _digest(document)}) + b"\n"
@@ -68,12 +70,13 @@ def read_own(document: Mapping[str, Any]) -> SpectrumFile:
     header, sums = document.get("header"), document.get("counts_sum")
     if not isinstance(header, dict) or not all(isinstance(value, str) for value in header.values()):
         raise FormatError("'header' is no object of texts")
-    if not isinstance(sums, dict) or "sample" not in sums or not set(sums) <= {"sample", "dark", "reference"}:
+    if not isinstance(sums, dict) or "sample" not in sums or not set(sums) <= set(ROLES):
         raise FormatError("'counts_sum' is no object with a sample")
     wavelengths = _numbers(document.get("wavelengths_nm"), "wavelengths_nm")
     processed = _numbers(document.get("processed"), "processed", len(wavelengths))
     counts = {role: _counts(values, role, len(wavelengths)) for role, values in sums.items()}
-    return spectrum_from_header("oesd document", header, wavelengths, counts, processed)
+    spread = _numbers(document["spread"], "spread", len(wavelengths)) if "spread" in document else None
+    return spectrum_from_header("oesd document", header, wavelengths, counts, processed, spread)
 
 
 def _numbers(values: object, name: str, length: int | None = None) -> NDArray[np.float64]:

@@ -11,52 +11,75 @@ from oesd.formats.assembly import check_increasing
 from oesd.formats.errors import FormatError
 from oesd.formats.escaping import shown
 from oesd.formats.ranges import mask_from_text, pixels_from_text
-from oesd.model import FloatArray, Measurement, SpectrumFile
+from oesd.model import FloatArray, Measurement, SpectrumFile, SpreadArray
 
 SpectrumSums = Mapping[str, NDArray[np.int64]]
+ROLES = ("dark", "reference", "sample", "short")
 MOST_COUNTS = 2**32 - 1  # a sum is uint32
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
-def scans_of(header: Mapping[str, str], role: str) -> int:
-    """Number of scans of the sample, the dark or the reference."""
+def parts_of(header: Mapping[str, str], role: str) -> int:
+    """What the count sums of a role are divided by: its scans, or the parts per count of a modelled dark."""
+    if role == "dark" and "Dark Parts Per Count" in header:
+        return _integer(header, "Dark Parts Per Count", at_least=1)
     return _integer(header, "Scans" if role == "sample" else f"{role.title()} Scans", at_least=1)
 
 
 def spectrum_from_header(
-    form: str, header: Mapping[str, str], wavelengths_nm: FloatArray, sums: SpectrumSums, processed: FloatArray
+    form: str,
+    header: Mapping[str, str],
+    wavelengths_nm: FloatArray,
+    sums: SpectrumSums,
+    processed: FloatArray,
+    spread: FloatArray | None,
 ) -> SpectrumFile:
-    """Spectrum out of header lines, axis, and count sums by role (``sample``, ``dark``, ``reference``).
+    """Spectrum out of header lines, axis, and count sums by role (one of :data:`ROLES`).
 
     Raises
     ------
     FormatError
         When a header line is missing or damaged, or the axis does not increase.
     """
-    pixels = len(wavelengths_nm)
     check_increasing(wavelengths_nm)
     for role, counts in sums.items():
         if counts.min() < 0 or counts.max() > MOST_COUNTS:
             raise FormatError(f"the counts of the {role} are out of range")
-    means = {role: counts / float(scans_of(header, role)) for role, counts in sums.items()}
+    means = {role: counts / float(parts_of(header, role)) for role, counts in sums.items()}
     return SpectrumFile(
         format=form,
-        measurement=Measurement(
-            wavelengths_nm=wavelengths_nm,
-            sample=means["sample"],
-            dark=means.get("dark"),
-            reference=means.get("reference"),
-            integration_us=_integer(header, "Integration (usec)"),
-            scans=scans_of(header, "sample"),
-            boxcar_half_width_px=_integer(header, "Boxcar Half Width (px)"),
-            saturation_counts=float(_integer(header, "Saturation Level (counts)")),
-            saturated=mask_from_text(_text(header, "Saturated Pixels"), pixels),
-            nonlinearity=_coefficients(_text(header, "Nonlinearity Coefficients")),
-            electric_dark_pixels=pixels_from_text(_text(header, "Electric Dark Pixels"), pixels),
-        ),
+        measurement=_measurement(header, wavelengths_nm, means),
         processed=processed,
         metadata={**header, **_common_names(header)},
         record_id=_text(header, "Record ID"),
+        spread=None if spread is None else _deviations(spread),
     )
+
+
+def _measurement(header: Mapping[str, str], wavelengths_nm: FloatArray, means: Mapping[str, FloatArray]) -> Measurement:
+    pixels, short = len(wavelengths_nm), "short" in means
+    return Measurement(
+        wavelengths_nm=wavelengths_nm,
+        sample=means["sample"],
+        dark=means.get("dark"),
+        reference=means.get("reference"),
+        integration_us=_integer(header, "Integration (usec)"),
+        scans=parts_of(header, "sample"),
+        boxcar_half_width_px=_integer(header, "Boxcar Half Width (px)"),
+        saturation_counts=float(_integer(header, "Saturation Level (counts)")),
+        saturated=mask_from_text(_text(header, "Saturated Pixels"), pixels),
+        nonlinearity=_coefficients(_text(header, "Nonlinearity Coefficients")),
+        electric_dark_pixels=pixels_from_text(_text(header, "Electric Dark Pixels"), pixels),
+        short=means.get("short"),
+        short_saturated=mask_from_text(_text(header, "Short Saturated Pixels"), pixels) if short else None,
+        short_integration_us=_integer(header, "Short Integration (usec)") if short else None,
+    )
+
+
+def _deviations(spread: FloatArray) -> SpreadArray:
+    if (spread < 0).any() or (spread > LARGEST_FLOAT32).any():
+        raise FormatError("the standard deviations are out of range")
+    return spread.astype(np.float32)
 
 
 def _common_names(header: Mapping[str, str]) -> dict[str, str]:
@@ -72,7 +95,10 @@ def _common_names(header: Mapping[str, str]) -> dict[str, str]:
         "simulated": "Simulated",
         "data_id": "Data ID",
     }
-    return {ours: _text(header, line) for ours, line in names.items()}
+    optional = {"cause": "Run Cause", "short_id": "Short Record ID"}
+    return {ours: _text(header, line) for ours, line in names.items()} | {
+        ours: header[line] for ours, line in optional.items() if line in header
+    }
 
 
 def _text(header: Mapping[str, str], name: str) -> str:

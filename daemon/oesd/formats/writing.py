@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from oesd.formats.columns import columns_bytes
-from oesd.formats.description import describe
 from oesd.formats.document import document_bytes
-from oesd.model import Capture, Entry, FloatArray, Result
+from oesd.formats.parts import Parts
+from oesd.model import Capture, Entry, ModelledDark, Result, RunRecord
 
 
 def upload_name(sample: Capture, form: Literal["columns", "json"]) -> str:
@@ -16,7 +16,14 @@ def upload_name(sample: Capture, form: Literal["columns", "json"]) -> str:
 
 
 def write_columns(
-    entry: Entry, sample: Capture, dark: Capture | None, reference: Capture | None, result: Result | None
+    entry: Entry,
+    sample: Capture,
+    dark: Capture | ModelledDark | None,
+    reference: Capture | None,
+    result: Result | None,
+    *,
+    short: Capture | None = None,
+    run: RunRecord | None = None,
 ) -> bytes:
     """Entry in the column form of Jaz and SpectraSuite, every metadatum in its header.
 
@@ -24,37 +31,34 @@ def write_columns(
     ----------
     entry : Entry
     sample, dark, reference : Capture or None
-        The entry's captures, on one axis.
+        The entry's captures, on one axis; the dark may be a modelled one.
     result : Result or None
         Latest revision; None before it is processed.
+    short : Capture or None
+        The shorter exposure of a bracketed sample.
+    run : RunRecord or None
+        The sample's run: what caused it.
 
     Returns
     -------
     bytes
         ASCII with LF line ends; read back exactly by :func:`~oesd.formats.read_spectrum`.
     """
-    header = describe(entry, sample, dark, reference, result)
-    return columns_bytes(header, _by_role(sample, dark, reference), _processed(sample, dark, result))
+    return columns_bytes(Parts(entry, sample, dark, reference, short, result, run))
 
 
 def write_document(
-    entry: Entry, sample: Capture, dark: Capture | None, reference: Capture | None, result: Result | None
+    entry: Entry,
+    sample: Capture,
+    dark: Capture | ModelledDark | None,
+    reference: Capture | None,
+    result: Result | None,
+    *,
+    short: Capture | None = None,
+    run: RunRecord | None = None,
 ) -> bytes:
     """Entry as a JSON document with the same content as :func:`write_columns` and the whole result.
 
     Parameters are those of :func:`write_columns`; the bytes are UTF-8.
     """
-    header = describe(entry, sample, dark, reference, result)
-    return document_bytes(header, _by_role(sample, dark, reference), _processed(sample, dark, result), result)
-
-
-def _by_role(sample: Capture, dark: Capture | None, reference: Capture | None) -> dict[str, Capture]:
-    captures = {"dark": dark, "reference": reference, "sample": sample}
-    return {role: capture for role, capture in captures.items() if capture is not None}
-
-
-def _processed(sample: Capture, dark: Capture | None, result: Result | None) -> FloatArray:
-    """Return the corrected scope of the result; before there is one, sample - dark to a thousandth of a count."""
-    if result is not None:
-        return result.analysis.scope_corrected
-    return (sample.counts if dark is None else sample.counts - dark.counts).round(3)
+    return document_bytes(Parts(entry, sample, dark, reference, short, result, run))

@@ -23,24 +23,22 @@ from oesd.model.found import (
 )
 from oesd.model.measured import (
     Capture,
-    Conditions,
     CountArray,
     Device,
     Entry,
     FloatArray,
     Kind,
-    Loss,
     MaskArray,
     Measurement,
-    RunOrder,
-    RunRecord,
     SpectrumFile,
     SpreadArray,
 )
+from oesd.model.modelled import ModelledDark
 from oesd.model.names import is_uuid, new_id, utc_from_text, utc_text
+from oesd.model.runs import Conditions, Loss, RunOrder, RunRecord
 
 __all__ = [
     "Analysis", "Candidate", "Capture", "Conditions", "ConstraintMode", "CountArray", "Device", "ElementFinding",
-    "Entry", "FloatArray", "Kind", "Loss", "MaskArray", "Measurement", "Override", "Peak", "Recipe", "Result",
-    "RunOrder", "RunRecord", "SpectrumFile", "SpreadArray", "is_uuid", "new_id", "utc_from_text", "utc_text",
+    "Entry", "FloatArray", "Kind", "Loss", "MaskArray", "Measurement", "ModelledDark", "Override", "Peak", "Recipe",
+    "Result", "RunOrder", "RunRecord", "SpectrumFile", "SpreadArray", "is_uuid", "new_id", "utc_from_text", "utc_text",
 ]  # fmt: skip

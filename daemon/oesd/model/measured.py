@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from oesd.model.modelled import ModelledDark
 
 FloatArray = NDArray[np.float64]
 CountArray = NDArray[np.uint32]
@@ -147,6 +151,10 @@ class Measurement:
         Raw count of one scan at which a pixel is saturated; None when unknown.
     saturated : (pixels,) bool or None
         Pixels saturated in at least one raw scan of the sample; None lets the engine judge by ``saturation_counts``.
+    short, short_saturated : (pixels,) float64, (pixels,) bool, or None
+        The same light at a shorter integration time, ``short_integration_us``: stands in where the sample is saturated.
+    short_dark : (pixels,) float64 or None
+        Its dark; None lets the engine fit the sample's to it.
     """
 
     wavelengths_nm: FloatArray
@@ -160,12 +168,21 @@ class Measurement:
     saturated: MaskArray | None = None
     nonlinearity: tuple[float, ...] = ()
     electric_dark_pixels: tuple[int, ...] = ()
+    short: FloatArray | None = None
+    short_saturated: MaskArray | None = None
+    short_dark: FloatArray | None = None
+    short_integration_us: int | None = None
 
     @classmethod
     def from_captures(
-        cls, sample: Capture, dark: Capture | None = None, reference: Capture | None = None
+        cls,
+        sample: Capture,
+        dark: Capture | ModelledDark | None = None,
+        reference: Capture | None = None,
+        short: Capture | None = None,
+        short_dark: Capture | None = None,
     ) -> Measurement:
-        """Measurement of a sample with the dark and the reference that apply to it."""
+        """Measurement of a sample with the dark and the reference that apply to it, and its shorter exposure."""
         device = sample.device
         return cls(
             wavelengths_nm=device.wavelengths_nm,
@@ -179,6 +196,10 @@ class Measurement:
             saturated=sample.saturated,
             nonlinearity=device.nonlinearity,
             electric_dark_pixels=device.electric_dark_pixels,
+            short=None if short is None else short.counts,
+            short_saturated=None if short is None else short.saturated,
+            short_dark=None if short_dark is None else short_dark.counts,
+            short_integration_us=None if short is None else short.integration_us,
         )
 
 
@@ -187,7 +208,8 @@ class SpectrumFile:
     """A spectrum read from a file, as far as the file tells.
 
     ``format`` names the file's form (``SpectraSuite``, ``OceanView`` ...), ``metadata`` holds its header lines as they
-    stand (foreign text), ``record_id`` the oesd record it came from or ``""``.
+    stand (foreign text), ``record_id`` the oesd record it came from or ``""``, ``spread`` the standard deviation of the
+    sample's scans.
     """
 
     format: str
@@ -196,100 +218,4 @@ class SpectrumFile:
     metadata: Mapping[str, str] = field(default_factory=dict)
     record_id: str = ""
     warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """Scheduled slots that ended without a stored spectrum, and why.
-
-    ``reason`` is a short fixed name (``device gone``, ``overrun``, ``usb error`` ...), ``detail`` a sentence,
-    ``first_slot`` -1 for what stands outside a schedule, ``at_utc`` the moment by which the last of the slots was lost.
-    """
-
-    device_name: str
-    run_id: str
-    kind: Kind
-    first_slot: int
-    slots: int
-    reason: str
-    detail: str
-    at_utc: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
-    """The scheduled slots of one spectrometer from a start to a stop: slot n is due n periods after the first.
-
-    Attributes
-    ----------
-    period_us : int
-        Distance of the slots; in a burst the time that one frame takes at least.
-    paced : bool
-        Whether the slots lie on a grid; in a burst each follows the one before.
-    began_at_utc : datetime
-        Host clock when slot 0 was due.
-    monotonic_ns, boot_id : int, str
-        Host monotonic clock when slot 0 was due, and the boot it belongs to.
-    ended_at_utc, slots : datetime or None, int or None
-        When the run ended and how many slots had come due by then; None while it lasts.
-    """
-
-    run_id: str
-    device_name: str
-    period_us: int
-    paced: bool
-    began_at_utc: datetime
-    monotonic_ns: int
-    boot_id: str
-    ended_at_utc: datetime | None = None
-    slots: int | None = None
-    cause: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RunOrder:
-    """What somebody wants of a run: who or what began it, its labels, and how it differs from the configuration.
-
-    Attributes
-    ----------
-    cause : str
-        ``"always"``, ``"plan"``, ``"order"`` or ``"plasma on"``.
-    labels : mapping of str to str
-        Go with every spectrum of the run.
-    duration_us : int
-        How long it lasts on the monotonic clock; 0 until it is stopped.
-    burst : int
-        So many frames at the device's own speed, then it ends; 0 for slots on a grid.
-    every_us : int or None
-        Distance of the slots; None as configured.
-    lock_exposure : bool
-        An automatic exposure stays as it is while the run lasts.
-    """
-
-    cause: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-    duration_us: int = 0
-    burst: int = 0
-    every_us: int | None = None
-    lock_exposure: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """How a spectrometer measures at the moment, as far as a dark or a reference has to match.
-
-    Attributes
-    ----------
-    device : str
-        Our name of the spectrometer.
-    boxcar_half_width_px : int
-        Smoothing asked for; stored counts are without it, so it only decides between equals.
-    """
-
-    device: str
-    pixels: int
-    integration_us: int
-    scans: int
-    boxcar_half_width_px: int
-    detector_temperature_c: float | None
+    spread: SpreadArray | None = None

@@ -4,6 +4,8 @@
 not keep up with, or what a crash interrupted, is found again in the store: an entry without a result is work to do.
 """
 
-from oesd.processing.room import Processing, Rendered
+from oesd.processing.rendering import Rendered
+from oesd.processing.room import Processing
+from oesd.processing.rules import BackgroundRules
 
-__all__ = ["Processing", "Rendered"]
+__all__ = ["BackgroundRules", "Processing", "Rendered"]

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from oesd.model import Capture, Entry, SpectrumFile, utc_text
+import numpy as np
+
+from oesd.formats import LABEL
+from oesd.model import Capture, Entry, Measurement, ModelledDark, RunRecord, SpectrumFile, utc_text
 from oesd.version import __version__
 
 
-def capture_metadata(sample: Capture) -> Mapping[str, Any]:
-    """Tell where, when and how a sample was taken."""
+def capture_metadata(sample: Capture, run: RunRecord | None = None, short: Capture | None = None) -> Mapping[str, Any]:
+    """Tell where, when and how a sample was taken, in which run, and of its shorter exposure if it is bracketed."""
     device = sample.device
     return {
         "record_id": sample.record_id,
@@ -30,28 +33,58 @@ def capture_metadata(sample: Capture) -> Mapping[str, Any]:
         "saturated_pixels": int(sample.saturated.sum()),
         "detector_temperature_c": sample.detector_temperature_c,
         "board_temperature_c": sample.board_temperature_c,
+        "cause": "" if run is None else run.cause,
         "labels": dict(sample.labels),
+        **(
+            {}
+            if short is None
+            else {"bracket": _bracket(short.record_id, Measurement.from_captures(sample, short=short))}
+        ),
     }
 
 
 def file_metadata(spectrum: SpectrumFile) -> dict[str, Any]:
     """Tell what a file's header says of its spectrum."""
-    measured = spectrum.measurement
+    measured, header = spectrum.measurement, spectrum.metadata
+    short_id = header.get("short_id", "")
     return {
-        **spectrum.metadata,
+        **header,
         "format": spectrum.format,
         "record_id": spectrum.record_id,
         "integration_us": measured.integration_us,
         "scans": measured.scans,
+        "labels": {name.removeprefix(LABEL): text for name, text in header.items() if name.startswith(LABEL)},
+        **({} if measured.short is None else {"bracket": _bracket(short_id, measured)}),
         "oesd_version": __version__,
     }
 
 
-def choice_metadata(entry: Entry) -> Mapping[str, Any]:
-    """Tell which dark and reference were chosen, and why."""
+def _bracket(short_id: str, measured: Measurement) -> dict[str, Any]:
+    """Tell which shorter exposure stands in for how many saturated pixels."""
+    full, full_too = measured.saturated, measured.short_saturated
+    replaced = 0 if full is None or full_too is None else int((full & ~full_too).sum())
+    return {
+        "short_id": short_id,
+        "short_integration_us": measured.short_integration_us,
+        "replaced_pixels": replaced,
+    }
+
+
+def choice_metadata(entry: Entry, modelled: ModelledDark | None = None) -> Mapping[str, Any]:
+    """Tell which dark and reference were chosen, and why; of a modelled dark what it was learned from and its sigma."""
     return {
         "dark_id": entry.dark_id,
         "dark_reason": entry.dark_reason,
+        "dark_modelled": modelled is not None,
+        **({} if modelled is None else _modelled(modelled)),
         "reference_id": entry.reference_id,
         "reference_reason": entry.reference_reason,
+    }
+
+
+def _modelled(dark: ModelledDark) -> dict[str, Any]:
+    return {
+        "dark_sigma_counts": round(float(np.median(dark.sigma)), 3),
+        "dark_temperature_c": dark.temperature_c,
+        "dark_learned_from": dark.darks,
     }

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
+from contextlib import suppress
 from typing import Any, Literal
 
 from oesd.engine.analyze import analyze_measurement
 from oesd.engine.errors import SpectrumError
-from oesd.formats import upload_name, write_columns, write_document
-from oesd.model import Capture, Entry, Kind, Loss, Recipe, Result, RunRecord
+from oesd.model import Capture, Conditions, Entry, Kind, Loss, Recipe, Result, RunRecord
 from oesd.processing.backgrounds import Backgrounds
+from oesd.processing.judging import Judging
 from oesd.processing.losses import Losses, loss_of, reason_of
-from oesd.processing.metadata import capture_metadata, choice_metadata, file_metadata
+from oesd.processing.rendering import Rendered, entry_metadata, rendered
+from oesd.processing.rules import DARK_RULES, REFERENCE_RULES, BackgroundRules
 from oesd.processing.runs import Runs
 from oesd.processing.trouble import Trouble
 from oesd.store import HostTime, Store, StoreDamaged, StoreError, UnknownEntry
-from oesd.version import __version__
 
 log = logging.getLogger(__name__)
 
 _WAITING = 1_000
 """Entries kept in memory for analysis; beyond that they wait in the store alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """The one self-describing file that an entry is forwarded as."""
-
-    name: str
-    data: bytes
-    sha256: str
-    revision: int | None
+_JUDGE = ""
+"""Stands among the entries to wake the thread: something is to be judged."""
 
 
 class Processing:
@@ -56,6 +48,10 @@ class Processing:
         Called after each stored result (wakes the forwarder).
     name : str
         Name of the thread and of its beats.
+    dark, reference : BackgroundRules
+        What is wanted of darks and references.
+    monotonic_ns : callable
+        The clock by which darks and references age.
     """
 
     def __init__(
@@ -67,6 +63,9 @@ class Processing:
         beat: Callable[[str, float], None],
         done: Callable[[], None] = lambda: None,
         name: str = "processing",
+        dark: BackgroundRules = DARK_RULES,
+        reference: BackgroundRules = REFERENCE_RULES,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._store = store
         self._recipe = recipe
@@ -82,7 +81,8 @@ class Processing:
         self._trouble = Trouble()
         self._runs = Runs(store, self._trouble)
         self._losses = Losses(store, self._trouble, self._runs)
-        self._backgrounds = Backgrounds(store)
+        self._backgrounds = Backgrounds(store, dark, reference, monotonic_ns=monotonic_ns)
+        self._judging = Judging(store, self._backgrounds)
         self._name = name
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
 
@@ -114,17 +114,22 @@ class Processing:
         return self._thread.is_alive()
 
     def idle(self) -> bool:
-        """Whether every stored entry has its result or its reason."""
-        return self._waiting.empty() and not self._store.unprocessed(1)
+        """Whether every stored entry has its result or its reason, and every dark and reference its verdict."""
+        return self._waiting.empty() and self._judging.idle and not self._store.unprocessed(1)
 
     # -- from the acquisition threads --------------------------------------------------------------------------------
 
-    def accept(self, capture: Capture) -> str:
-        """Queue a capture for storing; returns "" or the reason why it cannot be taken over."""
-        entry = self._backgrounds.entry_for(capture) if capture.kind is Kind.SAMPLE else None
+    def accept(self, capture: Capture, short: Capture | None = None) -> str:
+        """Queue a capture for storing; returns "" or the reason why it cannot be taken over.
+
+        ``short`` is the shorter exposure of a bracketed sample: stored with it or not at all, and no entry of its own.
+        """
         try:
+            entry, modelled = self._backgrounds.take_in(capture, short)
             run = self._runs.unwritten(capture.device.name, capture.run_id)
-            saved = self._store.save_capture(capture, entry, upload=self._upload, run=run)
+            saved = self._store.save_capture(
+                capture, entry, upload=self._upload, run=run, short=short, modelled_dark=modelled
+            )
         except StoreError as error:
             self._trouble.is_now(str(error))
             return reason_of(error)
@@ -145,7 +150,16 @@ class Processing:
 
     def settle(self, started: HostTime) -> None:
         """Account for the slots that were due while no daemon ran, because the last one was killed."""
+        self._backgrounds.booted(started.boot_id)
         self._runs.settle(started)
+
+    def due(self, kind: Kind, conditions: Conditions) -> str | None:
+        """Say why a dark or a reference is due under these conditions, None when none is; answers at once."""
+        try:
+            return self._backgrounds.due(kind, conditions)
+        except StoreError as error:
+            self._trouble.is_now(str(error))
+            return None
 
     @property
     def trouble(self) -> str:
@@ -162,14 +176,22 @@ class Processing:
         if error is not None:
             self._trouble.is_now(str(error))
             self._losses.add(loss_of(capture, error))
+            self._backgrounds.not_stored(capture)
             return
         self._trouble.is_over()
         self._runs.known(capture.device.name, capture.run_id)
         self._losses.flush_soon()
+        self._backgrounds.stored(entry)
         if entry is None:
-            self._backgrounds.stored(capture)
+            self._judging.stored(capture)
+            self._wake()
         else:
             self._enqueue(entry.data_id)
+
+    def _wake(self) -> None:
+        """Let the thread look for what is to be judged."""
+        with suppress(queue.Full):
+            self._waiting.put_nowait(_JUDGE)
 
     def _enqueue(self, data_id: str) -> None:
         if data_id in self._queued:
@@ -197,11 +219,15 @@ class Processing:
                 self._store.fail_result(self._at_hand, "defect in oesd: the analysis failed")
 
     def _turn(self) -> None:
+        if self._judge() or self._stop.is_set():
+            return
         if self._backlog.is_set() and self._waiting.empty():
             self._take_up_backlog()
         try:
             data_id = self._waiting.get(timeout=0.25)
         except queue.Empty:
+            return
+        if data_id == _JUDGE:
             return
         self._queued.discard(data_id)
         self._at_hand = data_id
@@ -216,6 +242,16 @@ class Processing:
             self._backlog.set()
             self._stop.wait(1.0)
         self._at_hand = ""
+
+    def _judge(self) -> bool:
+        """Judge a dark or a reference, or learn a dark model, before the next analysis."""
+        try:
+            return self._judging.turn()
+        except StoreError as error:
+            # A full disk, most likely: the same one is tried again.
+            self._trouble.is_now(str(error))
+            self._stop.wait(1.0)
+            return False
 
     def _take_up_backlog(self) -> None:
         behind = self._store.unprocessed(_WAITING // 2)
@@ -245,9 +281,12 @@ class Processing:
         self._done()
         return result
 
-    def use(self, recipe: Recipe) -> None:
-        """Analyse with another recipe from now on."""
+    def use(
+        self, recipe: Recipe, dark: BackgroundRules = DARK_RULES, reference: BackgroundRules = REFERENCE_RULES
+    ) -> None:
+        """Analyse with another recipe, and choose by other rules, from now on."""
         self._recipe = recipe
+        self._backgrounds.use(dark, reference)
 
     def reprocess(self, data_id: str) -> Result | None:
         """Analyse again with today's engine and recipe; overrides stay."""
@@ -261,22 +300,12 @@ class Processing:
 
     def metadata(self, data_id: str) -> dict[str, Any]:
         """Build the ``spectral_metadata`` of an entry: of its capture, or what its file's header says."""
-        entry = self._store.entry(data_id)
-        sample = self._store.capture(entry.sample_id) if entry else None
-        if entry is None or sample is None:
-            spectrum = self._store.spectrum_file(data_id)
-            return {} if spectrum is None else file_metadata(spectrum)
-        return {**capture_metadata(sample), **choice_metadata(entry), "oesd_version": __version__}
+        return entry_metadata(self._store, data_id)
+
+    def library_state(self) -> dict[str, dict[str, Any]]:
+        """By spectrometer: darks and references with the last verdicts, the dark model, what is due; JSON-ready."""
+        return self._backgrounds.state()
 
     def render(self, data_id: str, form: Literal["columns", "json"]) -> Rendered:
         """Build the file that an entry is forwarded as, from its latest result; the same state gives the same bytes."""
-        entry = self._store.entry(data_id)
-        sample = self._store.capture(entry.sample_id) if entry else None
-        if entry is None or sample is None:
-            raise UnknownEntry(data_id)
-        dark, reference = (self._store.capture(r) if r else None for r in (entry.dark_id, entry.reference_id))
-        result = self._store.result(data_id)
-        write = write_columns if form == "columns" else write_document
-        data = write(entry, sample, dark, reference, result)
-        revision = result.revision if result else None
-        return Rendered(upload_name(sample, form), data, hashlib.sha256(data).hexdigest(), revision)
+        return rendered(self._store, data_id, form)

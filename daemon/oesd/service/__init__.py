@@ -4,6 +4,9 @@ Nothing is imported here: a command that only looks at USB does not wait for the
 
 =============  =====================================================================
 daemon         :class:`~oesd.service.daemon.Service`, one running daemon
+measuring      its measuring half: bench, schedule, and who is told what
+runs, orders   which run is on: the standing order, and orders from outside before it
+status, notes  what an operator is told; advice: what to do about each reason of the ledger
 bench          real spectrometers and the light before them; simulation: virtual ones
 forwarding     the forwarder's thread
 hub            the OES API server with its own store and analysis

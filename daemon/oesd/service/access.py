@@ -21,12 +21,14 @@ from oesd.processing import Processing
 from oesd.service.directory import running, token_of
 from oesd.service.summary import Summary
 from oesd.store import Store, StoreError, Tally
-from oesd.store.accounts import By, ledger_document
+from oesd.store.accounts import RUNS_LIMIT, By, ledger_document
+from oesd.web.runs import runs_document
 
 DEFAULT_URL = "http://127.0.0.1:8520"
 _TIMEOUT_S = 30.0
 _LONGEST_ANSWER = 64 * 1024 * 1024
 _RECENT = 500
+_HOW_TO_START = "start one with oesd run --config FILE, or systemctl start oesd; --url or --data names another"
 
 
 class AccessError(Exception):
@@ -64,12 +66,16 @@ class Access(Protocol):
         """The GET /ledger document: what became of the scheduled slots since a moment."""
         ...
 
+    def runs(self, device_name: str | None, since: datetime) -> Mapping[str, Any]:
+        """The GET /runs document: the runs that had not ended before a moment."""
+        ...
+
 
 def remote(url: str | None, data: Path | None) -> Remote:
     """Reach the daemon at a URL, else that of a data directory, else the one at the usual place."""
     found = running(data) if data is not None and url is None else None
     if data is not None and url is None and found is None:
-        raise AccessError(f"{data}: no daemon runs on it")
+        raise AccessError(f"{data}: no daemon runs on it: {_HOW_TO_START}")
     return Remote(url or (found.url if found else DEFAULT_URL))
 
 
@@ -140,8 +146,16 @@ class Remote:
 
     def ledger(self, by: By, device_name: str | None, since: datetime) -> Mapping[str, Any]:
         """The GET /ledger document."""
-        query = {"by": by, "since": utc_text(since)} | ({} if device_name is None else {"device_name": device_name})
-        return self._object("GET", f"/ledger?{urllib.parse.urlencode(query)}")
+        return self._object("GET", f"/ledger?by={by}&{_query(device_name, since)}")
+
+    def runs(self, device_name: str | None, since: datetime) -> Mapping[str, Any]:
+        """The GET /runs document."""
+        return self._object("GET", f"/runs?limit={RUNS_LIMIT}&{_query(device_name, since)}")
+
+    def order(self, body: Mapping[str, Any]) -> Mapping[str, str]:
+        """Order a run, as POST /runs takes it; returns what happens by spectrometer."""
+        said: Mapping[str, str] = self._object("POST", "/runs", body)["spectrometers"]
+        return said
 
     def capture(self, kind: str, device: str) -> Sequence[str]:
         """Order a capture; returns the names of the spectrometers that take it."""
@@ -168,7 +182,8 @@ class Remote:
             with error:
                 raise AccessError(_refusal(error)) from None
         except (OSError, http.client.HTTPException) as error:
-            raise AccessError(f"no oesd daemon answers at {self._url}: {getattr(error, 'reason', error)}") from None
+            why = getattr(error, "reason", error)
+            raise AccessError(f"no oesd daemon answers at {self._url} ({why}): {_HOW_TO_START}") from None
         except ValueError:
             raise AccessError(f"{self._url}: this is not an oesd daemon") from None
 
@@ -231,6 +246,15 @@ class Offline:
     def ledger(self, by: By, device_name: str | None, since: datetime) -> Mapping[str, Any]:
         """The GET /ledger document."""
         return ledger_document(self._store, by, device_name, since)
+
+    def runs(self, device_name: str | None, since: datetime) -> Mapping[str, Any]:
+        """The GET /runs document; what is on is not known without a daemon."""
+        return runs_document(self._store, RUNS_LIMIT, device_name, since)
+
+
+def _query(device_name: str | None, since: datetime) -> str:
+    query = {"since": utc_text(since)} | ({} if device_name is None else {"device_name": device_name})
+    return urllib.parse.urlencode(query)
 
 
 def _newest(entries: Sequence[tuple[str, int]]) -> str:

@@ -6,7 +6,7 @@ import socket
 
 from oesd.config import Config, ConfigError
 from oesd.engine.lines import line_table
-from oesd.schedule import cron
+from oesd.schedule import check_plan
 from oesd.service.access import AccessError
 from oesd.service.directory import DirectoryError
 from oesd.store import StoreError
@@ -31,8 +31,7 @@ def check(config: Config, where: str) -> None:
 
 
 def _check(config: Config) -> None:
-    if config.run.start != "always":
-        cron(config.run.start)
+    check_plan(config)
     unknown = sorted(set(config.identify.elements) - set(line_table().elements))
     if unknown:
         raise ConfigError(f"identify.elements: {unknown[0]!r} is no element of the line table")

@@ -10,29 +10,26 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from oesd.acquisition import Sinks, Unit, settings_for
-from oesd.config import Config
+from oesd.config import BackgroundSection, Config
 from oesd.health import Health, notify, watchdog_period_s
-from oesd.model import Kind, utc_text
-from oesd.processing import Processing
-from oesd.schedule import SLOWEST_PACED_US, Schedule
-from oesd.service.bench import Bench, RealBench, boot_id
+from oesd.processing import BackgroundRules, Processing
+from oesd.service.advice import advice_for
+from oesd.service.bench import boot_id
 from oesd.service.directory import forget_running, local_token, note_running
 from oesd.service.forwarding import Forwarding
 from oesd.service.hub import HubService
-from oesd.service.simulation import VirtualBench
+from oesd.service.measuring import Measuring
+from oesd.service.status import day_document, with_unrecorded
 from oesd.service.summary import Summary
 from oesd.store import HostTime, Store, Tally
 from oesd.version import __version__
 from oesd.web import Server, create_api
-from oesd_drivers.spectrometer import Address, Description, Spectrometer
 
 log = logging.getLogger(__name__)
 
@@ -54,9 +51,6 @@ class Service:
         self._health = Health()
         self._stops_asked = 0
         self._reload: Callable[[], Config | None] | None = None
-        self._runs = threading.Lock()
-        self._runs_on = False
-        self._in_run: set[Unit] = set()
         self._started_s = time.monotonic()
         self._open: list[Callable[[], None]] = []
 
@@ -91,15 +85,17 @@ class Service:
         wake = self._forwarding.wake if self._forwarding else (lambda: None)
         upload = self._forwarding is not None
         self.processing = Processing(
-            self.store, config.identify.recipe, upload=upload, beat=self._health.beat, done=wake
-        )
+            self.store, config.identify.recipe, upload=upload, beat=self._health.beat, done=wake,
+            dark=_rules(config.dark), reference=_rules(config.reference),
+        )  # fmt: skip
         self.processing.settle(HostTime(datetime.now(UTC), time.monotonic_ns(), boot_id()))
         if self._forwarding:
             self._forwarding.render_with(self.processing)
             self._opened(self._forwarding)
         self._opened(self.processing)
+        self._measuring = Measuring(config, self.processing, self._health)
         self._serve_web()
-        self._open_bench()
+        self._opened(self._measuring)
         log.info("oesd %s measures; data in %s; page at %s", __version__, config.data_dir, self.url)
 
     def _opened(self, part: Any, wanted: bool = True) -> Any:
@@ -117,22 +113,15 @@ class Service:
             healthy=self.healthy,
             token=local_token(config.data_dir),
             reprocess=self._reprocess,
-            capture=self._capture,
+            capture=self._measuring.capture,
+            runs=self._measuring.runs,
+            unrecorded=self.processing.unrecorded,
         )
         server = self._opened(Server(app, config.web.host, config.web.port, option="--port or [web] port"))
         host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
         self.url = f"http://{host}:{server.port}"
         note_running(config.data_dir, self.url)
         self._open.append(lambda: forget_running(config.data_dir))
-
-    def _open_bench(self) -> None:
-        config = self._config
-        make = VirtualBench if config.simulation.enabled else RealBench
-        self.bench: Bench = make(config, self._enlist, self._enlisted, self._health.beat)
-        self._runs_on = False
-        self._opened(self.bench)
-        self.schedule = Schedule(config, start_runs=self._start_runs, stop_runs=self._stop_runs, take=self._take)
-        self._opened(self.schedule)
 
     def stop(self) -> None:
         """Stop everything in the opposite order: nothing is asked of a room that is closed."""
@@ -158,7 +147,7 @@ class Service:
         next_ping_s = 0.0
         while not self._stops_asked and (end_s is None or time.monotonic() < end_s):
             time.sleep(_TURN_S)
-            self._look_after_units()
+            self._measuring.look()
             if not self._rooms_alive():
                 return False
             if ping_s and time.monotonic() >= next_ping_s and not self._health.late():
@@ -173,8 +162,7 @@ class Service:
 
         Gives up waiting after the limit, when the store takes nothing any more, or when asked to stop once more.
         """
-        for stop in (self.schedule.stop, self.bench.stop):
-            stop()
+        self._measuring.stop()
         asked = self._stops_asked
         end_s = time.monotonic() + limit_s
         while time.monotonic() < end_s and not self._arrived() and self._stops_asked == asked:
@@ -187,7 +175,7 @@ class Service:
         """Return the store's tally, and the losses that a full disk keeps out of it."""
         tally = self.store.tally()
         unrecorded = self.processing.unrecorded()
-        lost = {r: tally.lost.get(r, 0) + unrecorded.get(r, 0) for r in {**tally.lost, **unrecorded}}
+        lost = with_unrecorded(tally.lost, unrecorded)
         return dataclasses.replace(tally, captured=tally.captured + sum(unrecorded.values()), lost=lost)
 
     def _arrived(self) -> bool:
@@ -195,16 +183,8 @@ class Service:
             return False
         return self._forwarding is None or self._forwarding.idle()
 
-    def _look_after_units(self) -> None:
-        """The one place of restart policy: a unit whose thread failed is found anew, any other room ends the daemon."""
-        for unit in self.bench.units():
-            if not unit.alive:
-                log.error("%s: its thread ended; starting another", unit.settings.name)
-                self._health.retire(unit.settings.name)
-                self.bench.forget(unit)
-
     def _rooms_alive(self) -> bool:
-        rooms = {**self.bench.rooms(), "processing": self.processing.alive}
+        rooms = {**self._measuring.bench.rooms(), "processing": self.processing.alive}
         if self.hub:
             rooms["hub processing"] = self.hub.processing.alive
         if self._forwarding:
@@ -229,71 +209,9 @@ class Service:
         if fixed:
             log.warning("changed in the configuration, but counts only after a restart: %s", ", ".join(fixed))
         self._config = config.model_copy(update={name: getattr(self._config, name) for name in fixed})
-        self.processing.use(config.identify.recipe)
-        units = self.bench.units()
-        for _ in (self.schedule, self.bench):
-            self._open.pop()()
-            notify("WATCHDOG=1")
-        for unit in units:
-            self._health.retire(unit.settings.name)
-        self._in_run.clear()
-        self._open_bench()
+        self.processing.use(config.identify.recipe, _rules(config.dark), _rules(config.reference))
+        self._measuring.use(self._config, lambda: notify("WATCHDOG=1"))
         log.info("the configuration was read again")
-
-    # -- orders ------------------------------------------------------------------------------------------------------
-
-    def _enlist(self, spectrometer: Spectrometer, description: Description, address: Address) -> Unit | None:
-        settings = settings_for(self._config, description.serial)
-        if settings is None:
-            log.info("%s with serial %r is not listed: left alone", description.model, description.serial)
-            return None
-        room = self.processing
-        sinks = Sinks(room.accept, room.lose, self._health.beat, room.begin_run, room.end_run)
-        unit = Unit(settings, spectrometer, description, address, sinks, self.bench.light, self.bench.boot_id)
-        log.info("%s: %s with serial %r at %s", settings.name, description.model, description.serial, address)
-        unit.start()
-        return unit
-
-    def _enlisted(self, unit: Unit) -> None:
-        """A unit is on the bench: it joins the run that is on."""
-        with self._runs:
-            if self._runs_on:
-                self._start_run(unit)
-
-    def _start_runs(self) -> None:
-        with self._runs:
-            self._runs_on = True
-            for unit in self.bench.units():
-                self._start_run(unit)
-
-    def _stop_runs(self) -> None:
-        with self._runs:
-            self._runs_on = False
-            self._in_run.clear()
-            for unit in self.bench.units():
-                self.schedule.cancel(f"samples {unit.settings.name}")
-                unit.stop_run()
-
-    def _start_run(self, unit: Unit) -> None:
-        if unit in self._in_run:
-            return
-        self._in_run.add(unit)
-        paced = unit.settings.every_us < SLOWEST_PACED_US
-        unit.start_run(paced=paced)
-        if not paced:
-            unit.serve()
-            self.schedule.every(unit.settings.every_us, unit.serve, f"samples {unit.settings.name}")
-
-    def _take(self, kind: Kind) -> None:
-        for unit in self.bench.units():
-            unit.take(kind)
-
-    def _capture(self, kind: Kind, name: str) -> list[str]:
-        """Order one capture of the named spectrometer, of all when the name is empty; returns their names."""
-        chosen = [u for u in self.bench.units() if name in ("", u.settings.name, u.settings.serial)]
-        for unit in chosen:
-            unit.take(kind)
-        return [unit.settings.name for unit in chosen]
 
     def _reprocess(self, data_id: str) -> None:
         self.processing.reprocess(data_id)
@@ -302,15 +220,16 @@ class Service:
 
     def healthy(self) -> bool:
         """Whether every thread keeps its promise and every spectrometer works."""
-        return (
-            not self._health.late()
-            and not self.bench.problems()
-            and not any(unit.in_trouble for unit in self.bench.units())
-        )
+        return not self._health.late() and self._measuring.healthy()
 
     def status(self) -> Mapping[str, Any]:
         """Everything a person or a monitor wants to know at a glance; JSON-ready."""
-        tally = dataclasses.asdict(self._tally())
+        tally, day, unrecorded = (
+            self._tally(),
+            day_document(self.store, datetime.now(UTC)),
+            self.processing.unrecorded(),
+        )
+        spectrometers, now = self._measuring.documents(self.store), self._measuring.runs.now()
         return {
             "version": __version__,
             "data_dir": str(self._config.data_dir),
@@ -318,19 +237,29 @@ class Service:
             "healthy": self.healthy(),
             "simulated": self._config.simulation.enabled,
             "late": self._health.late(),
-            "spectrometers": [_unit_status(unit) for unit in self.bench.units()],
-            "problems": self.bench.problems(),
-            "tally": tally,
+            "spectrometers": spectrometers,
+            "problems": self._measuring.bench.problems(),
+            "runs": now,
+            "tally": dataclasses.asdict(tally),
+            "day": day,
+            "unrecorded": unrecorded,
+            "advice": advice_for([*tally.lost, *tally.lost_calibration, *day["lost"]]),
+            "library": self.processing.library_state(),
+            "store": self.processing.trouble,
             "upload": self._forwarding.state() if self._forwarding else {"state": "off"},
             "hub": self.hub.url if self.hub else None,
         }
 
 
-def _unit_status(unit: Unit) -> dict[str, Any]:
-    state = dataclasses.asdict(unit.state())
-    last = state["last_capture_utc"]
-    state["last_capture_utc"] = utc_text(last) if last else None
-    return state
+def _rules(section: BackgroundSection) -> BackgroundRules:
+    """The section as the processing takes it."""
+    return BackgroundRules(
+        max_age_us=section.max_age_us,
+        max_temperature_k=section.max_temperature_k,
+        renew_age_us=section.renew_age_us,
+        renew_temperature_k=section.renew_temperature_k,
+        check=section.check,
+    )
 
 
 def _differ(section: str, one: Config, other: Config) -> bool:

@@ -77,6 +77,8 @@ class RunAccount:
             "ended_at_utc": utc_text(run.ended_at_utc) if run.ended_at_utc else None,
             "ending": self.ending,
             "period_us": run.period_us,
+            "cause": run.cause,
+            "labels": dict(run.labels),
             **self.slots.to_api(),
         }
 

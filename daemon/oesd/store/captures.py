@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from oesd.model import Capture, Device, Kind
-from oesd.store.encoding import pack_counts, pack_floats, pack_mask, unpack_counts, unpack_floats, unpack_mask
+from oesd.store.encoding import (
+    pack_counts,
+    pack_floats,
+    pack_mask,
+    pack_spread,
+    unpack_counts,
+    unpack_floats,
+    unpack_mask,
+    unpack_spread,
+)
 from oesd.store.errors import StoreDamaged, StoreError
 from oesd.store.integrity import fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
@@ -27,7 +36,7 @@ _HEADED = (
     "board_temperature_c", "clock_offset_ms", "clock_bound_ms",
 )  # fmt: skip
 _SELECT = """
-SELECT c.record_id, c.kind, c.integration_us, c.taken_at_us, c.header, c.sha256, c.saturated, c.counts,
+SELECT c.record_id, c.kind, c.integration_us, c.taken_at_us, c.header, c.sha256, c.saturated, c.counts, c.spread,
        d.digest, d.name, d.model, d.simulated, d.description, d.wavelengths
 FROM captures c JOIN devices d USING (device_no)
 """
@@ -42,12 +51,16 @@ class PackedCapture:
     columns: Mapping[str, str | int]
     saturated: bytes
     counts: bytes
+    spread: bytes | None
     sha256: bytes
     slot: Slot | None
 
 
 def pack_capture(capture: Capture) -> PackedCapture:
-    """Encode a capture and fingerprint it together with all that is known of it."""
+    """Encode a capture and fingerprint it together with all that is known of it.
+
+    The spread is part of the fingerprint where there is one, so that captures from before there was any still verify.
+    """
     digest = _device_digest(capture.device)
     columns = {
         "record_id": capture.record_id,
@@ -57,8 +70,9 @@ def pack_capture(capture: Capture) -> PackedCapture:
         "header": _json({name: getattr(capture, name) for name in _HEADED} | {"labels": dict(capture.labels)}),
     }
     saturated, counts = pack_mask(capture.saturated), pack_counts(capture.counts_sum)
-    sha256 = fingerprint(*columns.values(), digest, saturated, counts)
-    return PackedCapture(capture.device, digest, columns, saturated, counts, sha256, slot_of(capture))
+    spread = None if capture.spread is None else pack_spread(capture.spread, capture.scans)
+    sha256 = fingerprint(*columns.values(), digest, saturated, counts, *_given(spread))
+    return PackedCapture(capture.device, digest, columns, saturated, counts, spread, sha256, slot_of(capture))
 
 
 def insert_capture(connection: sqlite3.Connection, packed: PackedCapture) -> int:
@@ -122,10 +136,13 @@ def _newest_first(
 ) -> sqlite3.Cursor:
     # The partial index of darks and references serves only a query that says that it wants no samples.
     exposure = "" if integration_us is None else "AND integration_us = :integration_us"
-    calibration = "" if kind is Kind.SAMPLE else "AND kind != 'sample'"
+    # The shorter exposure of a bracket is a sample, too, but stands in for another one's pixels only.
+    only = (
+        "NOT EXISTS (SELECT 1 FROM entries WHERE short_no = capture_no)" if kind is Kind.SAMPLE else "kind != 'sample'"
+    )
     return connection.execute(
         "SELECT capture_no FROM captures WHERE device_no IN "  # noqa: S608  (fixed texts)
-        f"(SELECT device_no FROM devices WHERE name = :name) AND kind = :kind {calibration} {exposure} "
+        f"(SELECT device_no FROM devices WHERE name = :name) AND kind = :kind AND {only} {exposure} "
         "ORDER BY capture_no DESC",
         {"name": device_name, "kind": kind.value, "integration_us": integration_us},
     )
@@ -138,11 +155,12 @@ def _insert(connection: sqlite3.Connection, packed: PackedCapture) -> int:
         "sha256": packed.sha256,
         "saturated": packed.saturated,
         "counts": packed.counts,
+        "spread": packed.spread,
     }
     cursor = connection.execute(
         "INSERT INTO captures (record_id, device_no, kind, integration_us, taken_at_us, header, sha256, saturated, "
-        "counts) VALUES (:record_id, :device_no, :kind, :integration_us, :taken_at_us, :header, :sha256, :saturated, "
-        ":counts)",
+        "counts, spread) VALUES (:record_id, :device_no, :kind, :integration_us, :taken_at_us, :header, :sha256, "
+        ":saturated, :counts, :spread)",
         row,
     )
     if packed.slot is not None:
@@ -172,11 +190,11 @@ def _device_digest(device: Device) -> bytes:
 
 
 def _unpacked(row: tuple[Any, ...]) -> Capture:
-    *columns, sha256, saturated, counts, digest, name, model, simulated, description, wavelengths = row
+    *columns, sha256, saturated, counts, spread, digest, name, model, simulated, description, wavelengths = row
     record_id, kind, integration_us, taken_at_us, header = columns
     what = f"capture {record_id}"
     with intact(what):
-        verify(what, sha256, *columns, digest, saturated, counts)
+        verify(what, sha256, *columns, digest, saturated, counts, *_given(spread))
         device = _device(name, model, simulated, description, wavelengths)
         if _device_digest(device) != digest:
             raise StoreDamaged(f"device {name!r} of {what} is damaged: what is on the disk is not what was stored")
@@ -188,6 +206,7 @@ def _unpacked(row: tuple[Any, ...]) -> Capture:
             integration_us=integration_us,
             counts_sum=unpack_counts(counts),
             saturated=unpack_mask(saturated, device.pixels),
+            spread=None if spread is None else unpack_spread(spread),
             **json.loads(header),
         )
 
@@ -199,6 +218,10 @@ def _device(name: str, model: str, simulated: int, description: str, wavelengths
     return Device(
         name=name, model=model, simulated=bool(simulated), wavelengths_nm=unpack_floats(wavelengths), **values
     )
+
+
+def _given(spread: bytes | None) -> tuple[bytes, ...]:
+    return () if spread is None else (spread,)
 
 
 def _json(values: Mapping[str, Any]) -> str:

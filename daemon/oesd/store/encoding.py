@@ -6,10 +6,14 @@ the number k of a prediction, and the array's length::
     counts   "C" 0 n | zstd( byte planes( zigzag( difference( uint32 counts ))))
     mask     empty when no pixel is set, else "M" 0 n | zstd( packed bits )
     floats   "F" 0 n | zstd( byte planes( float64 ))
+    spread   "S" 0 n | zstd( byte planes( upper halves of float32 ))
     milli    "P" k n | zstd( byte planes( zigzag( difference( round(1000 x) - round(1000 prediction_k) ))))
 
 Byte planes put all lowest bytes first, then all second ones (``shuffle`` of HDF5 and Blosc): neighbouring
 differences are small, so that all planes but the lowest are runs of zeros and cost nothing.
+
+A *spread*, the standard deviation of n scans, is itself known to 1 in sqrt(2n): it is rounded to a quarter of that at
+most, three significant bits for 2 scans, five for 10, eight for 1000 and more. (Eight are the upper half of a float32.)
 
 A *milli* array is one whose values are whole thousandths. It is stored as the difference to the best of the
 predictions that its reader can make too: where the engine only subtracted the dark, next to nothing is left. All of
@@ -20,19 +24,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from math import ceil, log2, sqrt
 from typing import Any
 
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from oesd.model import CountArray, FloatArray, MaskArray
+from oesd.model import CountArray, FloatArray, MaskArray, SpreadArray
 
 LEVEL = 3
 _LARGEST = 1 << 28
 _HEAD = struct.Struct("<BBI")
-_COUNTS, _MASK, _FLOATS, _MILLI = b"CMFP"
+_COUNTS, _MASK, _FLOATS, _MILLI, _SPREAD = b"CMFPS"
 _MILLI_RANGE = 2.0**52
+_NAN_HALF = 0x7FC0
 
 
 class EncodingError(ValueError):
@@ -80,6 +86,26 @@ def unpack_mask(blob: bytes, pixels: int) -> MaskArray:
     if length != pixels or len(data) != (pixels + 7) // 8:
         raise EncodingError("mask of another length")
     return _fixed(np.unpackbits(np.frombuffer(data, np.uint8), count=pixels).astype(np.bool_))
+
+
+def pack_spread(spread: SpreadArray, scans: int) -> bytes:
+    """Standard deviations of so many scans, shape (pixels,), as bytes: as many bits of each as mean something."""
+    bits = spread.astype("<f4", copy=False).view("<u4").astype(np.uint64)
+    dropped = 24 - _significant_bits(scans)
+    even = (1 << (dropped - 1)) - 1 + (bits >> dropped & 1)  # ties to even
+    rounded = np.where(np.isfinite(spread), (bits + even) >> dropped << dropped, bits) >> 16
+    halves = np.where(np.isnan(spread), _NAN_HALF, rounded)
+    return _framed(_SPREAD, len(spread), planes(halves.astype("<u2")))
+
+
+def _significant_bits(scans: int) -> int:
+    return min(max(ceil(log2(4.0 * sqrt(2.0 * max(scans - 1, 1)))), 3), 8)
+
+
+def unpack_spread(blob: bytes) -> SpreadArray:
+    """Inverse of :func:`pack_spread`; the array is read-only."""
+    _, length, data = _opened(blob, _SPREAD)
+    return _fixed((from_planes(data, "<u2", length).astype("<u4") << 16).view("<f4"))
 
 
 def pack_floats(values: FloatArray) -> bytes:

@@ -11,6 +11,7 @@ from typing import Any
 from oesd.model import Capture, Entry
 from oesd.store.captures import capture_number
 from oesd.store.errors import StoreError, UnknownEntry
+from oesd.store.modelled import modelled_number
 from oesd.store.moments import from_us, to_us
 
 
@@ -42,11 +43,19 @@ class EntrySummary:
     simulated: bool
 
 
-def insert_entry(connection: sqlite3.Connection, entry: Entry, sample: Capture, sample_no: int, upload: bool) -> None:
+def insert_entry(
+    connection: sqlite3.Connection,
+    entry: Entry,
+    sample: Capture,
+    sample_no: int,
+    upload: bool,
+    short_no: int | None = None,
+) -> None:
     """Insert an entry of captures that are stored, to be processed and, if asked, uploaded; twice is once.
 
     A dark or reference that is not stored (its own write failed) does not cost the sample its entry: the entry has
-    none, and its reason says so.
+    none, and its reason says so. A dark may be a modelled one. ``short_no`` is the number of its shorter exposure,
+    which from here on counts as such and no more as a sample.
 
     Raises
     ------
@@ -62,14 +71,17 @@ def insert_entry(connection: sqlite3.Connection, entry: Entry, sample: Capture, 
         return
     if present is not None:
         raise StoreError(f"entry {entry.data_id} or sample {sample.record_id} is stored in another pair")
-    dark_no, dark_reason = _applied(connection, entry.dark_id, entry.dark_reason)
+    modelled_no = modelled_number(connection, entry.dark_id)
+    dark_no, dark_reason = _applied(connection, None if modelled_no else entry.dark_id, entry.dark_reason)
     reference_no, reference_reason = _applied(connection, entry.reference_id, entry.reference_reason)
     number = add_entry(
         connection,
         data_id=entry.data_id,
         sample_no=sample_no,
         dark_no=dark_no,
+        modelled_no=modelled_no,
         reference_no=reference_no,
+        short_no=short_no,
         dark_reason=dark_reason,
         reference_reason=reference_reason,
         created_at_us=to_us(entry.created_at_utc),
@@ -80,6 +92,19 @@ def insert_entry(connection: sqlite3.Connection, entry: Entry, sample: Capture, 
     )
     if upload:
         connection.execute("INSERT INTO outbox (entry_no) VALUES (?)", (number,))
+
+
+def require_named(entry: Entry | None, short: Capture | None) -> None:
+    """See that a shorter exposure comes with the entry that names it: alone it would count as a sample.
+
+    Raises
+    ------
+    StoreError
+        When it does not, or when the entry names one that did not come.
+    """
+    named, given = None if entry is None else entry.short_id, None if short is None else short.record_id
+    if named != given:
+        raise StoreError(f"the entry does not name the shorter exposure that came with it: {named}, {given}")
 
 
 def add_entry(connection: sqlite3.Connection, **columns: Any) -> int:
@@ -111,16 +136,20 @@ def entry_number(connection: sqlite3.Connection, data_id: str) -> int:
 def load_entry(connection: sqlite3.Connection, data_id: str) -> Entry | None:
     """An entry by its id; a file's entry is its own sample."""
     row = connection.execute(
-        "SELECT coalesce(s.record_id, e.data_id), d.record_id, r.record_id, e.dark_reason, e.reference_reason, "
-        "e.created_at_us FROM entries e LEFT JOIN captures s ON s.capture_no = e.sample_no "
+        "SELECT coalesce(s.record_id, e.data_id), coalesce(d.record_id, m.record_id), r.record_id, e.dark_reason, "
+        "e.reference_reason, e.created_at_us, b.record_id FROM entries e "
+        "LEFT JOIN captures s ON s.capture_no = e.sample_no "
         "LEFT JOIN captures d ON d.capture_no = e.dark_no LEFT JOIN captures r ON r.capture_no = e.reference_no "
+        "LEFT JOIN captures b ON b.capture_no = e.short_no "
+        "LEFT JOIN modelled_darks m ON m.modelled_no = e.modelled_no "
         "WHERE e.data_id = ?",
         (data_id,),
     ).fetchone()
     if row is None:
         return None
-    sample_id, dark_id, reference_id, dark_reason, reference_reason, created_at_us = row
-    return Entry(data_id, sample_id, dark_id, reference_id, dark_reason, reference_reason, from_us(created_at_us))
+    sample_id, dark_id, reference_id, dark_reason, reference_reason, created_at_us, short_id = row
+    created_at_utc = from_us(created_at_us)
+    return Entry(data_id, sample_id, dark_id, reference_id, dark_reason, reference_reason, created_at_utc, short_id)
 
 
 def list_entries(

@@ -20,9 +20,11 @@ from oesd.store.errors import StoreError
 from oesd.store.integrity import damaged, fingerprint, intact, verify
 from oesd.store.moments import to_us
 
-_ARRAYS = ("wavelengths_nm", "sample", "dark", "reference")
+_ARRAYS = ("wavelengths_nm", "sample", "dark", "reference", "short", "short_dark")
+_MASKS = ("saturated", "short_saturated")
 _NUMBERS = (
     "integration_us", "scans", "boxcar_half_width_px", "saturation_counts", "nonlinearity", "electric_dark_pixels",
+    "short_integration_us",
 )  # fmt: skip
 _NAME_LENGTH = 64
 
@@ -134,32 +136,36 @@ def load_spectrum(connection: sqlite3.Connection, data_id: str) -> SpectrumFile 
 
 def _pack_spectrum(spectrum: SpectrumFile) -> bytes:
     measured = spectrum.measurement
-    arrays = {name: getattr(measured, name) for name in _ARRAYS} | {"processed": spectrum.processed}
+    arrays = {name: getattr(measured, name) for name in _ARRAYS} | {
+        "processed": spectrum.processed,
+        "spread": spectrum.spread,
+    }
     blobs = {name: pack_floats(np.asarray(array, np.float64)) for name, array in arrays.items() if array is not None}
-    if measured.saturated is not None:
-        blobs["saturated"] = pack_mask(measured.saturated)
+    masks = {name: getattr(measured, name) for name in _MASKS}
+    blobs |= {name: pack_mask(mask) for name, mask in masks.items() if mask is not None}
     values = {name: getattr(measured, name) for name in _NUMBERS}
     return pack_bundle({"numbers": values, "metadata": dict(spectrum.metadata), "warnings": spectrum.warnings}, blobs)
 
 
 def _unpack_spectrum(form: str, record_id: str, packed: bytes) -> SpectrumFile:
     values, blobs = unpack_bundle(packed)
-    arrays = {name: unpack_floats(blobs[name]) for name in (*_ARRAYS, "processed") if name in blobs}
-    processed = arrays.pop("processed", None)
+    arrays = {name: unpack_floats(blobs[name]) for name in (*_ARRAYS, "processed", "spread") if name in blobs}
+    processed, spread = arrays.pop("processed", None), arrays.pop("spread", None)
     return SpectrumFile(
         format=form,
-        measurement=_measurement(arrays, blobs.get("saturated"), values["numbers"]),
+        measurement=_measurement(arrays, {name: blobs[name] for name in _MASKS if name in blobs}, values["numbers"]),
         processed=processed,
         metadata=values["metadata"],
         record_id=record_id,
         warnings=tuple(values["warnings"]),
+        spread=None if spread is None else spread.astype(np.float32),
     )
 
 
-def _measurement(arrays: dict[str, Any], mask: bytes | None, numbers: dict[str, Any]) -> Measurement:
-    saturated = None if mask is None else unpack_mask(mask, len(arrays["sample"]))
+def _measurement(arrays: dict[str, Any], packed: dict[str, bytes], numbers: dict[str, Any]) -> Measurement:
+    masks: dict[str, Any] = {name: unpack_mask(mask, len(arrays["sample"])) for name, mask in packed.items()}
     several = {name: tuple(numbers[name]) for name in ("nonlinearity", "electric_dark_pixels")}
-    return Measurement(saturated=saturated, **arrays, **{**numbers, **several})
+    return Measurement(**masks, **arrays, **{**numbers, **several})
 
 
 def _entry_columns(metadata: Mapping[str, str], now: datetime) -> dict[str, Any]:

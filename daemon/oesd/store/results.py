@@ -18,6 +18,7 @@ from oesd.store.entries import entry_number, load_entry
 from oesd.store.errors import StoreDamaged, UnknownCandidate, UnknownPeak
 from oesd.store.files import load_spectrum
 from oesd.store.integrity import damaged, fingerprint, intact, verify
+from oesd.store.modelled import load_dark
 from oesd.store.moments import from_us, to_us
 from oesd.store.overrides import insert_override, load_overrides
 
@@ -54,8 +55,9 @@ def load_measurement(connection: sqlite3.Connection, data_id: str) -> Measuremen
         return None
     sample = load_capture(connection, entry.sample_id)
     if sample is not None:
-        dark, reference = (load_capture(connection, record_id) for record_id in (entry.dark_id, entry.reference_id))
-        return Measurement.from_captures(sample, dark, reference)
+        dark = load_dark(connection, entry.dark_id)
+        others = (entry.reference_id, entry.short_id)
+        return Measurement.from_captures(sample, dark, *(load_capture(connection, r) if r else None for r in others))
     spectrum = load_spectrum(connection, data_id)
     if spectrum is None:
         raise damaged(f"entry {data_id}")

@@ -21,8 +21,12 @@ from oesd.store.ledger import insert_loss
 from oesd.store.moments import from_us, from_us_or_none, to_us, to_us_or_none
 from oesd.store.slots import free_slots
 
-RUN_COLUMNS = "run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, ended_at_us, slots"
+RUN_COLUMNS = (
+    "run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, ended_at_us, slots, cause, labels"
+)
 _NO_BOOT = ("", "unknown")
+_BELIEVED_US = 366 * 86_400_000_000
+"""A host's clock that is ahead by more after a restart of the host was set wrong: nobody plugs it in after a year."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,8 @@ class HostTime:
 def insert_run(connection: sqlite3.Connection, run: RunRecord) -> None:
     """Record the beginning of a run; twice is once."""
     connection.execute(
-        "INSERT INTO runs (run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        "INSERT INTO runs (run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, "
+        "cause, labels) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (
             run.run_id,
             run.device_name,
@@ -47,6 +51,8 @@ def insert_run(connection: sqlite3.Connection, run: RunRecord) -> None:
             to_us(run.began_at_utc),
             run.monotonic_ns,
             run.boot_id,
+            run.cause,
+            json.dumps(dict(run.labels), separators=(",", ":"), ensure_ascii=False),
         ),
     )
 
@@ -64,9 +70,18 @@ def end_run(connection: sqlite3.Connection, run: RunRecord) -> None:
     )
 
 
+def load_run(connection: sqlite3.Connection, run_id: str, device_name: str) -> RunRecord | None:
+    """A run of a spectrometer, None when it was not announced."""
+    row = connection.execute(
+        f"SELECT {RUN_COLUMNS} FROM runs WHERE run_id = ? AND device_name = ?",  # noqa: S608  (fixed texts)
+        (run_id, device_name),
+    ).fetchone()
+    return None if row is None else run_of_row(row)
+
+
 def run_of_row(row: tuple[Any, ...]) -> RunRecord:
     """Run from :data:`RUN_COLUMNS`."""
-    run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, ended_at_us, slots = row
+    run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, ended_at_us, slots, cause, labels = row
     return RunRecord(
         run_id=run_id,
         device_name=device_name,
@@ -77,6 +92,8 @@ def run_of_row(row: tuple[Any, ...]) -> RunRecord:
         boot_id=boot_id,
         ended_at_utc=from_us_or_none(ended_at_us),
         slots=slots,
+        cause=cause,
+        labels=_labels(labels),
     )
 
 
@@ -149,34 +166,62 @@ def _accounted(connection: sqlite3.Connection, number: int) -> int:
 def _over(connection: sqlite3.Connection, run: RunRecord, known: int, started: HostTime) -> tuple[int, str]:
     """How many slots of a run without an end were over when the daemon started, and how that was found."""
     told = f"no end was recorded after slot {known - 1}" if known else "no slot and no end was recorded"
+    if not run.paced:
+        return known, f"{told} of a burst, whose slots come one after the other"
+    first_due_ns, first_due_us = _first_due(connection, run)
     if run.boot_id == started.boot_id and run.boot_id not in _NO_BOOT:
-        passed_us = (started.monotonic_ns - run.monotonic_ns) // 1000
+        passed_us = (started.monotonic_ns - first_due_ns) // 1000
         return passed_us // run.period_us, f"{told}; counted on the monotonic clock of the same boot"
-    passed_us = to_us(started.utc) - _wall_us(connection, run)
+    passed_us = to_us(started.utc) - first_due_us
     behind_us = (known - 1) * run.period_us - passed_us
     if behind_us > 0:
         behind = f"the host's clock is {behind_us / 1e6:.0f} s behind that slot"
         return known, f"{told}; {behind}, none after it can be counted"
+    if -behind_us > _BELIEVED_US:
+        ahead = f"the host's clock is {-behind_us / 86_400e6:.0f} days ahead of that slot, which is not believed"
+        return known, f"{told}; {ahead}, none after it can be counted"
     return passed_us // run.period_us, f"{told}; counted by the host's clock over a restart of the host"
 
 
-def _wall_us(connection: sqlite3.Connection, run: RunRecord) -> int:
-    """When slot 0 was due by the host's clock as it stood at the run's last spectrum; earlier steps do not count."""
+def _first_due(connection: sqlite3.Connection, run: RunRecord) -> tuple[int, int]:
+    """When slot 0 was due, as the clocks stood at the run's last spectrum: monotonic ns, and UTC us.
+
+    Steps of UTC before it do not count. A spectrum cannot be older than its slot: where it seems so, the host slept in
+    between, which its monotonic clock did not count but the slots did.
+    """
+    values, taken_at_us = _last_sample(connection, run)
+    if not values:
+        return run.monotonic_ns, to_us(run.began_at_utc)
+    passed_ns = values["monotonic_ns"] - run.monotonic_ns
+    first_due_ns = run.monotonic_ns - max(0, values["slot"] * run.period_us * 1000 - passed_ns)
+    return first_due_ns, taken_at_us - (values["monotonic_ns"] - first_due_ns) // 1000
+
+
+def _last_sample(connection: sqlite3.Connection, run: RunRecord) -> tuple[dict[str, Any], int]:
+    """Header of the last sample of a spectrometer and when it was taken; empty when that is none of the run's slots."""
     numbers = connection.execute("SELECT device_no FROM devices WHERE name = ?", (run.device_name,)).fetchall()
     last = [
         row
         for (number,) in numbers
         for row in connection.execute(
             "SELECT capture_no, taken_at_us, header FROM captures WHERE device_no = ? AND kind = 'sample' "
-            "ORDER BY capture_no DESC LIMIT 1",
+            "AND NOT EXISTS (SELECT 1 FROM entries WHERE short_no = capture_no) ORDER BY capture_no DESC LIMIT 1",
             (number,),
         )
     ]
     for _, taken_at_us, header in sorted(last, reverse=True)[:1]:
         values = _read(header)
-        if (values.get("run_id"), values.get("boot_id")) == (run.run_id, run.boot_id):
-            return int(taken_at_us) - (int(values["monotonic_ns"]) - run.monotonic_ns) // 1000
-    return to_us(run.began_at_utc)
+        if (values.get("run_id"), values.get("boot_id")) == (run.run_id, run.boot_id) and values["slot"] >= 0:
+            return values, int(taken_at_us)
+    return {}, 0
+
+
+def _labels(text: str) -> dict[str, str]:
+    try:
+        labels = json.loads(text)
+    except ValueError:
+        return {}  # damaged labels do not stop the ledger
+    return labels if isinstance(labels, dict) else {}
 
 
 def _read(header: str) -> dict[str, Any]:
@@ -184,4 +229,6 @@ def _read(header: str) -> dict[str, Any]:
         values = json.loads(header)
     except ValueError:
         return {}  # a damaged capture does not stop the daemon's start
-    return values if isinstance(values, dict) and isinstance(values.get("monotonic_ns"), int) else {}
+    if not isinstance(values, dict) or not all(isinstance(values.get(key), int) for key in ("monotonic_ns", "slot")):
+        return {}
+    return values

@@ -207,8 +207,17 @@ _TRIGGERS = (
 _BETTER_CAPTURES = """
 ALTER TABLE captures ADD COLUMN spread BLOB;        -- standard deviation of the scans of each pixel; NULL with one scan
 ALTER TABLE entries ADD COLUMN short_no INTEGER REFERENCES captures;  -- shorter exposure of a bracketed sample
+CREATE UNIQUE INDEX entries_short ON entries (short_no) WHERE short_no IS NOT NULL;
+CREATE TRIGGER ledger_short AFTER INSERT ON entries WHEN NEW.short_no IS NOT NULL BEGIN  -- it was counted as a sample
+    INSERT INTO ledger VALUES ('captures', 'sample', -1), ('captures', 'short', 1)
+    ON CONFLICT DO UPDATE SET number = number + excluded.number;
+END;
 ALTER TABLE runs ADD COLUMN cause TEXT NOT NULL DEFAULT '';
 ALTER TABLE runs ADD COLUMN labels TEXT NOT NULL DEFAULT '{}';        -- JSON
+DROP TRIGGER runs_no_update;
+CREATE TRIGGER runs_no_update BEFORE UPDATE OF
+    run_no, run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, cause, labels ON runs
+    BEGIN SELECT RAISE(ABORT, 'the beginning of a run is never changed'); END;
 """
 
 STEPS: tuple[str, ...] = (

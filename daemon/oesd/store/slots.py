@@ -6,6 +6,9 @@ Two tables are kept in the transactions that store captures and losses::
     slot_hours   per hour, spectrometer, run and fate the number of slots: what the ledger's tables are read from
 
 A run that was announced (``runs``) has both. Slots of a run that nobody announced are counted by hour alone.
+
+Hours are those of the host's clock as it stood. Where that was set back, an hour holds more slots than it has seconds,
+and none where it was set forward; the sums are exact all the same.
 """
 
 from __future__ import annotations

@@ -15,19 +15,29 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from oesd.model import Analysis, Capture, Entry, Kind, Loss, Measurement, Override, Result, RunRecord, SpectrumFile
-from oesd.store import accounts, captures, entries, files, ledger, overrides, results, runs, schema
-from oesd.store.accounts import HourAccount, RunAccount
+from oesd.model import (
+    Analysis,
+    Capture,
+    Entry,
+    Kind,
+    Measurement,
+    ModelledDark,
+    Override,
+    Result,
+    RunRecord,
+    SpectrumFile,
+)  # fmt: skip
+from oesd.store import captures, entries, files, modelled, overrides, results, runs, schema
 from oesd.store.analysis_form import pack_analysis
+from oesd.store.bookkeeping import Bookkeeping
 from oesd.store.connection import open_reader, open_writer
 from oesd.store.directory import LockedDirectory, own_database
 from oesd.store.entries import EntrySummary
 from oesd.store.errors import StoreError, UnknownEntry
 from oesd.store.files import StoredFile
-from oesd.store.ledger import Tally
+from oesd.store.library import Library
 from oesd.store.outbox import Outbox
 from oesd.store.readers import Readers
-from oesd.store.runs import HostTime
 from oesd.store.writer import Writer
 
 T = TypeVar("T")
@@ -37,7 +47,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Store:
+class Store(Bookkeeping):
     """One data directory, open; a context manager.
 
     Parameters
@@ -56,6 +66,7 @@ class Store:
         self._writer = Writer(partial(open_writer, directory.database))
         self._readers = Readers(partial(open_reader, directory.database))
         self.outbox = Outbox(self)
+        self.library = Library(self)
 
     @classmethod
     def open(cls, directory: Path, *, clock: Callable[[], datetime] = _utc_now) -> Store:
@@ -119,7 +130,14 @@ class Store:
     # Captures and entries.
 
     def save_capture(
-        self, capture: Capture, entry: Entry | None, *, upload: bool, run: RunRecord | None = None
+        self,
+        capture: Capture,
+        entry: Entry | None,
+        *,
+        upload: bool,
+        run: RunRecord | None = None,
+        short: Capture | None = None,
+        modelled_dark: ModelledDark | None = None,
     ) -> Future[None]:
         """Store a capture, its device and, for a sample, its entry and the entry's place in the outbox: all or none.
 
@@ -130,15 +148,25 @@ class Store:
         ----------
         run : RunRecord, optional
             The beginning of the capture's run, stored with it; of no effect when it is known already.
+        short : Capture, optional
+            The shorter exposure of a bracketed sample: slot -1, named by the entry.
+        modelled_dark : ModelledDark, optional
+            The entry's dark when it is a prediction, stored before it; of no effect when it is stored already.
         """
         packed = captures.pack_capture(capture)
+        beside = None if short is None else captures.pack_capture(short)
+        predicted = None if modelled_dark is None else modelled.pack_modelled(modelled_dark)
 
         def save(connection: sqlite3.Connection) -> None:
+            entries.require_named(entry, short)
             if run is not None:
                 runs.insert_run(connection, run)
+            if predicted is not None:
+                modelled.insert_modelled(connection, predicted)
             number = captures.insert_capture(connection, packed)
+            short_no = None if beside is None else captures.insert_capture(connection, beside)
             if entry is not None:
-                entries.insert_entry(connection, entry, capture, number, upload)
+                entries.insert_entry(connection, entry, capture, number, upload, short_no)
 
         return self.write(save)
 
@@ -235,56 +263,3 @@ class Store:
     def override_history(self, data_id: str) -> list[Override]:
         """Every override ever made on an entry, those replaced since included."""
         return self.read(lambda connection: overrides.load_history(connection, data_id))
-
-    # The ledger.
-
-    def record_loss(self, loss: Loss, *, run: RunRecord | None = None) -> Future[None]:
-        """Record slots that ended without a stored spectrum, leaving out those that are accounted for already.
-
-        Parameters
-        ----------
-        run : RunRecord, optional
-            The beginning of their run, stored with them; of no effect when it is known already.
-        """
-
-        def record(connection: sqlite3.Connection) -> None:
-            if run is not None:
-                runs.insert_run(connection, run)
-            ledger.insert_loss(connection, loss)
-
-        return self.write(record)
-
-    def begin_run(self, run: RunRecord) -> Future[None]:
-        """Record the beginning of a run; twice is once."""
-        return self.write(lambda connection: runs.insert_run(connection, run))
-
-    def end_run(self, run: RunRecord) -> Future[None]:
-        """Record the end of a run, and how many slots had come due; an end that is recorded stays as it is."""
-        return self.write(lambda connection: runs.end_run(connection, run))
-
-    def settle_runs(self, started: HostTime) -> Future[int]:
-        """Account for the slots that earlier daemons left open when they were killed; the future has their number.
-
-        To be asked once, at the start; again does nothing. See :mod:`oesd.store.runs`.
-        """
-        return self.write(lambda connection: runs.settle_runs(connection, started))
-
-    def ledger_hours(
-        self, device_name: str | None = None, *, since: datetime | None = None, until: datetime | None = None
-    ) -> list[HourAccount]:
-        """What became of the scheduled slots by spectrometer and hour, the first hour first."""
-        return self.read(lambda connection: accounts.load_hours(connection, device_name, since, until))
-
-    def run_accounts(
-        self, limit: int = 100, *, device_name: str | None = None, since: datetime | None = None
-    ) -> list[RunAccount]:
-        """What became of the scheduled slots by run, the last begun first; runs ended before ``since`` left out."""
-        return self.read(lambda connection: accounts.load_runs(connection, limit, device_name, since))
-
-    def losses(self, limit: int = 100) -> list[Loss]:
-        """Losses, the last recorded first."""
-        return self.read(lambda connection: ledger.list_losses(connection, limit))
-
-    def tally(self) -> Tally:
-        """The sums as they are now; they always add up."""
-        return self.read(ledger.load_tally)

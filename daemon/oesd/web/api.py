@@ -25,6 +25,7 @@ from oesd.web.keys import KeyCheck, everyone
 from oesd.web.live import live_document, summary_document
 from oesd.web.oes import UNKNOWN, oes_routes
 from oesd.web.pages import page_routes
+from oesd.web.runs import RunDesk, run_routes
 
 ENTRIES_LIMIT = 1000
 
@@ -37,6 +38,8 @@ def create_api(
     token: str,
     reprocess: Callable[[str], None] | None = None,
     capture: Callable[[Kind, str], Sequence[str]] | None = None,
+    runs: RunDesk | None = None,
+    unrecorded: Callable[[], Mapping[str, int]] = dict,
     hosts: Iterable[str] = (),
 ) -> Starlette:
     """Return the application.
@@ -54,6 +57,10 @@ def create_api(
     capture : callable, optional
         ``capture(kind, device)`` orders one capture of a spectrometer, of all for ""; returns the names of those that
         will take it. Without it the call does not exist.
+    runs : RunDesk, optional
+        Takes orders for runs. Without it GET and POST /runs do not exist.
+    unrecorded : callable
+        Lost slots by reason that the ledger cannot take at the moment, because the disk is full.
     hosts : iterable of str
         Host headers served beside the loopback names of the port.
     """
@@ -63,10 +70,11 @@ def create_api(
         Route("/status", lambda _: JsonAnswer(dict(status())), methods=["GET"]),
         Route("/live", lambda _: JsonAnswer(live_document(store, status())), methods=["GET"]),
         *_entry_routes(store),
-        Route("/ledger", _ledger_reader(store), methods=["GET"]),
+        Route("/ledger", _ledger_reader(store, unrecorded), methods=["GET"]),
         *oes_routes(store, may_read=everyone, may_write=may_change),
         *([] if reprocess is None else [_reprocess_route(store, reprocess, may_change)]),
         *([] if capture is None else [_capture_route(capture, may_change)]),
+        *([] if runs is None else run_routes(store, runs, may_change)),
         *page_routes(),
     ]
     app = Starlette(
@@ -99,12 +107,13 @@ def _entry_routes(store: Store) -> list[Route]:
     return [Route("/entries", list_entries, methods=["GET"]), Route("/latest", newest, methods=["GET"])]
 
 
-def _ledger_reader(store: Store) -> Callable[[Request], Response]:
+def _ledger_reader(store: Store, unrecorded: Callable[[], Mapping[str, int]]) -> Callable[[Request], Response]:
     def read_ledger(request: Request) -> Response:
         by = BY.get(request.query_params.get("by", "hour"))
         if by is None:
             raise unprocessable(("query", "by"), f"must be one of {', '.join(BY)}")
-        return JsonAnswer(ledger_document(store, by, request.query_params.get("device_name"), moment(request, "since")))
+        document = ledger_document(store, by, request.query_params.get("device_name"), moment(request, "since"))
+        return JsonAnswer({**document, "unrecorded": dict(unrecorded())})
 
     return read_ledger
 

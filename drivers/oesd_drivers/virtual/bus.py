@@ -29,6 +29,7 @@ class VirtualBus:
     def plug(self, device: VirtualDevice) -> Node:
         """Plug a device in: a new address, the port it always had. Plugging in twice changes nothing."""
         with self._lock:
+            device.leave_if_due()
             if device.node is not None:
                 return device.node
             self._devices[device.name] = device
@@ -57,6 +58,8 @@ class VirtualBus:
 
     def nodes(self) -> list[Node]:
         """What is plugged in now, by address."""
+        for device in self.devices():
+            device.leave_if_due()
         nodes = [device.node for device in self.devices()]
         return sorted((node for node in nodes if node is not None), key=lambda node: node.address)
 

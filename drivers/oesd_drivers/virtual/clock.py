@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_ROUNDING_S = 5e-10
+
 
 @dataclass(slots=True)
 class FrameClock:
@@ -47,6 +49,7 @@ class FrameClock:
 
     def _advance(self, now_s: float) -> None:
         """Let frames pass until the running one ends after ``now_s``."""
+        now_s += _ROUNDING_S  # who asks at the very moment a frame is ready wants the next one
         if self._next_s is not None and now_s >= self.started_s + self.integration_s:
             self.started_s += self.integration_s
             self.integration_s, self._next_s = self._next_s, None

@@ -11,47 +11,22 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from .faults import Fault, FaultKind, FaultQueue, Point
+from .firmware import Answer, Firmware
 from .instrument import Instrument
-from .libusb import BusError, Code
+from .libusb import BusError, ClientFault, Code
 from .node import Node
 
+#: How a device waits: on a condition that is held, until it is notified or so many seconds are over, None for ever.
+Wait = Callable[[threading.Condition, float | None], object]
 #: Answers an endpoint keeps for a host that does not read; later ones are lost.
 _FIFO_ANSWERS = 64
 
 
-@dataclass(slots=True)
-class Answer:
-    """One transfer to the host: ready at ``ready_s`` of the device's clock, read from ``offset`` on."""
-
-    endpoint: int
-    data: bytes
-    ready_s: float
-    offset: int = 0
-
-
-class Firmware(Protocol):
-    """A protocol's behaviour, free of USB."""
-
-    instrument: Instrument
-
-    def power_on(self, now_s: float) -> None:
-        """State after plugging in."""
-        ...
-
-    def usb_reset(self) -> None:
-        """A port reset: half-received commands are forgotten, settings stay."""
-        ...
-
-    def receive(self, data: bytes, now_s: float, faults: FaultQueue) -> list[Answer]:
-        """A bulk write came in."""
-        ...
-
-    def trigger(self, now_s: float, faults: FaultQueue) -> list[Answer]:
-        """An edge on the trigger input."""
-        ...
+def wait_really(condition: threading.Condition, seconds: float | None) -> None:
+    """Wait by the clock of this machine."""
+    condition.wait(seconds)
 
 
 @dataclass(slots=True, eq=False)
@@ -80,8 +55,8 @@ class VirtualDevice:
     product, out_endpoint, in_endpoints
         As in :class:`~oesd_drivers.virtual.node.Node`.
     firmware : Firmware
-    clock : callable
-        Seconds, monotonic.
+    clock, wait : callable
+        Seconds, monotonic, and how they pass while a read is blocked.
     """
 
     def __init__(
@@ -93,6 +68,7 @@ class VirtualDevice:
         in_endpoints: tuple[tuple[int, int], ...],
         firmware: Firmware,
         clock: Callable[[], float],
+        wait: Wait = wait_really,
     ) -> None:
         self.name = name
         self.usb_ids = usb_ids
@@ -100,13 +76,13 @@ class VirtualDevice:
         self.out_endpoint = out_endpoint
         self.in_endpoints = in_endpoints
         self.firmware = firmware
-        self.faults = FaultQueue()
+        self.faults = FaultQueue(clock)
         self.denied = False
         self.busy_elsewhere = False
         self.resets = 0
         self.node: Node | None = None
         self.condition = threading.Condition()
-        self._clock = clock
+        self._clock, self._wait = clock, wait
         self._packet_sizes = dict(in_endpoints)
         self._inboxes: dict[int, deque[Answer]] = {endpoint: deque() for endpoint, _ in in_endpoints}
         self._claimed_by: Handle | None = None
@@ -117,6 +93,11 @@ class VirtualDevice:
         """The optics and settings behind the protocol."""
         return self.firmware.instrument
 
+    @property
+    def now_s(self) -> float:
+        """Its clock."""
+        return self._clock()
+
     def plug(self, node: Node) -> None:
         """Power the device at a node."""
         with self.condition:
@@ -125,6 +106,12 @@ class VirtualDevice:
             self._unplug_at_s = math.inf
             self._drop_queued()
             self.firmware.power_on(self._clock())
+
+    def leave_if_due(self) -> None:
+        """Go, when a fault has ordered it and nobody has read since."""
+        with self.condition:
+            if self._clock() >= self._unplug_at_s:
+                self._go()
 
     def unplug(self) -> None:
         """Take the device away; blocked readers wake with ``NO_DEVICE``."""
@@ -163,6 +150,7 @@ class VirtualDevice:
         with self.condition:
             self.check(handle)
             self._unclaim(handle)
+            self.condition.notify_all()
 
     def require_free(self, handle: Handle) -> None:
         """Raise ``BUSY`` when another handle, or another program, has the claim."""
@@ -175,7 +163,7 @@ class VirtualDevice:
         with self.condition:
             self.check(handle)
             self.resets += 1
-            self._drop_queued()
+            self._drop_queued(but=lambda answer: answer.survives_reset and answer.ready_s > self._clock())
             self.firmware.usb_reset()
             self.condition.notify_all()
 
@@ -192,6 +180,18 @@ class VirtualDevice:
         """Give an edge on the trigger input."""
         with self.condition:
             self._queue(self.firmware.trigger(self._clock(), self.faults))
+
+    def set_trigger_line(self, high: bool) -> None:
+        """Set the level of the trigger input."""
+        with self.condition:
+            self._queue(self.firmware.trigger_line(high, self._clock(), self.faults))
+
+    def seize(self, within_s: float) -> bool:
+        """Hold the device as another program does, once its user has left it; False when nobody left it in time."""
+        with self.condition:
+            free = self.condition.wait_for(lambda: self._claimed_by is None, within_s)
+            self.busy_elsewhere = self.busy_elsewhere or free
+            return free
 
     def read(self, handle: Handle, endpoint: int, size: int, timeout_ms: int) -> bytes:
         """Bulk read with libusb's rules: a short packet ends it, a packet too long overflows, bytes beat a timeout."""
@@ -210,6 +210,8 @@ class VirtualDevice:
             raise BusError(Code.PIPE)
         if fault.kind is FaultKind.OVERFLOW:
             raise BusError(Code.OVERFLOW)
+        if fault.kind in (FaultKind.HANG, FaultKind.SEGFAULT):
+            raise ClientFault(fault.kind, fault.value)
         if fault.kind is FaultKind.UNPLUG:
             self._unplug_at_s = self._clock() + fault.value
         return math.inf if fault.kind is FaultKind.WEDGE else deadline_s
@@ -245,7 +247,7 @@ class VirtualDevice:
         return len(got) == size or left % packet_size > 0
 
     def _wait_until(self, moment_s: float, now_s: float) -> None:
-        self.condition.wait(None if math.isinf(moment_s) else max(moment_s - now_s, 0.0))
+        self._wait(self.condition, None if math.isinf(moment_s) else max(moment_s - now_s, 0.0))
 
     def _queue(self, answers: list[Answer]) -> None:
         for answer in answers:
@@ -254,9 +256,11 @@ class VirtualDevice:
         if answers:
             self.condition.notify_all()
 
-    def _drop_queued(self) -> None:
+    def _drop_queued(self, but: Callable[[Answer], bool] = lambda _answer: False) -> None:
         for inbox in self._inboxes.values():
+            kept = list(filter(but, inbox))
             inbox.clear()
+            inbox.extend(kept)
 
     def _unclaim(self, handle: Handle) -> None:
         if self._claimed_by is handle:

@@ -6,7 +6,9 @@ permission, busy elsewhere) is a switch of the device instead.
 
 from __future__ import annotations
 
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -15,6 +17,7 @@ class Point(StrEnum):
     """Where in the device a fault strikes."""
 
     READ = "read"  # the next bulk read
+    ORDER = "order"  # the next command that sets something
     FRAME = "frame"  # the next spectrum asked for
     MESSAGE = "message"  # the next other answer
 
@@ -26,8 +29,11 @@ class FaultKind(StrEnum):
     STALL = "stall"  # pipe error, errno 32
     OVERFLOW = "overflow"  # more data than asked for, errno 75
     WEDGE = "wedge"  # the read never returns, whatever its timeout, until unplugged or the reader is killed
+    HANG = "hang"  # the reading process enters C code with the interpreter's lock held, for value s
+    SEGFAULT = "segfault"  # the reading process dies of SIGSEGV
     SILENT = "silent"  # no answer to the spectrum request: the read times out
-    LATE = "late"  # the spectrum comes value s late
+    LATE = "late"  # the spectrum comes value s late; every later one queues behind it, one old, until a reset
+    STUBBORN = "stubborn"  # as late, and a USB reset does not drop it: the device goes on with its exposure
     SHORT = "short"  # the spectrum ends after value bytes
     GARBLE_FRAME = "garble-frame"  # the spectrum's first two bytes are zero: a broken OBP header
     BAD_SYNC = "bad-sync"  # the last byte of the spectrum is zero: a wrong OOI sync byte, a broken OBP footer
@@ -35,6 +41,7 @@ class FaultKind(StrEnum):
     GARBLE = "garble"  # first two bytes of the next answer are zero
     SHORT_ANSWER = "short-answer"  # the next answer ends after value bytes
     NACK = "nack"  # OBP: the next command is refused with error code value
+    NACK_SET = "nack-set"  # OBP: the next set is refused with error code value; OOI knows no answer: it is ignored
 
 
 _POINTS = {
@@ -42,8 +49,11 @@ _POINTS = {
     FaultKind.STALL: Point.READ,
     FaultKind.OVERFLOW: Point.READ,
     FaultKind.WEDGE: Point.READ,
+    FaultKind.HANG: Point.READ,
+    FaultKind.SEGFAULT: Point.READ,
     FaultKind.SILENT: Point.FRAME,
     FaultKind.LATE: Point.FRAME,
+    FaultKind.STUBBORN: Point.FRAME,
     FaultKind.SHORT: Point.FRAME,
     FaultKind.GARBLE_FRAME: Point.FRAME,
     FaultKind.BAD_SYNC: Point.FRAME,
@@ -51,7 +61,11 @@ _POINTS = {
     FaultKind.GARBLE: Point.MESSAGE,
     FaultKind.SHORT_ANSWER: Point.MESSAGE,
     FaultKind.NACK: Point.MESSAGE,
+    FaultKind.NACK_SET: Point.ORDER,
 }
+
+
+_WHOLE = (FaultKind.LATE, FaultKind.STUBBORN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +82,19 @@ class Fault:
 
 
 class FaultQueue:
-    """Faults in waiting, first in first out at each point. Not thread safe: the device's lock guards it."""
+    """Faults in waiting, first in first out at each point. Not thread safe: the device's lock guards it.
 
-    def __init__(self) -> None:
+    Attributes
+    ----------
+    struck, last_strike_ns : int
+        How many have struck, and when the last one did, ns of the device's clock.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._waiting: dict[Point, deque[Fault]] = {point: deque() for point in Point}
+        self.struck = 0
+        self.last_strike_ns = 0
 
     def add(self, fault: Fault, times: int = 1) -> None:
         """Queue a fault ``times`` over."""
@@ -80,7 +103,10 @@ class FaultQueue:
     def take(self, point: Point) -> Fault | None:
         """Remove and return the next fault of a point."""
         waiting = self._waiting[point]
-        return waiting.popleft() if waiting else None
+        if not waiting:
+            return None
+        self.struck, self.last_strike_ns = self.struck + 1, round(self._clock() * 1e9)
+        return waiting.popleft()
 
     def clear(self) -> None:
         """Forget all faults in waiting."""
@@ -89,6 +115,21 @@ class FaultQueue:
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
+
+
+def lateness_s(fault: Fault | None) -> float:
+    """How much later than usual an answer comes, s."""
+    return fault.value if fault is not None and fault.kind in _WHOLE else 0.0
+
+
+def survives_reset(fault: Fault | None) -> bool:
+    """Whether the spectrum comes even after a USB reset."""
+    return fault is not None and fault.kind is FaultKind.STUBBORN
+
+
+def harm(fault: Fault | None) -> str:
+    """Name of a fault that a spectrum does not survive whole; empty for one that only makes it late, and for none."""
+    return "" if fault is None or fault.kind in _WHOLE else str(fault.kind)
 
 
 def damage(data: bytes, fault: Fault | None) -> bytes:

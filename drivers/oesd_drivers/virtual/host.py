@@ -32,13 +32,18 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def _wait_for_end() -> None:
-    """Wait for SIGTERM, SIGINT or the end of a piped standard input."""
+def _catch_signals() -> int:
+    """From now on SIGTERM and SIGINT only write to a pipe; the end to read."""
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
+    return wake_read
+
+
+def _wait_for_end(wake_read: int) -> None:
+    """Wait for a signal or the end of a piped standard input."""
     sources = [wake_read] + ([sys.stdin.fileno()] if _is_pipe(sys.stdin.fileno()) else [])
     while True:
         ready, _, _ = select.select(sources, [], [])
@@ -68,8 +73,9 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"virtual bus: {error}", file=sys.stderr)
         return 2
+    wake_read = _catch_signals()  # before anybody is told whom to end
     print("ready", flush=True)
-    _wait_for_end()
+    _wait_for_end(wake_read)
     server.stop()
     return 0
 

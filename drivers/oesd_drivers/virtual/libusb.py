@@ -25,3 +25,20 @@ class BusError(Exception):
     def __init__(self, code: Code) -> None:
         super().__init__(code.name)
         self.code = code
+
+
+class ClientFault(BusError):
+    """A fault that strikes the process that reads; one that cannot be struck (same process) sees an I/O error.
+
+    Parameters
+    ----------
+    kind : str
+        ``"hang"`` or ``"segfault"``, as in :class:`~oesd_drivers.virtual.FaultKind`.
+    seconds : float
+        How long it hangs.
+    """
+
+    def __init__(self, kind: str, seconds: float) -> None:
+        super().__init__(Code.IO)
+        self.kind = kind
+        self.seconds = seconds

@@ -87,7 +87,11 @@ class Wire:
     fpga : tuple of int
         Major, minor, patch of the FPGA firmware (OOI); major 3 and more is a FLAME.
     waiting_triggers : tuple of int
-        Trigger modes in which a spectrum waits for an edge.
+        Trigger modes in which a spectrum waits for the trigger input: for an edge that begins it, unless they are
+        among the next two.
+    level_triggers, clock_triggers : tuple of int
+        Modes in which frames follow each other while the input is high, and in which each edge ends one frame and
+        begins the next.
     step_us, step_bytes : int
         Unit of an integration time on the wire, and how many of its bytes the device looks at.
     padding_words : int
@@ -116,6 +120,8 @@ class Wire:
     metadata_bytes: int = 0
     fpga: tuple[int, int, int] = (2, 10, 4)
     waiting_triggers: tuple[int, ...] = ()
+    level_triggers: tuple[int, ...] = ()
+    clock_triggers: tuple[int, ...] = ()
     out_endpoint: int = 0x01
     step_us: int = 1
     step_bytes: int = 4

@@ -95,7 +95,8 @@ _SR6_BENCH = Bench((1.91e2, 4.66e-1, -1.4e-5, -1.0e-9), 1.2, 2.8e6, 3e-4, _BACK_
 _ST_BENCH = Bench((3.4e2, 3.42e-1, -1.5e-5, 0.0), 2.2, 1.4e6, 2e-3, _FRONT_CMOS)
 
 _HIGH_SPEED = ((0x81, 512), (0x82, 512), (0x86, 512))
-_PLUS_WIRE = Wire(0x2457, 0x101E, "ooi", _HIGH_SPEED, ((0x82, 0),), waiting_triggers=(2, 3))
+_PLUS_WIRE = Wire(0x2457, 0x101E, "ooi", _HIGH_SPEED, ((0x82, 0),), waiting_triggers=(2, 3), clock_triggers=(2,))
+_SINGLE_SHOT_WIRE = replace(_PLUS_WIRE, waiting_triggers=(2, 3, 4))
 _SPLIT_WIRE = replace(_PLUS_WIRE, product_id=0x1022, spectrum_parts=((0x86, 2048), (0x82, 0)), padding_words=192)
 _OLD_WIRE = Wire(
     0x2457, 0x1002, "ooi", ((0x87, 64), (0x82, 64)), ((0x82, 0),), waiting_triggers=(3,), out_endpoint=0x02,
@@ -106,19 +107,21 @@ _NIRQUEST_WIRE = replace(
     _PLUS_WIRE, product_id=0x1026, step_us=1000, flip=0x8000, saturation_slot="<4xL", unanswered=frozenset((0x6C,))
 )
 _MAYA_WIRE = replace(_PLUS_WIRE, product_id=0x102A, padding_words=236, saturation_slot="<H")
-_STS_WIRE = Wire(0x2457, 0x4000, "obp", ((0x81, 64),), ((0x81, 0),), 0x00101100, waiting_triggers=(1, 2))
+_STS_WIRE = Wire(0x2457, 0x4000, "obp", ((0x81, 64),), ((0x81, 0),), 0x00101100, waiting_triggers=(1,))
 _SR4_WIRE = Wire(0x0999, 0x1002, "obp2", ((0x81, 512),), ((0x81, 0),), 0x01C00, metadata_bytes=32)
 _NO_BOARD = frozenset((0x00400001,))
 
 _OOI = (
-    Model("USB2000+", _PLUS_WIRE, _USB2000_BENCH, _ILX511),
-    Model("FLAME-S", replace(_PLUS_WIRE, fpga=(3, 1, 2)), _USB2000_BENCH, _ILX511),
+    Model("USB2000+", _SINGLE_SHOT_WIRE, _USB2000_BENCH, _ILX511),
+    Model("FLAME-S", replace(_SINGLE_SHOT_WIRE, fpga=(3, 1, 2)), _USB2000_BENCH, _ILX511),
     Model("USB4000", _SPLIT_WIRE, _USB4000_BENCH, _TCD1304),
     Model("USB2000", _OLD_WIRE, _USB2000_BENCH, _ILX511_12_BIT),
     Model("HR2000", replace(_OLD_WIRE, product_id=0x100A), _USB2000_BENCH, _ILX511_12_BIT),
     Model("USB650", replace(_OLD_WIRE, product_id=0x1014), _USB650_BENCH, replace(_ILX511_12_BIT, dark_pixels=())),
     Model(
-        "ADC1000-USB", replace(_OLD_WIRE, product_id=0x1004, waiting_triggers=(2, 3), stray_bits=0), _USB2000_BENCH,
+        "ADC1000-USB",
+        replace(_OLD_WIRE, product_id=0x1004, waiting_triggers=(2, 3), clock_triggers=(2,), stray_bits=0),
+        _USB2000_BENCH,
         replace(_ILX511, saturation_counts=65535, dark_pixels=tuple(range(2, 24)), nonlinearity=(1.0,)),
     ),
     Model(
@@ -172,20 +175,20 @@ _OBP = (
     Model(
         "Ventana",
         replace(_STS_WIRE, product_id=0x5000, in_endpoints=((0x82, 64),), spectrum_parts=((0x82, 0),),
-                waiting_triggers=(1, 2, 3), unanswered=_NO_BOARD),
+                waiting_triggers=(1, 2, 3), level_triggers=(1,), clock_triggers=(2,), unanswered=_NO_BOARD),
         _VENTANA_BENCH,
         replace(_S10420, pixels=1024, adc_max=65535, saturation_counts=65535, dark_pixels=()),
     ),
     Model(
         "QE-PRO",
         replace(_STS_WIRE, product_id=0x4004, spectrum_message=0x00100928, count_bytes=4, metadata_bytes=32,
-                waiting_triggers=(2, 3), unanswered=_NO_BOARD),
+                waiting_triggers=(1, 2, 3), level_triggers=(1,), clock_triggers=(2,), unanswered=_NO_BOARD),
         _QE_BENCH, _S7031,
     ),
     Model(
         "HDX",
-        replace(_STS_WIRE, product_id=0x2003, spectrum_message=0x00101000, waiting_triggers=(1, 3),
-                in_endpoints=((0x81, 64), (0x82, 64), (0x86, 64)), unanswered=_NO_BOARD),
+        replace(_STS_WIRE, product_id=0x2003, spectrum_message=0x00101000, waiting_triggers=(1, 3, 255),
+                level_triggers=(3,), in_endpoints=((0x81, 64), (0x82, 64), (0x86, 64)), unanswered=_NO_BOARD),
         _MAYA_BENCH, replace(_S10420, adc_max=65535, dark_pixels=()),
     ),
 )  # fmt: skip

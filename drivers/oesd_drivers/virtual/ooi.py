@@ -7,9 +7,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .device import Answer
-from .faults import FaultKind, FaultQueue, Point, damage
-from .instrument import Exposed, Instrument
+from .exposed import Exposed
+from .faults import FaultKind, FaultQueue, Point, damage, harm, lateness_s, survives_reset
+from .firmware import Answer
+from .instrument import Instrument
 
 _SYNC = b"\x69"
 _FPGA_VERSION_REGISTER = 0x04
@@ -44,7 +45,7 @@ class OoiFirmware:
 
     def __init__(self, instrument: Instrument) -> None:
         self.instrument = instrument
-        self.eeprom = eeprom_of(instrument)
+        self.write_factory_memory()
         self._registers: dict[int, int] = {}
         self._low_speed = instrument.model.wire.in_endpoints[0][0]
         self._queries: dict[int, Callable[[bytes, float], bytes]] = {
@@ -60,6 +61,10 @@ class OoiFirmware:
             self._queries.pop(command, None)
             self._orders.pop(command, None)
 
+    def write_factory_memory(self) -> None:
+        """Every slot as the factory wrote it."""
+        self.eeprom: dict[int, bytes] = eeprom_of(self.instrument)
+
     def power_on(self, now_s: float) -> None:
         """Settings after plugging in."""
         self.instrument.power_on(now_s)
@@ -67,7 +72,7 @@ class OoiFirmware:
 
     def usb_reset(self) -> None:
         """Forget spectra that wait for a trigger."""
-        self.instrument.forget_requests()
+        self.instrument.triggers.forget()
 
     def receive(self, data: bytes, now_s: float, faults: FaultQueue) -> list[Answer]:
         """One command a write; unknown or incomplete ones are ignored, as the firmware does."""
@@ -79,24 +84,32 @@ class OoiFirmware:
             return [
                 Answer(self._low_speed, damage(self._queries[code](rest, now_s), faults.take(Point.MESSAGE)), now_s)
             ]
-        if code in self._orders:
+        if code in self._orders and faults.take(Point.ORDER) is None:
             self._orders[code](rest, now_s)
         return []
 
     def trigger(self, now_s: float, faults: FaultQueue) -> list[Answer]:
-        """An edge begins the spectrum that waits for it."""
+        """An edge begins, or ends, the spectrum that waits for it."""
         return self._spectrum(self.instrument.fire(now_s), faults)
 
+    def trigger_line(self, high: bool, now_s: float, faults: FaultQueue) -> list[Answer]:
+        """A level: spectra that wait for it begin."""
+        exposed = self.instrument.trigger_level(high, now_s)
+        return [answer for each in exposed for answer in self._spectrum(each, faults)]
+
     def _spectrum(self, exposed: Exposed | None, faults: FaultQueue) -> list[Answer]:
-        fault = faults.take(Point.FRAME) if exposed is not None else None
-        if exposed is None or (fault is not None and fault.kind is FaultKind.SILENT):
+        if exposed is None:
             return []
-        ready_s = exposed.ready_s + (fault.value if fault is not None and fault.kind is FaultKind.LATE else 0.0)
+        fault = faults.take(Point.FRAME)
+        self.instrument.made.add(exposed, harm(fault), lateness_s(fault))
+        if fault is not None and fault.kind is FaultKind.SILENT:
+            return []
+        ready_s = exposed.ready_s + lateness_s(fault)
         left = damage(self._bytes(exposed), fault)
         answers = []
         for endpoint, size in self.instrument.model.wire.spectrum_parts:
             part, left = (left[:size], left[size:]) if size else (left, b"")
-            answers.append(Answer(endpoint, part, ready_s))
+            answers.append(Answer(endpoint, part, ready_s, survives_reset=survives_reset(fault)))
         return [answer for answer in answers if answer.data]
 
     def _bytes(self, exposed: Exposed) -> bytes:
@@ -127,12 +140,12 @@ class OoiFirmware:
     def _status(self, rest: bytes, now_s: float) -> bytes:
         instrument = self.instrument
         return struct.pack(
-            "<HLBBBBBBBBBB", instrument.model.detector.pixels, self._steps(instrument.integration_s),
-            instrument.lamp_on, instrument.trigger_mode & 0xFF, 0, 8, 0, 0, 0, 0, 0x80, 0x55,
+            "<HLBBBBBBBBBB", instrument.model.detector.pixels, self._steps(instrument.ordered_integration_s),
+            instrument.lamp_on, instrument.triggers.mode & 0xFF, 0, 8, 0, 0, 0, 0, 0x80, 0x55,
         )  # fmt: skip
 
     def _initialize(self, rest: bytes, now_s: float) -> None:
-        self.instrument.trigger_mode = 0
+        self.instrument.triggers.set_mode(0)
 
     def _set_integration(self, rest: bytes, now_s: float) -> None:
         wire = self.instrument.model.wire
@@ -146,7 +159,7 @@ class OoiFirmware:
         self.instrument.lamp_on = struct.unpack_from("<H", rest)[0] != 0
 
     def _set_trigger(self, rest: bytes, now_s: float) -> None:
-        self.instrument.trigger_mode = struct.unpack_from("<H", rest)[0]
+        self.instrument.triggers.set_mode(struct.unpack_from("<H", rest)[0])
 
     def _set_register(self, rest: bytes, now_s: float) -> None:
         register, value = struct.unpack_from("<BH", rest)

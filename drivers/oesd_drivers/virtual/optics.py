@@ -92,7 +92,9 @@ class Optics:
         rate[list(self.model.detector.dark_pixels)] = 0.0
         return rate
 
-    def frame(self, rate_e_per_s: FloatArray, integration_s: float, temperature_c: float, index: int) -> FloatArray:
+    def frame(
+        self, rate_e_per_s: FloatArray, integration_s: float, temperature_c: float, index: int, *, scans: int = 1
+    ) -> FloatArray:
         """Raw counts of frame ``index``.
 
         Parameters
@@ -101,6 +103,8 @@ class Optics:
             Photoelectrons per second.
         integration_s, temperature_c : float
             Integration time, and temperature of the detector.
+        scans : int
+            Averaged on board: the noise is that of a mean.
 
         Returns
         -------
@@ -110,7 +114,7 @@ class Optics:
         detector = self.model.detector
         warming = 2.0 ** ((temperature_c - _REFERENCE_C) / _DOUBLING_K)
         mean_e = (rate_e_per_s + self._dark_e_per_s * warming) * integration_s
-        noise = self._noise(index) * np.sqrt(mean_e + detector.read_noise_e**2)
+        noise = self._noise(index) * np.sqrt((mean_e + detector.read_noise_e**2) / scans)
         counts = self._counts_of_linear((mean_e + noise) / detector.electrons_per_count)
         full = (detector.saturation_counts - detector.offset_counts) * _BLOOM
         np.minimum(counts, full, out=counts)

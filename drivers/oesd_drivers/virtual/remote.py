@@ -1,4 +1,4 @@
-"""The client's side of a bus in another process: :class:`RemoteBus` and :class:`HostControl`."""
+"""The client's side of a bus in another process."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import socket
 import threading
 from typing import Any
 
-from .libusb import BusError, Code
+from .libusb import BusError, ClientFault, Code
 from .node import Node
+from .suffering import suffer
 from .wire import Value, WireError, receive, send
 
 
@@ -16,7 +17,7 @@ class HostError(Exception):
     """The bus host refused an order (unknown device, unknown fault, ...) or is gone."""
 
 
-class _Client:
+class Client:
     """One session with a host: a silent lifeline, and a pool of connections that calls borrow."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -97,6 +98,8 @@ def _ask(connection: socket.socket, request: Value) -> Any:
             return value
         case ("bus", int(code)):
             raise BusError(Code(code))
+        case ("client", str(kind), float(seconds)):
+            raise ClientFault(kind, seconds)
         case ("error", str(text)):
             raise HostError(text)
         case _:
@@ -111,7 +114,7 @@ class RemoteBus:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._client = _Client(path)
+        self._client = Client(path)
 
     def disconnect(self) -> None:
         """End the session: the host closes what this client has open."""
@@ -167,6 +170,9 @@ class RemoteBus:
     def _call(self, *request: Value) -> Any:
         try:
             return self._client.call(*request)
+        except ClientFault as fault:
+            suffer(fault)
+            raise
         except WireError as error:
             raise BusError(Code.NO_DEVICE) from error
 
@@ -174,87 +180,3 @@ class RemoteBus:
 def connect(path: str | os.PathLike[str]) -> RemoteBus:
     """Join the bus served at a socket path; ``OSError`` when nobody serves there."""
     return RemoteBus(path)
-
-
-class HostControl:
-    """The methods of :class:`~oesd_drivers.virtual.BusControl` on a bus in another process.
-
-    Each raises :class:`HostError` when the host refuses or is gone.
-    """
-
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._client = _Client(path)
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._client.close()
-
-    def add(self, model: str, serial: str) -> None:
-        """Make a new device and plug it in."""
-        self._call("add", model, serial)
-
-    def plug(self, serial: str) -> None:
-        """Plug a device in again, at a new address and the port it had."""
-        self._call("plug", serial)
-
-    def unplug(self, serial: str) -> None:
-        """Take a device away."""
-        self._call("unplug", serial)
-
-    def shutter(self, serial: str, closed: bool) -> None:
-        """Block the scene's light from one device, or let it in again; with the lamp on this is a reference."""
-        self._call("shutter", serial, closed)
-
-    def lamp(self, serial: str, on: bool) -> None:
-        """Switch the halogen lamp between shutter and slit, by the lamp enable line."""
-        self._call("lamp", serial, on)
-
-    def light(self, level: float, emitter: str = "") -> None:
-        """Dim one emitter of the scene, or all; 0 is off, 1 as the scene has it."""
-        self._call("light", level, emitter)
-
-    def temperature(self, serial: str, board_c: float) -> None:
-        """Set the temperature of a device's board, and so of an uncooled detector."""
-        self._call("temperature", serial, board_c)
-
-    def fault(self, serial: str, kind: str, value: float = 0.0, times: int = 1) -> None:
-        """Queue a fault; kinds and the meaning of ``value`` are those of :class:`~.faults.FaultKind`."""
-        self._call("fault", serial, str(kind), value, times)
-
-    def clear_faults(self, serial: str) -> None:
-        """Forget the faults in waiting."""
-        self._call("clear_faults", serial)
-
-    def faults_waiting(self, serial: str) -> int:
-        """How many faults have not struck yet."""
-        return int(self._call("faults_waiting", serial))
-
-    def deny(self, serial: str, denied: bool) -> None:
-        """Take away, or give back, the permission on the device node."""
-        self._call("deny", serial, denied)
-
-    def busy(self, serial: str, busy: bool) -> None:
-        """Let another program hold the device, or give it back."""
-        self._call("busy", serial, busy)
-
-    def eeprom(self, serial: str, slot: int, content: bytes) -> None:
-        """Overwrite an EEPROM slot of an OOI device with any 15 bytes."""
-        self._call("eeprom", serial, slot, content)
-
-    def trigger(self, serial: str) -> None:
-        """Give an edge on a device's trigger input."""
-        self._call("trigger", serial)
-
-    def resets(self, serial: str) -> int:
-        """How often a device has been reset over USB."""
-        return int(self._call("resets", serial))
-
-    def frames(self, serial: str) -> int:
-        """How many spectra a device has been asked for."""
-        return int(self._call("frames", serial))
-
-    def _call(self, *request: Value) -> Any:
-        try:
-            return self._client.call(*request)
-        except WireError as error:
-            raise HostError(str(error)) from error

@@ -19,7 +19,7 @@ from typing import Any
 
 from .bus import VirtualBus
 from .control import BusControl
-from .libusb import BusError, Code
+from .libusb import BusError, ClientFault, Code
 from .wire import Value, WireError, receive, send
 
 _log = logging.getLogger(__name__)
@@ -27,7 +27,8 @@ _log = logging.getLogger(__name__)
 _BUS_CALLS = ("check", "configure", "claim", "release", "reset", "write", "read")
 _CONTROL_CALLS = (
     "add", "plug", "unplug", "shutter", "lamp", "light", "temperature", "fault", "clear_faults", "faults_waiting",
-    "deny", "busy", "eeprom", "trigger", "resets", "frames",
+    "deny", "busy", "eeprom", "trigger", "resets", "frames", "lamp_line", "hang_on_lamp_line", "strikes", "storm",
+    "another_program", "answer", "hostile", "trigger_line",
 )  # fmt: skip
 
 
@@ -78,6 +79,7 @@ class BusServer:
         self._path = path
         self._calls: dict[str, Callable[..., Any]] = {name: getattr(bus, name) for name in _BUS_CALLS}
         self._calls |= {name: getattr(control, name) for name in _CONTROL_CALLS}
+        self._calls["frames_made"] = lambda *which: tuple(map(astuple, control.frames_made(*which)))
         self._calls["nodes"] = lambda: tuple(astuple(node) for node in bus.nodes())
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._lock = threading.Lock()
@@ -173,6 +175,8 @@ def _call(calls: dict[str, Callable[..., Any]], request: Value) -> Value:
         case (str(name), *arguments) if name in calls:
             try:
                 return ("ok", calls[name](*arguments))
+            except ClientFault as fault:
+                return ("client", fault.kind, fault.seconds)
             except BusError as error:
                 return ("bus", int(error.code))
             except (KeyError, ValueError, TypeError) as error:

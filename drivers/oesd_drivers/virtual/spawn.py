@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from .remote import HostControl, HostError
+from .remote import HostError
+from .remote_control import HostControl
 
 _START_S, _STOP_S = 20.0, 5.0
 

@@ -32,7 +32,7 @@ def test_a_cell_keeps_what_any_law_of_temperature_wants(darks):
 
 @given(st.lists(exposures, min_size=1, max_size=40), st.integers(2, 6))
 def test_memory_is_bounded_and_nothing_is_lost(darks, limit):
-    made = statistics_of((dark(us, n, c, level=float(n)) for us, n, c in darks), PIXELS, cells=limit)
+    made = statistics_of((dark(us, n, c, level=float(n)) for us, n, c in darks), PIXELS, limit)
     assert len(made.cells) <= limit
     assert made.captures == len(darks)
     assert sum(cell.scans for cell in made.cells) == sum(n for _, n, _ in darks)
@@ -40,13 +40,42 @@ def test_memory_is_bounded_and_nothing_is_lost(darks, limit):
     assert sum(cell.moments[0] for cell in made.cells) == pytest.approx(sum(n * us / 1e6 for us, n, _ in darks))
 
 
-@given(st.lists(exposures, min_size=1, max_size=12))
-def test_stored_statistics_come_back(darks):
-    made = statistics_of((dark(us, n, c) for us, n, c in darks), PIXELS)
-    back = DarkStatistics.from_arrays(made.to_arrays())
-    assert all(np.array_equal(back.to_arrays()[key], value) for key, value in made.to_arrays().items())
+def stored(cell):
+    return Cell.from_stored(cell.number, cell.numbers, cell.counts_sum.copy(), cell.left_out.copy())
+
+
+def same(one, other):
+    return (
+        one.number == other.number
+        and np.array_equal(one.numbers, other.numbers)
+        and np.array_equal(one.counts_sum, other.counts_sum)
+        and np.array_equal(one.left_out, other.left_out)
+    )
+
+
+@given(st.lists(exposures, min_size=1, max_size=40), st.integers(2, 6))
+def test_whoever_stores_what_each_dark_changed_has_it_all(darks, limit):
+    made, kept = DarkStatistics(PIXELS, limit), {}
+    for us, scans, celsius in darks:
+        changed = made.add(dark(us, scans, celsius, level=float(scans)))
+        kept.update({cell.number: stored(cell) for cell in changed.cells})
+        for number in changed.gone:
+            kept.pop(number, None)
+    back = DarkStatistics(PIXELS, limit, [kept[number] for number in sorted(kept)])
+    assert len(back.cells) == len(made.cells)
+    assert all(same(one, kept[one.number]) for one in made.cells)
     back.add(dark())
     assert back.captures == made.captures + 1
+
+
+def test_one_dark_without_a_temperature_makes_all_of_them_uncertain():
+    made = statistics_of([dark(), dark(20_000, celsius=None)], PIXELS)
+    assert not made.temperatures_known
+    assert not DarkStatistics(PIXELS, cells=[stored(cell) for cell in made.cells]).temperatures_known
+    with pytest.raises(ValueError, match="not 3 pixels"):
+        DarkStatistics(3, cells=made.cells)
+    with pytest.raises(ValueError, match="no cell"):
+        Cell.from_stored(1, np.zeros(8), np.zeros(3), np.zeros(3, dtype=np.bool_))
 
 
 def test_the_spread_of_repeats_is_the_variance_of_one_scan():

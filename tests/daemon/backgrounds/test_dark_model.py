@@ -7,7 +7,8 @@ import pytest
 from tests.support.dark_units import SCANS, Unit, light
 
 from oesd.backgrounds.cells import Dark, DarkStatistics, statistics_of
-from oesd.backgrounds.dark_model import Undetermined, learn
+from oesd.backgrounds.dark_model import learn
+from oesd.backgrounds.photon_transfer import Undetermined
 
 
 def taught_with(unit, change, darks=60, nonlinearity=None):

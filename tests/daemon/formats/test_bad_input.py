@@ -6,7 +6,7 @@ import itertools
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from oesd.formats import FormatError, read_spectrum
@@ -112,6 +112,7 @@ def test_no_file_name_no_prefix():
 
 
 @given(st.binary(max_size=400))
+@example(b"\x85")
 def test_any_bytes(data):
     with contextlib.suppress(FormatError):
         read_spectrum(data)

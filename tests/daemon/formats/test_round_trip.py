@@ -9,9 +9,11 @@ import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from oesd.formats import FormatError, read_spectrum, upload_name, write_columns, write_document
 from oesd.formats.description import describe
+from oesd.formats.parts import Parts
 from oesd.model import (
     Analysis,
     Candidate,
@@ -21,9 +23,11 @@ from oesd.model import (
     Entry,
     Kind,
     Measurement,
+    ModelledDark,
     Peak,
     Recipe,
     Result,
+    RunRecord,
     new_id,
 )
 
@@ -69,7 +73,29 @@ def make_capture(kind=Kind.SAMPLE, device=None, scans=3, seed=1, **changes):
     return dataclasses.replace(capture, **changes)
 
 
-def make_entry(sample, dark=None, reference=None):
+def make_run(cause):
+    return RunRecord("run-1", "usb2000-1", 1_000_000, True, NOON, 0, "boot", cause=cause)
+
+
+def make_modelled(counts, mask, version="law 1"):
+    return ModelledDark(
+        record_id=new_id(),
+        serial="OES00001",
+        device_model="USB2000+",
+        simulated=True,
+        integration_us=100_000,
+        temperature_c=21.5,
+        counts=counts,
+        sigma=np.ones(16, np.float32),
+        saturated=mask,
+        darks=7,
+        last_dark_id="last",
+        version=version,
+        made_at_utc=NOON,
+    )
+
+
+def make_entry(sample, dark=None, reference=None, short=None):
     return Entry(
         data_id=new_id(),
         sample_id=sample.record_id,
@@ -78,6 +104,7 @@ def make_entry(sample, dark=None, reference=None):
         dark_reason="same integration time, 12 s old" if dark else "no dark at 100 ms",
         reference_reason="none asked for",
         created_at_utc=NOON + timedelta(seconds=1),
+        short_id=short and short.record_id,
     )
 
 
@@ -136,7 +163,7 @@ def captures_of_one_device(draw):
         simulated=draw(st.booleans()),
         calibrated=draw(st.booleans()),
     )
-    return [draw(a_capture(device, kind)) for kind in (Kind.SAMPLE, Kind.DARK, Kind.REFERENCE)]
+    return [draw(a_capture(device, kind)) for kind in (Kind.SAMPLE, Kind.DARK, Kind.REFERENCE, Kind.SAMPLE)]
 
 
 @st.composite
@@ -162,22 +189,73 @@ def a_capture(draw, device, kind):
         clock_offset_ms=draw(optional),
         clock_bound_ms=draw(optional),
         labels=draw(st.dictionaries(text, text, max_size=3)),
+        spread=draw(
+            st.none() | arrays(np.float32, device.pixels, elements=st.floats(0.0, width=32, allow_infinity=False))
+        ),
     )
 
 
 @pytest.mark.parametrize("write", WRITERS)
-@given(captures=captures_of_one_device(), with_dark=st.booleans(), with_reference=st.booleans())
+@given(captures=captures_of_one_device(), there=st.tuples(*[st.booleans()] * 3), cause=text)
 @settings(max_examples=60, deadline=None)
-def test_counts_and_settings_come_back_exactly(write, captures, with_dark, with_reference):
-    sample, dark, reference = captures
-    dark, reference = (dark if with_dark else None), (reference if with_reference else None)
-    entry = make_entry(sample, dark, reference)
-    file = read_spectrum(write(entry, sample, dark, reference, None))
-    assert_same_measurement(file.measurement, Measurement.from_captures(sample, dark, reference))
+def test_counts_and_settings_come_back_exactly(write, captures, there, cause):
+    sample, *others = captures
+    dark, reference, short = (other if is_there else None for other, is_there in zip(others, there, strict=True))
+    entry = make_entry(sample, dark, reference, short)
+    run = make_run(cause)
+    file = read_spectrum(write(entry, sample, dark, reference, None, short=short, run=run))
+    assert_same_measurement(file.measurement, Measurement.from_captures(sample, dark, reference, short))
     assert np.array_equal(np.rint(file.measurement.sample * sample.scans).astype(np.uint32), sample.counts_sum)
-    header = describe(entry, sample, dark, reference, None)
+    header = describe(Parts(entry, sample, dark, reference, short, None, run))
     assert {name: file.metadata[name] for name in header} == header
     assert file.record_id == sample.record_id
+    assert {k.removeprefix("Label "): v for k, v in file.metadata.items() if k.startswith("Label ")} == sample.labels
+    assert file.metadata.get("short_id") == (short and short.record_id)
+    assert file.metadata.get("cause", "") == cause
+    assert (file.spread is None) == (sample.spread is None)
+    if sample.spread is not None:
+        assert file.spread.dtype == np.float32
+        assert file.spread.tobytes() == np.abs(sample.spread).tobytes()
+
+
+thousandths = arrays(np.int64, 16, elements=st.integers(0, 10**9))
+
+
+@pytest.mark.parametrize("write", WRITERS)
+@given(counts=thousandths, mask=arrays(np.bool_, 16), version=text)
+@settings(max_examples=30, deadline=None)
+def test_a_modelled_dark_comes_back_exactly_and_is_never_called_a_record(write, counts, mask, version):
+    sample = make_capture()
+    dark = make_modelled(counts / 1000.0, mask, version)
+    entry = make_entry(sample, dark)
+    file = read_spectrum(write(entry, sample, dark, None, None))
+    assert np.array_equal(file.measurement.dark, dark.counts)
+    assert file.metadata["Dark Model ID"] == dark.record_id
+    assert "Dark Record ID" not in file.metadata and "Dark Scans" not in file.metadata
+    assert file.metadata["Dark Modelled From"] == f"7 darks up to last, {version}"
+
+
+@pytest.mark.parametrize("write", WRITERS)
+def test_the_file_of_a_bracket_is_analysed_as_its_entry_is(full, write):
+    entry, sample, dark, reference, _ = full
+    short = make_capture(seed=9, integration_us=10_000, slot=-1)
+    file = read_spectrum(write(entry, sample, dark, reference, None, short=short))
+    expected = Measurement.from_captures(sample, dark, reference, short)
+    assert_same_measurement(file.measurement, expected)
+    assert file.measurement.short_integration_us == 10_000
+    assert file.metadata["Short Record ID"] == short.record_id
+
+
+@pytest.mark.parametrize("values", [[-1.0] * 16, [1e39] * 16, [None] * 16, [1.0]])
+def test_a_damaged_spread_is_named(full, values):
+    entry, sample, *_ = full
+    spread = np.ones(16, np.float32)
+    document = orjson.loads(write_document(entry, dataclasses.replace(sample, spread=spread), None, None, None))
+    document["spread"] = values
+    del document["sha256"]
+    digest = hashlib.sha256(orjson.dumps(document, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    with pytest.raises(FormatError, match=r"standard deviations|spread"):
+        read_spectrum(orjson.dumps({**document, "sha256": digest}))
 
 
 @pytest.mark.parametrize("write", WRITERS)

@@ -9,10 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.daemon.store.making import NOW, capture, device, entry, processed, same, spectrum_file, stored_entry
+from hypothesis.extra.numpy import arrays
+from tests.daemon.store.making import (
+    NOW,
+    PIXELS,
+    capture,
+    device,
+    entry,
+    processed,
+    same,
+    spectrum_file,
+    stored_entry,
+)
 
 from oesd.model import Kind, new_id
-from oesd.store import Store, StoreError
+from oesd.store import Store, StoreDamaged, StoreError
 from oesd.store.captures import load_latest
 from oesd.store.moments import from_us, to_us
 
@@ -55,6 +66,89 @@ def test_any_capture_comes_back(store: Store, kind, moment, floats, labels, text
     )
     store.save_capture(made, None, upload=False).result(10)
     assert same(store.capture(made.record_id), made)
+
+
+spreads = arrays(np.float32, PIXELS, elements=st.floats(0.0, 2.0**100, width=32))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
+@given(spreads, st.integers(2, 10_000))
+def test_the_spread_comes_back_as_well_as_it_was_known(store: Store, spread, scans) -> None:
+    made = capture(spread=spread, scans=scans)
+    store.save_capture(made, None, upload=False).result(10)
+    found = store.capture(made.record_id)
+    assert found is not None
+    assert found.spread is not None
+    assert found.spread.dtype == np.float32
+    np.testing.assert_allclose(found.spread, spread, rtol=max(0.25 / (2 * scans - 2) ** 0.5, 2.0**-8), atol=1e-37)
+    again = replace(made, record_id=new_id(), spread=found.spread)
+    store.save_capture(again, None, upload=False).result(10)
+    assert same(store.capture(again.record_id), again), "rounded once is rounded for good"
+
+
+def test_a_damaged_spread_is_noticed(store: Store) -> None:
+    made = capture(spread=np.full(PIXELS, 3.0, np.float32))
+    store.save_capture(made, None, upload=False).result(10)
+
+    def damage(db: sqlite3.Connection) -> None:
+        db.execute("DROP TRIGGER captures_no_update")
+        db.execute("UPDATE captures SET spread = NULL")
+
+    store.write(damage).result(10)
+    with pytest.raises(StoreDamaged, match=made.record_id):
+        store.capture(made.record_id)
+
+
+# -- brackets --------------------------------------------------------------------------------------------------------
+
+
+def bracket(seed=0):
+    """A sample, its shorter exposure, and their entry."""
+    sample, short = capture(seed=seed), capture(seed=seed, slot=-1, integration_us=10_000)
+    return sample, short, replace(entry(sample), short_id=short.record_id)
+
+
+def test_a_bracket_is_one_sample_one_entry_and_two_captures(store: Store) -> None:
+    sample, short, of = bracket()
+    for _ in range(2):
+        store.save_capture(sample, of, upload=True, short=short).result(10)
+    assert store.entry(of.data_id) == of
+    assert same(store.capture(sample.record_id), sample)
+    assert same(store.capture(short.record_id), short)
+    tally = store.tally()
+    assert (tally.stored, tally.captured, tally.waiting) == (1, 1, 1)
+    assert store.read(lambda db: db.execute("SELECT count(*) FROM captures").fetchone()) == (2,)
+    assert same(store.latest_capture("chamber-a", Kind.SAMPLE), sample)
+
+
+def test_a_bracket_is_stored_whole_or_not_at_all(store: Store) -> None:
+    sample, short, of = bracket()
+    taken = capture(seed=5, record_id=short.record_id)
+    store.save_capture(taken, None, upload=False).result(10)
+    with pytest.raises(StoreError, match="another capture"):
+        store.save_capture(sample, of, upload=True, short=short).result(10)
+    assert store.capture(sample.record_id) is None
+    assert store.entry(of.data_id) is None
+    assert store.tally().stored == 1
+
+
+def test_a_shorter_exposure_comes_with_the_entry_that_names_it(store: Store) -> None:
+    sample, short, of = bracket()
+    for named, beside in ((of, None), (entry(sample), short), (None, short), (of, capture(slot=-1))):
+        with pytest.raises(StoreError, match="does not name"):
+            store.save_capture(sample, named, upload=True, short=beside).result(10)
+    assert store.tally().stored == 0
+
+
+def test_the_measurement_of_a_bracket_has_both(store: Store) -> None:
+    sample, short, of = bracket()
+    store.save_capture(sample, of, upload=True, short=short).result(10)
+    measured = store.measurement(of.data_id)
+    assert measured is not None
+    assert same(measured.sample, sample.counts)
+    assert same(measured.short, short.counts)
+    assert same(measured.short_saturated, short.saturated)
+    assert measured.short_integration_us == 10_000
 
 
 def test_moments_are_exact_and_utc() -> None:

@@ -15,11 +15,13 @@ from oesd.store.encoding import (
     pack_floats,
     pack_mask,
     pack_milli,
+    pack_spread,
     unpack_bytes,
     unpack_counts,
     unpack_floats,
     unpack_mask,
     unpack_milli,
+    unpack_spread,
 )
 from oesd.store.peak_table import pack_peaks, unpack_peaks
 
@@ -36,6 +38,24 @@ def test_counts_come_back(counts: np.ndarray) -> None:
 @given(arrays(np.bool_, lengths))
 def test_masks_come_back(mask: np.ndarray) -> None:
     assert same(unpack_mask(pack_mask(mask), len(mask)), mask)
+
+
+@given(arrays(np.float32, lengths, elements=st.floats(width=32)), st.integers(1, 10_000))
+def test_a_spread_comes_back_rounded_and_exactly_the_second_time(spread: np.ndarray, scans: int) -> None:
+    once = unpack_spread(pack_spread(spread, scans))
+    assert same(unpack_spread(pack_spread(once, scans)), once)
+    usual = np.isfinite(once) & (np.abs(spread) > 1e-37)
+    np.testing.assert_allclose(once[usual], spread[usual], rtol=2.0**-3 if scans < 1000 else 2.0**-8)
+    assert np.array_equal(np.isnan(once), np.isnan(spread))
+
+
+@pytest.mark.parametrize(("scans", "share"), [(2, 0.7), (10, 0.7), (100, 0.8)])
+def test_a_spread_takes_less_than_the_counts(scans: int, share: float) -> None:
+    made, random = capture(seed=3), np.random.default_rng(1)
+    scan = made.counts_sum[:, None] + 9.0 * random.standard_normal((2048, scans))
+    spread = scan.std(axis=1, ddof=1).astype(np.float32)
+    counts_sum = np.rint(scan).sum(axis=1).astype(np.uint32)
+    assert len(pack_spread(spread, scans)) < share * len(pack_counts(counts_sum))
 
 
 @given(floats)

@@ -8,12 +8,14 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.daemon.store.making import NOW, capture, device
+from tests.daemon.store.earlier import set_back
+from tests.daemon.store.making import NOW, capture, device, entry, same
 
 from oesd.model import Capture, Kind, Loss, RunRecord, new_id
 from oesd.store import HostTime, SlotTaken, Store
@@ -31,9 +33,9 @@ def run_record(name: str = "a", period_us: int = 1_000_000, **changes: object) -
     return replace(RunRecord(new_id(), name, period_us, True, NOW, 5_000_000_000, "boot-0"), **changes)
 
 
-def sample(run: RunRecord, slot: int, **changes: object) -> Capture:
+def sample(run: RunRecord, slot: int, **changes: Any) -> Capture:
     """A sample of a run, taken when its slot was due."""
-    values = {
+    values: dict[str, Any] = {
         "run_id": run.run_id,
         "slot": slot,
         "boot_id": run.boot_id,
@@ -347,6 +349,42 @@ def test_a_clock_that_went_backwards_says_so_and_counts_what_is_known(store: Sto
     )
 
 
+def test_a_clock_that_is_years_ahead_is_not_believed(store: Store) -> None:
+    run = run_record()
+    for slot in (0, 2):
+        save(store, sample(run, slot), run)
+    started = later(run, 100, boot_id="boot-1", wall_step_s=315_360_000)
+    assert store.settle_runs(started).result(10) == 1
+    assert fates(store, run) == {STORED: 2, "not stored": 1}
+    assert "3650 days ahead of that slot, which is not believed, none after it" in store.run_accounts()[0].ending
+
+
+def test_a_burst_that_nobody_ended_is_as_long_as_what_is_stored_of_it(store: Store) -> None:
+    run = run_record(paced=False, period_us=1_000)
+    for slot in (0, 1, 4):
+        save(store, sample(run, slot), run)
+    assert store.settle_runs(later(run, 20.5)).result(10) == 2
+    assert fates(store, run) == {STORED: 3, "not stored": 2}
+    (account,) = store.run_accounts()
+    assert account.run.slots == 5
+    assert account.ending == "no end was recorded after slot 4 of a burst, whose slots come one after the other"
+
+
+@pytest.mark.parametrize("boot", ["boot-0", "boot-1"])
+def test_what_the_host_slept_through_does_not_shorten_the_time_the_daemon_was_down(store: Store, boot: str) -> None:
+    """100 slots slept through are none of the monotonic clock's; the sample after them tells."""
+    run = run_record()
+    save(store, sample(run, 0), run)
+    store.record_loss(lost(run, 1, 100, "host asleep")).result(10)
+    woke_ns = run.monotonic_ns + 1_000_000_000
+    taken = {"monotonic_ns": woke_ns, "taken_at_utc": run.began_at_utc + timedelta(seconds=101)}
+    save(store, sample(run, 101, **taken), run)
+    monotonic_ns = woke_ns + 10_500_000_000 if boot == "boot-0" else 7
+    started = HostTime(run.began_at_utc + timedelta(seconds=111.5), monotonic_ns, boot)
+    assert store.settle_runs(started).result(10) == 9
+    assert fates(store, run) == {STORED: 2, "host asleep": 100, "daemon down": 9}
+
+
 def test_a_run_that_ended_lacks_what_never_reached_the_disk(store: Store) -> None:
     run = run_record()
     save(store, sample(run, 0), run)
@@ -378,23 +416,6 @@ def test_a_damaged_capture_does_not_stop_the_start(store: Store) -> None:
 # -- a file of the first version -------------------------------------------------------------------------------------
 
 
-def _schema(db: sqlite3.Connection) -> list[tuple[str, str]]:
-    return db.execute("SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").fetchall()
-
-
-def _first_version(path: Path) -> None:
-    """Take the second step back."""
-    with sqlite3.connect(path) as db:
-        for table in ("run_slots", "slot_hours", "runs"):
-            db.execute(f"DROP TABLE {table}")
-        db.execute("PRAGMA user_version = 1")
-        first = sqlite3.connect(":memory:")
-        first.executescript(STEPS[0])
-        assert _schema(db) == _schema(first)
-        first.close()
-    db.close()
-
-
 def test_a_file_of_the_first_version_is_brought_forward(tmp_path: Path) -> None:
     run = run_record()
     with Store.open(tmp_path / "data") as store:
@@ -405,12 +426,66 @@ def test_a_file_of_the_first_version_is_brought_forward(tmp_path: Path) -> None:
         store.record_loss(lost(run, 2, 3)).result(10)
         before = store.ledger_hours()
     assert [(a.slots.stored, dict(a.slots.lost)) for a in before] == [(3, {"overrun": 3}), (1, {})]
-    _first_version(tmp_path / "data" / "oesd.sqlite")
+    set_back(tmp_path / "data" / "oesd.sqlite", 1)
     with Store.open(tmp_path / "data") as store:
         assert store.ledger_hours() == before
         assert store.tally().captured == 7
         assert store.read(lambda db: db.execute("PRAGMA user_version").fetchone()) == (len(STEPS),)
         save(store, sample(run, 3))
+
+
+@pytest.mark.parametrize("version", range(1, len(STEPS)))
+def test_an_earlier_file_comes_forward_to_the_tables_of_a_new_one(tmp_path: Path, version: int) -> None:
+    shapes = []
+    for name in ("new", "old"):
+        with Store.open(tmp_path / name) as store:
+            save(store, sample(run_record(), 0))
+        if name == "old":
+            set_back(tmp_path / "old" / "oesd.sqlite", version)
+        with Store.open(tmp_path / name) as store:
+            shapes.append(
+                store.read(
+                    lambda db: db.execute(
+                        "SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name"
+                    ).fetchall()
+                )
+            )
+    assert shapes[0] == shapes[1]
+
+
+def test_a_file_of_the_second_version_keeps_what_it_has(tmp_path: Path) -> None:
+    run = run_record()
+    made, dark = sample(run, 0), sample(run, -1, kind=Kind.DARK)
+    with Store.open(tmp_path / "data") as store:
+        store.save_capture(dark, None, upload=False)
+        store.save_capture(made, entry(made, dark), upload=True, run=run).result(10)
+        store.end_run(replace(run, ended_at_utc=NOW, slots=1)).result(10)
+        data_id = store.entries()[0].data_id
+        before = (store.tally(), store.run_accounts(), store.entry(data_id), store.ledger_hours())
+    set_back(tmp_path / "data" / "oesd.sqlite", 2)
+    with Store.open(tmp_path / "data") as store:
+        assert (store.tally(), store.run_accounts(), store.entry(data_id), store.ledger_hours()) == before
+        assert same(store.capture(made.record_id), made), "a capture without a spread verifies as before"
+        (account,) = store.run_accounts()
+        assert (account.run.cause, account.run.labels) == ("", {})
+        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+            store.write(lambda db: db.execute("UPDATE runs SET cause = 'x'")).result(10)
+
+
+def test_cause_and_labels_of_a_run_come_back_and_damaged_labels_stop_nothing(store: Store) -> None:
+    run = run_record(cause="plasma on", labels={"growth": "Ga₂O₃ #7", "operator": "\x1b[2J\n"})
+    store.begin_run(run).result(10)
+    save(store, sample(run, 0), replace(run, cause="order", labels={}))
+    (account,) = store.run_accounts()
+    assert account.run == run
+    assert (account.to_api()["cause"], account.to_api()["labels"]) == ("plasma on", run.labels)
+
+    def damage(db: sqlite3.Connection) -> None:
+        db.execute("DROP TRIGGER runs_no_update")
+        db.execute("UPDATE runs SET labels = '{'")
+
+    store.write(damage).result(10)
+    assert store.run_accounts()[0].run == replace(run, labels={})
 
 
 def test_a_damaged_capture_does_not_stop_the_step_forward(tmp_path: Path) -> None:

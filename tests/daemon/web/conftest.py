@@ -11,7 +11,7 @@ import pytest
 from starlette.routing import Route
 from tests.daemon.web import spectra
 
-from oesd.model import Kind
+from oesd.model import Kind, RunOrder
 from oesd.store import Store
 from oesd.web import Hub, Server, create_api
 
@@ -33,6 +33,8 @@ class Daemon:
     healthy: bool = True
     reprocessed: list[str] = field(default_factory=list)
     captured: list[tuple[Kind, str]] = field(default_factory=list)
+    ordered: list[tuple[object, ...]] = field(default_factory=list)
+    unrecorded: dict[str, int] = field(default_factory=dict)
     answers_left: int = 1_000_000
 
     def tell(self) -> dict[str, Any]:
@@ -44,6 +46,24 @@ class Daemon:
     def capture(self, kind: Kind, name: str) -> list[str]:
         self.captured.append((kind, name))
         return ["chamber-a"] if name in ("", "chamber-a") else []
+
+    def start(self, device: str, order: RunOrder) -> dict[str, str]:
+        if len(order.labels) > 10:
+            raise ValueError("at most 16 labels together with those of the configuration")
+        return self._told(device, "start", order)
+
+    def stop(self, device: str) -> dict[str, str]:
+        return self._told(device, "stop")
+
+    def pause(self, device: str, on: bool) -> dict[str, str]:
+        return self._told(device, "pause", on)
+
+    def now(self) -> dict[str, Any]:
+        return {"standing": {"start": "always", "labels": {}, "on": True}, "ordered": {}}
+
+    def _told(self, device: str, *order: object) -> dict[str, str]:
+        self.ordered.append((*order, device))
+        return {"chamber-a": "it is done"} if device in ("", "chamber-a") else {}
 
 
 @dataclass
@@ -66,6 +86,8 @@ def served(store: Store, more_routes: Iterable[Route] = ()) -> Iterator[Api]:
         token=TOKEN,
         reprocess=daemon.reprocessed.append,
         capture=daemon.capture,
+        runs=daemon,
+        unrecorded=lambda: daemon.unrecorded,
         hosts=["chamber3.lab:8520"],
     )
     app.router.routes.extend(more_routes)

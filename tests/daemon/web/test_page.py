@@ -16,14 +16,14 @@ import pytest
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 from tests.daemon.web import spectra
-from tests.daemon.web.conftest import Api, served
+from tests.daemon.web.conftest import TOKEN, Api, served
 
-from oesd.model import Device
+from oesd.model import Device, Kind, RunOrder
 from oesd.store import Store
 
 HOSTILE = '"><img src=x onerror="document.title=1"><script>alert(1)</script>'
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PAGE_FILES = ("index.html", "page.js", "plot.js", "page.css", "icon.svg")
+PAGE_FILES = ("index.html", "page.js", "notes.js", "orders.js", "plot.js", "page.css", "icon.svg")
 
 Browse = Callable[[str], "Seen"]
 
@@ -145,15 +145,19 @@ const wait = setInterval(() => {
 """
 
 
+def probed(script: str) -> list[Route]:
+    """The page with a script that acts as a person does."""
+    page = files("oesd.web").joinpath("page", "index.html").read_text(encoding="utf-8")
+    with_script = page.replace("</head>", '<script type="module" src="/probe.js"></script></head>')
+    return [
+        Route("/probe", lambda _: HTMLResponse(with_script)),
+        Route("/probe.js", lambda _: Response(script, media_type="text/javascript")),
+    ]
+
+
 def test_the_pointer_reads_nm_and_counts_and_the_buttons_switch(store: Store, browse: Browse) -> None:
     spectra.store_spectrum(store, spectra.device())
-    page = files("oesd.web").joinpath("page", "index.html").read_text(encoding="utf-8")
-    probed = page.replace("</head>", '<script type="module" src="/probe.js"></script></head>')
-    routes = [
-        Route("/probe", lambda _: HTMLResponse(probed)),
-        Route("/probe.js", lambda _: Response(PROBE, media_type="text/javascript")),
-    ]
-    with served(store, routes) as api:
+    with served(store, probed(PROBE)) as api:
         seen = browse(f"{api.url}/probe")
     (readout,) = [word for word in seen.words if re.fullmatch(r"763\.\d\d nm · [\d\u202f]+ counts · Ar 763\.5", word)]
     assert 40_000 < int(readout.split(" · ")[1].removesuffix(" counts").replace("\u202f", "")) < 50_000
@@ -181,6 +185,80 @@ def test_faults_are_said(api: Api, store: Store, browse: Browse) -> None:
                   "forwarder does not answer", "upload credential blocked: 401 wrong API key; spectra wait",
                   "lost 16", "lost light timeout 3", "device gone 14, over<i>run 2", "1 quarantined"):  # fmt: skip
         assert words in seen.text, words
+
+
+def unit_of(device: Device, **changes: object) -> dict[str, object]:
+    return {
+        "name": device.name, "serial": device.serial, "model": device.model, "simulated": True, "saturated_pixels": 0,
+        "state": "measuring", "word": "measuring", "level": "good", "detail": "", "notes": [],
+        "line": "measuring by order since 2026-03-01 12:00 UTC, sample=<i>GaN</i>", **changes,
+    }  # fmt: skip
+
+
+def test_what_happened_and_what_to_do_are_said(api: Api, store: Store, browse: Browse) -> None:
+    device = spectra.device()
+    spectra.store_spectrum(store, device)
+    gone = {"name": "b", "state": "device gone", "word": "device gone", "level": "bad",
+            "notes": [{"level": "bad", "text": "to do: look at its <cable>"}],
+            "line": "device gone since 2026-03-01 12:00 UTC"}  # fmt: skip
+    notes = [{"level": "", "text": "dark: latest <dark>"},
+             {"level": "bad", "text": "the dark taken 5 s ago was refused: it shows argon lines"},
+             {"level": "wait", "text": "a dark is due: no dark yet; block the light, then"}]  # fmt: skip
+    api.daemon.status = {
+        **status_of(store), "spectrometers": [unit_of(device, notes=notes), unit_of(device, **gone)],
+        "day": {"lost": {"device gone": 1200, "over<i>run": 2}}, "unrecorded": {"disk full": 7, "device gone": 1},
+        "advice": {"device gone": "look at its cable", "disk full": "make room"}, "store": "the disk is full",
+    }  # fmt: skip
+    seen = browse(api.url)
+    for words in ("measuring by order since 2026-03-01 12:00 UTC, sample=<i>GaN</i>", "dark: latest <dark>",
+                  "refused: it shows argon lines", "a dark is due: no dark yet; block the light, then",
+                  "device gone since 2026-03-01 12:00 UTC", "look at its <cable>", "Needs attention",
+                  "lost in 24 h 1 201 device gone : look at its cable 7 disk full : make room 2 over<i>run",
+                  "spectra cannot be stored: the disk is full"):  # fmt: skip
+        assert words in seen.text, words
+    assert [attributes for tag, attributes in seen.tags if tag == "i"] == [{}], "the lamp of the state, no markup"
+    # The second has measured nothing yet, and can be told to.
+    assert [a.get("class") for tag, a in seen.tags if tag == "article"] == ["panel", "panel"]
+
+
+ORDER = """
+const until = (condition) => new Promise((done) => {
+  const wait = setInterval(() => { if (condition()) { clearInterval(wait); done(); } }, 20);
+});
+const $ = (id) => document.getElementById(id);
+const buttons = () => document.querySelector("[data-order=%(what)s]");
+await until(buttons);
+await until(() => document.querySelector(".notes"));
+buttons().click();
+if ($("ask-token").offsetParent === null) throw new Error("the token is not asked for");
+$("ask-token").value = "wrong";
+$("ask-labels").value = "sample=GaN-7\\n operator = mk ";
+$("ask-duration").value = "8 h";
+$("ask-yes").click();
+await until(() => $("ask-trouble").textContent);
+document.title = $("ask-trouble").textContent;
+$("ask-token").value = "%(token)s";
+$("ask-yes").click();
+await until(() => !$("ask").open);
+"""
+
+
+@pytest.mark.parametrize("what", ["dark", "start", "pause"])
+def test_an_order_is_confirmed_and_carries_the_token_that_was_pasted(store: Store, browse: Browse, what: str) -> None:
+    device = spectra.device()
+    spectra.store_spectrum(store, device)
+    with served(store, probed(ORDER % {"what": what, "token": TOKEN})) as api:
+        api.daemon.status = {**status_of(store), "spectrometers": [unit_of(device)], "data_dir": "/srv/<oes>"}
+        seen = browse(f"{api.url}/probe")
+    orders = {
+        "dark": [], "pause": [("pause", True, device.name)],
+        "start": [("start", RunOrder("order", {"sample": "GaN-7", "operator": "mk"}, 8 * 3600 * 10**6), device.name)],
+    }  # fmt: skip
+    assert api.daemon.ordered == orders[what]
+    assert api.daemon.captured == ([(Kind.DARK, device.name)] if what == "dark" else [])
+    assert ("dark ordered" if what == "dark" else "it is done") in seen.text
+    assert "/srv/<oes>/api-token" in seen.text
+    assert TOKEN not in "".join(str(attributes) for _, attributes in seen.tags) + seen.text
 
 
 def test_no_spectrometer_yet(api: Api, store: Store, browse: Browse) -> None:

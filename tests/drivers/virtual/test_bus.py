@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oesd_drivers.virtual import Light, VirtualBackend, VirtualBus, scene, spectrometer
-from oesd_drivers.virtual.device import Answer
+from oesd_drivers.virtual.firmware import Answer
 from oesd_drivers.virtual.libusb import BusError, Code
 from oesd_drivers.virtual.obp import frame
 

@@ -1,5 +1,7 @@
 // The live page: asks /live once a second, fetches a spectrum when another one is there, shows it.
 // Foreign text (serial numbers, names, errors) goes through textContent only.
+import { element, notesOf, showLosses } from "/notes.js";
+import { ask as askFor } from "/orders.js";
 import { Plot, colourOf, thousands } from "/plot.js";
 
 const EVERY_MS = 1000;
@@ -11,15 +13,10 @@ const MARKS = [
   ["blended", "blend", "more than one line"],
 ];
 const $ = (id) => document.getElementById(id);
+const WELL = ["measuring", "idle", "waiting for plasma", "waiting for trigger", "paused"];
 const panels = new Map();
 let lastAnswer = null;
-
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
+let directory = null;
 
 const clockText = (moment) => moment.toLocaleTimeString([], { hour12: false });
 
@@ -47,7 +44,15 @@ class Panel {
     for (const button of this.root.querySelectorAll("[data-choice]")) {
       button.addEventListener("click", () => this.choose(button.dataset.choice));
     }
+    for (const button of this.root.querySelectorAll("[data-order]")) {
+      button.addEventListener("click", () => askFor(button.dataset.order, name, directory, (words) => this.say(words)));
+    }
     $("panels").append(this.root);
+  }
+
+  // What became of an order, until the next one.
+  say(words) {
+    this.said = `${clockText(new Date())} ${words}`;
   }
 
   choose(choice) {
@@ -62,6 +67,7 @@ class Panel {
   async update(device, unit, now) {
     const shown = device.shown;
     this.about(device, unit, now);
+    this.doing(unit);
     if (!shown) return;
     const wanted = `${shown.data_id}/${shown.revision}`;
     if (wanted === this.have) return;
@@ -77,9 +83,17 @@ class Panel {
     this.part(".model").textContent = [entry?.model ?? unit?.model, unit?.serial, simulated ? "simulated" : ""].filter(Boolean).join(" · ");
     const state = this.part(".unit-state");
     const words = unit ? [unit.state, unit.detail].filter(Boolean) : ["not connected"];
-    state.textContent = [...new Set(words)].join(": ");
-    state.dataset.level = unit && ["measuring", "idle"].includes(unit.state) ? "good" : "bad";
+    state.textContent = unit?.line ?? [...new Set(words)].join(": ");
+    state.dataset.level = unit?.level ?? (unit && WELL.includes(unit.state) ? "good" : "bad");
     this.footer(entry, unit, now);
+  }
+
+  doing(unit) {
+    this.part(".notes").replaceChildren(...notesOf(unit, this.said));
+    this.part(".orders").hidden = !unit;
+    const pause = this.part("[data-order=pause], [data-order=resume]");
+    pause.dataset.order = unit?.word === "paused" ? "resume" : "pause";
+    pause.textContent = unit?.word === "paused" ? "Resume" : "Pause";
   }
 
   footer(entry, unit, now) {
@@ -186,11 +200,12 @@ function showLedger(tally) {
 function showState(status) {
   const units = status.spectrometers ?? [];
   const problems = [
+    ...(status.store ? [`spectra cannot be stored: ${status.store}`] : []),
     ...Object.entries(status.problems ?? {}).map(([where, why]) => `${where}: ${why}`),
     ...(status.late ?? []).map((name) => `${name} does not answer`),
   ];
   const measuring = units.filter((unit) => unit.state === "measuring").length;
-  const trouble = units.some((unit) => !["measuring", "idle"].includes(unit.state)) || status.healthy === false || problems.length > 0;
+  const trouble = units.some((unit) => !WELL.includes(unit.state)) || status.healthy === false || problems.length > 0;
   const [level, word] = trouble ? ["bad", "Needs attention"] : measuring ? ["good", "Measuring"] : ["wait", units.length ? "Idle" : "Waiting for a spectrometer"];
   setState(level, word, units.length ? `${measuring} of ${units.length} spectrometer${units.length > 1 ? "s" : ""}` : "");
   $("simulated").hidden = !(status.simulated || units.some((unit) => unit.simulated));
@@ -226,15 +241,20 @@ async function refresh() {
   const { status } = live;
   const now = new Date(live.now_utc);
   const units = new Map((status.spectrometers ?? []).map((unit) => [unit.name, unit]));
+  directory = status.data_dir ?? null;
   showLedger(status.tally);
+  showLosses(status);
   const alerts = [...showState(status), ...showUpload(status.upload, status.tally)];
   $("about").textContent = status.version ? `version ${status.version}` : "";
   $("clock").textContent = clockText(now);
-  await Promise.all(live.devices.map((device) => {
+  // A spectrometer that has not measured yet can be told to.
+  const silent = [...units.keys()].filter((name) => !live.devices.some((device) => device.device_name === name));
+  const devices = [...live.devices, ...silent.map((name) => ({ device_name: name, newest: null, shown: null }))];
+  await Promise.all(devices.map((device) => {
     if (!panels.has(device.device_name)) panels.set(device.device_name, new Panel(device.device_name));
     return panels.get(device.device_name).update(device, units.get(device.device_name), now);
   }));
-  $("empty").hidden = live.devices.length > 0;
+  $("empty").hidden = devices.length > 0;
   lastAnswer = new Date();
   document.body.classList.remove("stale");
   showAlert(alerts);

@@ -1,0 +1,172 @@
+"""The measuring half of the daemon: the bench, the schedule, and who is told which run to be in.
+
+A reload closes bench and schedule and opens others; what was ordered from outside goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from oesd.acquisition import HostClock, Sinks, Unit, UnitState, settings_for
+from oesd.config import Config
+from oesd.health import Health
+from oesd.model import Kind, RunRecord
+from oesd.processing import Processing
+from oesd.schedule import Schedule
+from oesd.service.bench import Bench, RealBench
+from oesd.service.notes import notes_of
+from oesd.service.runs import Runs
+from oesd.service.simulation import VirtualBench
+from oesd.service.status import Since, spectrometer_document, word_of
+from oesd.store import Store
+from oesd_drivers.spectrometer import Address, Description, Spectrometer
+
+log = logging.getLogger(__name__)
+
+
+class Measuring:
+    """Spectrometers at work.
+
+    Parameters
+    ----------
+    config : Config
+    processing : Processing
+        Takes captures, losses and runs.
+    health : Health
+        Takes beats.
+    """
+
+    def __init__(self, config: Config, processing: Processing, health: Health) -> None:
+        self._config = config
+        self._processing = processing
+        self._health = health
+        clock = HostClock()
+        self._since = Since(clock.utc)
+        self.bench: Bench = self._new_bench()
+        self._schedule = self._new_schedule()
+        self.runs = Runs(config.run, config.data_dir / "orders.json", self.units, clock)
+
+    def _new_bench(self) -> Bench:
+        make = VirtualBench if self._config.simulation.enabled else RealBench
+        return make(self._config, self._enlist, lambda unit: self.runs.join(unit), self._health.beat)
+
+    def _new_schedule(self) -> Schedule:
+        return Schedule(
+            self._config,
+            start_runs=lambda order: self.runs.begin_standing(order),
+            stop_runs=lambda: self.runs.end_standing(),
+            take=self._take,
+        )
+
+    # -- start, stop, supervision ------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Find the spectrometers, then begin what stands."""
+        try:
+            self.bench.start()
+            self._schedule.start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """Give no more orders, finish the exposures at hand, release the spectrometers; a second time does nothing."""
+        self._schedule.stop()
+        self.bench.stop()
+
+    def use(self, config: Config, between: Callable[[], None]) -> None:
+        """Go on with another configuration.
+
+        Parameters
+        ----------
+        between : callable
+            Called between steps that take long.
+        """
+        units = self.units()
+        self._schedule.stop()
+        between()
+        self.bench.stop()
+        between()
+        for unit in units:
+            self._health.retire(unit.settings.name)
+        self._config = config
+        self.runs.use(config.run)
+        self.bench, self._schedule = self._new_bench(), self._new_schedule()
+        self.start()
+
+    def look(self) -> None:
+        """Do what is due several times a second: the plan's, and the one policy of restarting a unit.
+
+        A unit whose thread failed is found anew; any other room that fails ends the daemon.
+        """
+        self._schedule.look()
+        for unit in self.units():
+            if not unit.alive:
+                log.error("%s: its thread ended; starting another", unit.settings.name)
+                self._health.retire(unit.settings.name)
+                self.bench.forget(unit)
+            else:
+                self._seen(unit)
+
+    # -- units -------------------------------------------------------------------------------------------------------
+
+    def units(self) -> list[Unit]:
+        """All units."""
+        return self.bench.units()
+
+    def _enlist(self, spectrometer: Spectrometer, description: Description, address: Address) -> Unit | None:
+        settings = settings_for(self._config, description.serial)
+        if settings is None:
+            log.info("%s with serial %r is not listed: left alone", description.model, description.serial)
+            return None
+        room = self._processing
+        sinks = Sinks(room.accept, room.lose, self._health.beat, self._begins, self._ends, room.due)
+        unit = Unit(settings, spectrometer, description, address, sinks, self.bench.light, self.bench.boot_id)
+        log.info("%s: %s with serial %r at %s", settings.name, description.model, description.serial, address)
+        unit.start()
+        return unit
+
+    def _begins(self, run: RunRecord) -> None:
+        self._processing.begin_run(run)
+        self.runs.begins(run)
+
+    def _ends(self, run: RunRecord) -> None:
+        self._processing.end_run(run)
+        self.runs.ends(run)
+
+    def _take(self, kind: Kind) -> None:
+        self.capture(kind, "")
+
+    def capture(self, kind: Kind, name: str) -> list[str]:
+        """Order one capture of the named spectrometer, of all when the name is empty; returns their names."""
+        chosen = [u for u in self.units() if name in ("", u.settings.name, u.settings.serial)]
+        for unit in chosen:
+            unit.take(kind)
+        return [unit.settings.name for unit in chosen]
+
+    # -- what others are told ----------------------------------------------------------------------------------------
+
+    def healthy(self) -> bool:
+        """Whether every spectrometer works."""
+        return not self.bench.problems() and not any(unit.in_trouble for unit in self.units())
+
+    def documents(self, store: Store) -> list[dict[str, Any]]:
+        """What /status says of each spectrometer."""
+        library, now, found = self._processing.library_state(), datetime.now(UTC), []
+        for unit in self.units():
+            state, run, word, since = self._seen(unit)
+            newest = store.latest_entry(state.name)
+            entry = store.entry(newest) if newest else None
+            notes = notes_of(state, word, library.get(state.name, {}), entry, self._config, now)
+            found.append({**spectrometer_document(state, run, word, since), "notes": notes})
+        return found
+
+    def _seen(self, unit: Unit) -> tuple[UnitState, RunRecord | None, str, datetime]:
+        """What a unit does, and since when."""
+        state = unit.state()
+        run, paused = self.runs.of(state.name)
+        word = word_of(state, paused)
+        return state, run, word, self._since.note(state.name, word)

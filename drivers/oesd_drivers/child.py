@@ -1,0 +1,171 @@
+"""A worker process and the conversation with it: started, asked by deadline, killed when the conversation breaks."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from . import wire
+from .errors import GiveUp, Lost, SpectrometerError
+from .spectrometer import Address
+from .usb import MODELS
+
+_REAP_S = 5.0
+_CLOSE_DEADLINE_S = 2.0
+_SLICE_S = 0.05
+#: Thread pools of numpy's BLAS cost 30 MB and more in each child and are never used there.
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+class Child:
+    """A running worker of one spectrometer.
+
+    It is started by ``Popen`` with nothing inherited but its end of a socket pair; never fork without exec, never
+    multiprocessing. Any break of the conversation ends it: what it would say next could not be trusted.
+
+    Parameters
+    ----------
+    address : Address
+    backend : {"libusb", "virtual"}
+    environment : mapping
+        Variables besides this process's own.
+
+    Raises
+    ------
+    GiveUp
+        There is no interpreter, or it may not be run.
+    Lost
+        The system cannot start a process now.
+    """
+
+    def __init__(self, address: Address, backend: str, environment: Mapping[str, str]) -> None:
+        self._address = address
+        self.alive = True
+        self.exposing_us = 0
+        self._channel, theirs = socket.socketpair()
+        try:
+            self._process = self._start(theirs.fileno(), backend, environment)
+        except (FileNotFoundError, PermissionError) as error:
+            self._channel.close()
+            raise GiveUp(f"the worker cannot be started: {str(error)!r:.160}") from error
+        except OSError as error:
+            self._channel.close()
+            raise Lost(f"the worker could not be started: {str(error)!r:.160}") from error
+        finally:
+            theirs.close()
+        self._ready = select.poll()
+        self._ready.register(self._channel, select.POLLIN)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def ask(self, request: Mapping[str, Any], within_s: float) -> tuple[dict[str, Any], wire.Arrays]:
+        """Answer to a request; what is left of a series that nobody waits for any more is passed over.
+
+        Raises
+        ------
+        SpectrometerError
+            What the worker answers; :class:`Lost` when it does not.
+        """
+        with self.checked(request["call"], within_s):
+            deadline_s = time.monotonic() + within_s
+            self._send(request, within_s)
+            header, arrays = wire.receive(self._channel, deadline_s)
+            while "number" in header:
+                header, arrays = wire.receive(self._channel, deadline_s)
+            self.judge(header)
+        return header, arrays
+
+    def say(self, request: Mapping[str, Any], within_s: float) -> None:
+        """Send what has no answer of its own."""
+        with self.checked(request["call"], within_s):
+            self._send(request, within_s)
+
+    def heard(self, deadline_s: float) -> bool:
+        """Wait a slice of 50 ms for the child to say something, less when the deadline, monotonic, comes first."""
+        left_s = max(0.0, deadline_s - time.monotonic())
+        return bool(self._ready.poll(min(_SLICE_S, left_s) * 1e3)) or left_s <= 0
+
+    def hear(self, deadline_s: float) -> tuple[dict[str, Any], wire.Arrays]:
+        """Receive a message; to be called within :meth:`checked`."""
+        return wire.receive(self._channel, deadline_s)
+
+    def end(self, *, kill: bool) -> str:
+        """Close our end, which ends the child, reap it, and return how it ended."""
+        self.alive = False
+        self._channel.close()
+        if kill:
+            self._process.kill()
+        try:
+            self._process.wait(_CLOSE_DEADLINE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            with contextlib.suppress(subprocess.TimeoutExpired):  # in an uninterruptible call of the kernel
+                self._process.wait(_REAP_S)
+        return _ending(self._process.returncode)
+
+    def _start(self, descriptor: int, backend: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+        a = self._address
+        numbers = (a.bus, a.address, a.vendor_id, a.product_id)
+        # -P: a file named like one of our imports in the working directory must not be run instead.
+        return subprocess.Popen(  # noqa: S603  # our own interpreter, our own arguments
+            [sys.executable, "-P", "-m", "oesd_drivers.worker", str(descriptor), backend, *map(str, numbers)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env={**os.environ, **_ENVIRONMENT, **environment},
+            close_fds=True,
+            pass_fds=(descriptor,),
+            process_group=0,  # Ctrl-C in the terminal goes to the parent alone
+        )
+
+    def _send(self, request: Mapping[str, Any], within_s: float) -> None:
+        self._channel.settimeout(within_s)
+        wire.send(self._channel, request)
+
+    def judge(self, header: Mapping[str, Any]) -> None:
+        """Take over what the end of an answer tells of the device; raise the error it carries."""
+        self.exposing_us = max(0, int(header["exposing_us"]))
+        error = wire.unpack_error(header)
+        if error is not None:
+            raise error
+
+    @contextlib.contextmanager
+    def checked(self, call: str = "call", within_s: float = 0.0) -> Iterator[None]:
+        """Whatever breaks the conversation in here becomes :class:`Lost`, and the child is ended."""
+        try:
+            yield
+        except SpectrometerError:
+            raise
+        except TimeoutError as error:
+            self.end(kill=True)
+            raise Lost(f"{self._name()} did not end {call!r} within {within_s:.1f} s and was killed") from error
+        except (EOFError, ConnectionError) as error:
+            raise Lost(f"{self._name()} died: {self.end(kill=False)}") from error
+        except (wire.WireError, KeyError, TypeError) as error:
+            self.end(kill=True)
+            raise Lost(f"{self._name()} answered nonsense and was killed: {str(error)!r:.160}") from error
+
+    def _name(self) -> str:
+        model = MODELS.get((self._address.vendor_id, self._address.product_id), "device")
+        return f"the worker of the {model} at {self._address}"
+
+
+def _ending(status: int | None) -> str:
+    """How a process ended, in words."""
+    if status is None:
+        return "it hangs in the kernel and cannot be killed"
+    if status >= 0:
+        return f"exit status {status}"
+    with contextlib.suppress(ValueError):
+        return f"signal {signal.Signals(-status).name}"
+    return f"signal {-status}"
