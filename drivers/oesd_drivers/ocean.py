@@ -171,6 +171,9 @@ class OceanSpectrometer:
         self._free = True
         self._exposing_us = averaged * (device.talk.integration_us() or _UNKNOWN_EXPOSURE_US)
         self._description = _describe(device, simulated=self._backend == "virtual")
+        # At the shortest exposure, so that it costs little even where the next one is long.
+        self._set_integration(device.talk, device.can.first_us)
+        device.talk.drain(device.can.first_us)
         return self._description
 
     def _opened(self) -> tuple[Device, Capabilities, Description]:

@@ -22,6 +22,7 @@ _READ_DETECTOR, _DETECTOR_STEP_C = b"\x72", 0.1
 _SET_COOLER, _SET_SETPOINT = 0x71, 0x73
 _TEMPERATURE_MS = 200
 _ANSWER_MS, _REST_MS = 1000, 100
+_UNASKED_MS, _MOST_UNASKED = 50, 8
 
 
 class OoiDevice:
@@ -104,6 +105,16 @@ class OoiDevice:
     def calm(self) -> int:
         """Undo averaging that another program left behind: these devices do none on board, a frame is one scan."""
         return 1
+
+    def drain(self, integration_us: int) -> None:
+        """Read spectra that nobody asked for, until none comes within the integration time and a little more.
+
+        Answers carry no number: one that was late and outlived the reset would make every later frame one old.
+        """
+        for _ in range(_MOST_UNASKED):
+            if self.fetch(integration_us // 1000 + _UNASKED_MS) is None:
+                return
+        raise Reopen("it sends spectra that nobody asked for")
 
     def request(self) -> None:
         """Ask for a spectrum."""

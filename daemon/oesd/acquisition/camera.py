@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from oesd.acquisition.light import Light, LightError
+from oesd.acquisition.light import CutShort, Light
 from oesd.acquisition.settings import Settings
 from oesd.acquisition.values import device_of
 from oesd.model import Kind
@@ -58,6 +58,8 @@ class Camera:
         ------
         LightError
             The light could not be switched; the spectrometer is as it was.
+        CutShort
+            The daemon ends.
         SpectrometerError
         """
         self._bring_light(kind)
@@ -121,7 +123,7 @@ class Camera:
         self._light_at = wanted
         if not self._rest(self._settings.light.settle_us / 1e6):
             self._light_at = None
-            raise LightError("the daemon stops: the light was given no time to settle")
+            raise CutShort
 
     def _switch(self, wanted: Kind) -> None:
         line = self._settings.light.line

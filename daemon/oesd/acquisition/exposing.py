@@ -51,14 +51,18 @@ class Exposing:
             return None
         return Exposure(shorter_us, self.scans(Kind.SAMPLE), Trigger(self._settings.trigger.mode))
 
-    def heed(self, counts: FloatArray, saturated: MaskArray) -> None:
-        """Learn from a sample: mean counts of a scan and what was saturated, both (pixels,)."""
+    def heed(self, integration_us: int, counts: FloatArray, saturated: MaskArray) -> None:
+        """Learn from a sample: its exposure, mean counts of a scan and what was saturated, both (pixels,)."""
         if self._auto is None or self.locked:
             return
         seen = brightness_of(counts, saturated, self._black)
-        self.integration_us = self._auto.next_us(
-            self.integration_us, seen.peak_counts, seen.saturated, seen.offset_counts
-        )
+        self.integration_us = self._auto.next_us(integration_us, seen.peak_counts, seen.saturated, seen.offset_counts)
+
+    def lock(self, locked: bool) -> None:
+        """Stay as it is, or follow the light again, by what is seen from now on."""
+        self.locked = locked
+        if self._auto is not None:
+            self._auto.forget()
 
 
 def _auto(settings: Settings, device: Device) -> AutoExposure:

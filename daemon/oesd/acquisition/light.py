@@ -14,6 +14,10 @@ class LightError(Exception):
     """The light could not be switched; one line for a person."""
 
 
+class CutShort(Exception):
+    """The daemon ends before the light has settled: what was to be taken is not taken, and nothing went wrong."""
+
+
 class Light(Protocol):
     """Brings before a spectrometer's eye what a kind of capture wants to see."""
 

@@ -22,8 +22,8 @@ from oesd.acquisition.settings import Settings
 from oesd.acquisition.values import Sinks, capture_of
 from oesd.acquisition.wishes import Wishes
 from oesd.model import Conditions, Kind, RunOrder
-from oesd_drivers.errors import Retry
-from oesd_drivers.spectrometer import Address, Description, Frame, Series, Spectrometer
+from oesd_drivers.errors import Retry, SpectrometerError
+from oesd_drivers.spectrometer import Address, Description, Exposure, Frame, Series, Spectrometer
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Sampling:
     def begin(self, order: RunOrder) -> None:
         """End the run that is on and begin another."""
         self.end()
-        self.exposing.locked = order.lock_exposure or self._settings.exposure.lock_in_runs
+        self.exposing.lock(order.lock_exposure or self._settings.exposure.lock_in_runs)
         exposure = self.exposing.of(Kind.SAMPLE)
         self.book.begin(order, self._settings.capture.every_us, exposure.integration_us * exposure.scans)
 
@@ -84,7 +84,7 @@ class Sampling:
         """End the run that is on."""
         self.settle()
         self.book.end()
-        self.exposing.locked = False
+        self.exposing.lock(False)
 
     def watch(self, order: RunOrder) -> None:
         """End the run that is on; begin one like this whenever the plasma goes on."""
@@ -93,7 +93,7 @@ class Sampling:
         self._next_look_ns = self._clock.monotonic_ns()
 
     def forget_plasma(self) -> None:
-        """Wait for no plasma any more, and end the run that is on."""
+        """End the run that is on, and wait for no plasma any more."""
         self.watching = None
         self.end()
 
@@ -108,7 +108,7 @@ class Sampling:
         self.book.lose_passed(*self._excuse())
         if self.book.run is not None and self.book.run.over:
             self.book.end()
-            self.exposing.locked = False
+            self.exposing.lock(False)
 
     def bridge(self, gap: Gap) -> None:
         """Account for the slots of a time in which the host slept or did not run the daemon."""
@@ -175,17 +175,29 @@ class Sampling:
                 self._keep(frame, first_slot + frame.index)
                 self._heed(frame)
         if short is not None and frame is not None:
-            for second in self._camera.take(Kind.SAMPLE, short):
-                self._keep(frame, first_slot + frame.index, second)
-            self._heed(frame)
+            self._serve_bracket(frame, first_slot + frame.index, short)
+
+    def _serve_bracket(self, frame: Frame, slot: int, short: Exposure) -> None:
+        """Keep a frame with its shorter exposure; without that one it is good all the same."""
+        second, failure = None, None
+        try:
+            (second,) = [*self._camera.take(Kind.SAMPLE, short)] or (None,)
+        except SpectrometerError as error:
+            failure = error
+            log.warning("%s: a bracket without its short exposure: %s", self._settings.name, error)
+        self._keep(frame, slot, second)
+        self._heed(frame)
+        if failure is not None and not isinstance(failure, Retry):
+            raise failure
 
     def _keep(self, frame: Frame, slot: int, short: Frame | None = None) -> None:
         """Hand a sample over; whatever hinders it is the slot's reason."""
         # The slots that have passed belong to the trouble that is over now, not to this capture.
         self.book.lose_before(slot, *self._excuse())
         self.trouble.over()
-        if self._settings.capture.saturated == "refuse" and short is None and frame.saturated.any():
-            pixels = int(frame.saturated.sum())
+        full = frame.saturated if short is None else frame.saturated & short.saturated
+        if self._settings.capture.saturated == "refuse" and full.any():
+            pixels = int(full.sum())
             self.book.lose(1, "saturated", f"{pixels} pixels were saturated, which the configuration forbids")
             return
         refused = self._hand_over(Kind.SAMPLE, frame, slot, short)
@@ -212,7 +224,7 @@ class Sampling:
     def _heed(self, frame: Frame) -> None:
         """Let exposure and runs follow the light of a sample."""
         counts = frame.counts_sum / float(frame.exposure.scans)
-        self.exposing.heed(counts, frame.saturated)
+        self.exposing.heed(frame.exposure.integration_us, counts, frame.saturated)
         if self.plasma is None:
             return
         now_s = frame.started_monotonic_ns / 1e9
@@ -273,8 +285,6 @@ class Sampling:
             self._settings.capture.boxcar,
             self._detector_c,
         )
-
-    # -- recovery ----------------------------------------------------------------------------------------------------
 
     def reopen(self, adopted: tuple[Spectrometer, Description, Address] | None) -> None:
         """Open the device, or go on with it where it was opened; all is set again before the next frame.

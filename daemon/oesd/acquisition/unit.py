@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from oesd.acquisition.camera import Camera
 from oesd.acquisition.clock import Clock, HostClock
 from oesd.acquisition.host_time import HostWatch
-from oesd.acquisition.light import Light
+from oesd.acquisition.light import CutShort, Light
 from oesd.acquisition.run_book import Run
 from oesd.acquisition.sampling import Sampling
 from oesd.acquisition.settings import Settings
@@ -225,6 +225,8 @@ class Unit:
             task()
         except SpectrometerError as error:
             self._work.trouble.note(error)
+        except CutShort:
+            return
 
     def _patience_s(self) -> float:
         """How long a turn may take: the exposures of a slot, of a background, and what opening a device may need."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from oesd.backgrounds.cells import ROUNDING, Cell, Dark, DarkStatistics
-from oesd.backgrounds.contamination import FIRST, STRICT, Verdict, judge
+from oesd.backgrounds.contamination import FIRST, STRICT, Verdict, judge, scans_to_prove
 from oesd.backgrounds.dark_model import DarkModel
 from oesd.backgrounds.expectation import (
     ITSELF,
@@ -21,8 +21,10 @@ from oesd.backgrounds.expectation import (
 from oesd.backgrounds.fitting import Noise
 from oesd.backgrounds.photon_transfer import Undetermined, photon_transfer
 from oesd.backgrounds.scatter import alternating_sigma, robust_sigma
+from oesd.backgrounds.shapes import LINE_FWHM_PX
 from oesd.model import FloatArray, MaskArray, SpreadArray
 
+MOST_SCANS = 100
 _FULL_SHARE = 0.02  # of the pixels: more than hot pixels can be
 _SAME_TIME = 1e-6
 _FAR_SHORTER = 4.0
@@ -125,6 +127,17 @@ def _judgement(verdict: Verdict, dark: Dark, expected: Expectation) -> Judgement
     }
     proven = verdict.accepted and verdict.scans_needed <= dark.scans and expected.source != ITSELF
     return Judgement(verdict.accepted, proven, verdict.reason, darker, numbers)
+
+
+def proving_scans(model: DarkModel | None, integration_us: int, temperature_c: float | None, pixels: int) -> int:
+    """Scans with which a dark of this exposure can prove itself; as many as read noise alone asks for without a model.
+
+    Where dark current is strong more would be needed than is reasonable: never more than ``MOST_SCANS``.
+    """
+    if model is None:
+        return scans_to_prove(1.0, 1.0, LINE_FWHM_PX[0], pixels)
+    noise = model.noise_counts(integration_us, temperature_c)
+    return min(scans_to_prove(noise, model.noise.read_counts, LINE_FWHM_PX[0], pixels), MOST_SCANS)
 
 
 def expectation(dark: Dark, known: Known) -> Expectation:

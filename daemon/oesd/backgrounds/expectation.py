@@ -140,9 +140,9 @@ def from_itself(dark: Dark, read_counts: float) -> Expectation:
 def _standing_out(above: FloatArray, scatter: float) -> MaskArray:
     """Likely hot pixels, single or in pairs: high, with too little beside them for a line, which leaves 0.84 of one."""
     found = np.zeros(above.size, dtype=np.bool_)
-    found[1:-1] = (above[1:-1] > 3.5 * scatter) & (above[:-2] + above[2:] < 0.5 * above[1:-1])
+    found[1:-1] = (above[1:-1] > 3.5 * scatter) & (above[:-2] + above[2:] < 0.5 * above[1:-1] + scatter)
     two, beside = above[1:-2] + above[2:-1], above[:-3] + above[3:]
-    pair = (np.minimum(above[1:-2], above[2:-1]) > 3.5 * scatter) & (beside < _PAIR_SHARE * two)
+    pair = (np.minimum(above[1:-2], above[2:-1]) > 3.5 * scatter) & (beside < _PAIR_SHARE * two + scatter)
     found[1:-2] |= pair
     found[2:-1] |= pair
     return found

@@ -190,9 +190,10 @@ class _Fit:
 def _inverse(normal: FloatArray) -> FloatArray:
     """Inverse of each symmetric matrix; the pseudo one where one is singular: a single pixel outweighs the rest."""
     try:
-        return np.linalg.inv(normal)
+        inverse = np.linalg.inv(normal)
     except np.linalg.LinAlgError:
-        return np.linalg.pinv(normal, hermitian=True).astype(np.float64, copy=False)
+        inverse = np.linalg.pinv(normal, hermitian=True)
+    return inverse.astype(np.float64, copy=False)
 
 
 def _accepted(fit: _Fit, sigma: FloatArray, clipped: MaskArray, fwhm_px: float) -> PeakList:

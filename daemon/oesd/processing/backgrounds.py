@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from oesd.backgrounds.acceptance import proving_scans
 from oesd.backgrounds.dark_model import DarkModel
 from oesd.backgrounds.library import Choice, choose_dark, choose_reference
 from oesd.backgrounds.refresh import due
@@ -160,6 +161,13 @@ class Backgrounds:
         if sort.refused_in_a_row and sort.last_refused:
             return f"{reason}; the last one was refused, {sort.last_refused.reason}"
         return reason
+
+    def proving_scans(self, conditions: Conditions) -> int:
+        """Scans that a dark under these conditions takes to prove itself."""
+        with self._lock:
+            model = self._named(conditions.device, conditions.pixels).model
+        celsius = tenth(conditions.detector_temperature_c)
+        return proving_scans(model, conditions.integration_us, celsius, conditions.pixels)
 
     def _dark(self, shelf: Shelf, sample: Conditions, at: Moment) -> tuple[Choice, ModelledDark | None]:
         """Choose a proven dark, else the model's, else one that is perhaps dark, else the last resort."""

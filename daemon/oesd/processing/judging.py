@@ -19,7 +19,6 @@ from oesd.backgrounds.acceptance import (
 )
 from oesd.backgrounds.cells import Cell, Changed, Dark, DarkStatistics
 from oesd.backgrounds.dark_model import LEAST_DARKS, learn
-from oesd.backgrounds.photon_transfer import Undetermined
 from oesd.model import Capture, FloatArray, Kind, Loss
 from oesd.processing.backgrounds import Backgrounds
 from oesd.processing.shelf import Shelf, celsius_of
@@ -130,7 +129,10 @@ class Judging:
             known_light=self._last_light(shelf, capture),
         )
         dark = _dark_of(capture)
-        judgement = judge_dark(dark, known)
+        try:
+            judgement = judge_dark(dark, known)
+        except ValueError as error:  # no matrix of such numbers can be inverted
+            return Judgement(False, False, f"cannot be judged, its numbers are too strange: {error}"), False
         shelf.darker_in_a_row = shelf.darker_in_a_row + 1 if judgement.darker else 0
         if shelf.darker_in_a_row < _DARKER_IN_A_ROW:
             return judgement, False
@@ -208,7 +210,7 @@ class Judging:
             model = learn(
                 statistics, nonlinearity=device.nonlinearity, saturation_counts=float(device.saturation_counts)
             )
-        except Undetermined as missing:
+        except ValueError as missing:  # Undetermined, or numbers that no matrix of can be inverted
             self._backgrounds.learned(shelf, str(missing), "")
             return
         first = shelf.model is None

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any, Literal
 
 from oesd.engine.analyze import analyze_measurement
 from oesd.engine.errors import SpectrumError
 from oesd.model import Capture, Conditions, Entry, Kind, Loss, Recipe, Result, RunRecord
 from oesd.processing.backgrounds import Backgrounds
+from oesd.processing.backlog import Backlog
 from oesd.processing.judging import Judging
 from oesd.processing.losses import Losses, loss_of, reason_of
 from oesd.processing.rendering import Rendered, entry_metadata, rendered
@@ -24,11 +23,6 @@ from oesd.processing.trouble import Trouble
 from oesd.store import HostTime, Store, StoreDamaged, StoreError, UnknownEntry
 
 log = logging.getLogger(__name__)
-
-_WAITING = 1_000
-"""Entries kept in memory for analysis; beyond that they wait in the store alone."""
-_JUDGE = ""
-"""Stands among the entries to wake the thread: something is to be judged."""
 
 
 class Processing:
@@ -72,11 +66,8 @@ class Processing:
         self._upload = upload
         self._beat = beat
         self._done = done
-        self._waiting: queue.Queue[str] = queue.Queue(_WAITING)
-        self._queued: set[str] = set()
+        self._backlog = Backlog(store)
         self._at_hand = ""
-        self._backlog = threading.Event()
-        self._backlog.set()
         self._stop = threading.Event()
         self._trouble = Trouble()
         self._runs = Runs(store, self._trouble)
@@ -115,7 +106,7 @@ class Processing:
 
     def idle(self) -> bool:
         """Whether every stored entry has its result or its reason, and every dark and reference its verdict."""
-        return self._waiting.empty() and self._judging.idle and not self._store.unprocessed(1)
+        return self._judging.idle and self._backlog.empty()
 
     # -- from the acquisition threads --------------------------------------------------------------------------------
 
@@ -184,24 +175,9 @@ class Processing:
         self._backgrounds.stored(entry)
         if entry is None:
             self._judging.stored(capture)
-            self._wake()
+            self._backlog.wake()
         else:
-            self._enqueue(entry.data_id)
-
-    def _wake(self) -> None:
-        """Let the thread look for what is to be judged."""
-        with suppress(queue.Full):
-            self._waiting.put_nowait(_JUDGE)
-
-    def _enqueue(self, data_id: str) -> None:
-        if data_id in self._queued:
-            return
-        self._queued.add(data_id)
-        try:
-            self._waiting.put_nowait(data_id)
-        except queue.Full:
-            self._queued.discard(data_id)
-            self._backlog.set()
+            self._backlog.put(entry.data_id)
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -221,16 +197,9 @@ class Processing:
     def _turn(self) -> None:
         if self._judge() or self._stop.is_set():
             return
-        if self._backlog.is_set() and self._waiting.empty():
-            self._take_up_backlog()
-        try:
-            data_id = self._waiting.get(timeout=0.25)
-        except queue.Empty:
+        data_id = self._at_hand = self._backlog.take(0.25)
+        if not data_id:
             return
-        if data_id == _JUDGE:
-            return
-        self._queued.discard(data_id)
-        self._at_hand = data_id
         try:
             self.process(data_id)
         except StoreDamaged as error:
@@ -239,7 +208,7 @@ class Processing:
         except StoreError as error:
             # A full disk, most likely: the entry stays without a result and is found again.
             self._trouble.is_now(str(error))
-            self._backlog.set()
+            self._backlog.look_again()
             self._stop.wait(1.0)
         self._at_hand = ""
 
@@ -252,13 +221,6 @@ class Processing:
             self._trouble.is_now(str(error))
             self._stop.wait(1.0)
             return False
-
-    def _take_up_backlog(self) -> None:
-        behind = self._store.unprocessed(_WAITING // 2)
-        if not behind:
-            self._backlog.clear()
-        for data_id in behind:
-            self._enqueue(data_id)
 
     def process(self, data_id: str, recipe: Recipe | None = None) -> Result | None:
         """Analyse an entry and store the result as its next revision; None when the engine refuses the spectrum.
@@ -294,13 +256,17 @@ class Processing:
 
     def ingested(self, data_id: str) -> None:
         """A file has become an entry of the hub: analyse it next."""
-        self._enqueue(data_id)
+        self._backlog.put(data_id)
 
     # -- what others are told of an entry ----------------------------------------------------------------------------
 
     def metadata(self, data_id: str) -> dict[str, Any]:
         """Build the ``spectral_metadata`` of an entry: of its capture, or what its file's header says."""
         return entry_metadata(self._store, data_id)
+
+    def proving_scans(self, conditions: Conditions) -> int:
+        """Scans that a dark under these conditions takes to prove itself: with fewer it is perhaps dark, or refused."""
+        return self._backgrounds.proving_scans(conditions)
 
     def library_state(self) -> dict[str, dict[str, Any]]:
         """By spectrometer: darks and references with the last verdicts, the dark model, what is due; JSON-ready."""

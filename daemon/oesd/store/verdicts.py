@@ -137,7 +137,9 @@ def key_named(connection: sqlite3.Connection, device_name: str, pixels: int) -> 
         "SELECT description, model, simulated FROM devices WHERE name = ? ORDER BY device_no DESC LIMIT 1",
         (device_name,),
     ).fetchone()
-    serial = None if row is None else _values(row[0]).get("serial")
+    if row is None:
+        return None
+    serial = _values(row[0]).get("serial")
     return LibraryKey(serial, row[1], pixels, bool(row[2])) if isinstance(serial, str) else None
 
 

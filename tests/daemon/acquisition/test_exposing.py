@@ -40,7 +40,7 @@ def test_scans_fill_the_total_time_whatever_the_exposure() -> None:
     own = exposing('[capture]\ntotal = "500 ms"\nintegration = "20 ms"\n[exposure]\nmode = "auto"\n')
     assert own.of(Kind.SAMPLE) == Exposure(20_000, 25)
     for _ in range(10):
-        own.heed(frame(0.1 * own.integration_us / 20_000), np.zeros(100, dtype=np.bool_))
+        own.heed(own.integration_us, frame(0.1 * own.integration_us / 20_000), np.zeros(100, dtype=np.bool_))
     exposure = own.of(Kind.SAMPLE)
     assert 0.70 <= 0.1 * exposure.integration_us / 20_000 <= 0.90
     assert exposure.scans == 500_000 // exposure.integration_us
@@ -52,15 +52,15 @@ def test_an_exposure_that_follows_the_light_stays_within_device_and_period(
 ) -> None:
     own = exposing('[capture]\nintegration = "10 ms"\n[exposure]\nmode = "auto"\n')
     for _ in range(40):
-        own.heed(frame(min(1.0, 100 * share_at_10_ms)), np.full(100, share_at_10_ms == 1.0))
+        own.heed(own.integration_us, frame(min(1.0, 100 * share_at_10_ms)), np.full(100, share_at_10_ms == 1.0))
     assert own.integration_us == expected_us
 
 
 def test_a_locked_exposure_does_not_move() -> None:
     own = exposing('[exposure]\nmode = "auto"\n')
-    own.locked = True
+    own.lock(True)
     for _ in range(20):
-        own.heed(frame(0.01), np.zeros(100, dtype=np.bool_))
+        own.heed(own.integration_us, frame(0.01), np.zeros(100, dtype=np.bool_))
     assert own.integration_us == 100_000
 
 

@@ -337,6 +337,19 @@ def test_power_cut_and_a_stepped_clock(store: Store) -> None:
     assert "counted by the host's clock over a restart of the host" in store.run_accounts()[0].ending
 
 
+def test_the_shorter_exposure_of_a_bracket_does_not_hide_the_last_slot(store: Store) -> None:
+    """As after a power cut and a stepped clock, with every sample bracketed: what was stored last has no slot."""
+    run = run_record()
+    for slot in range(10):
+        at_utc = run.began_at_utc + timedelta(seconds=slot, hours=1 if slot > 5 else 0)
+        taken, short = sample(run, slot, taken_at_utc=at_utc), sample(run, -1, taken_at_utc=at_utc)
+        named = replace(entry(taken), short_id=short.record_id)
+        store.save_capture(taken, named, upload=False, run=run, short=short).result(10)
+    assert store.settle_runs(later(run, 100.2, boot_id="boot-1", wall_step_s=3600)).result(10) == 90
+    assert fates(store, run) == {STORED: 10, "daemon down": 90}
+    assert store.tally().captured == 100
+
+
 def test_a_clock_that_went_backwards_says_so_and_counts_what_is_known(store: Store) -> None:
     run = run_record()
     for slot in (0, 2):
