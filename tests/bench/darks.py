@@ -10,9 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from tests.support.dark_units import SCANS, Unit, light, taught
 
+from oesd.backgrounds.acceptance import Known, judge_dark
+from oesd.backgrounds.cells import DarkStatistics
 from oesd.backgrounds.contamination import Strictness, judge, scans_to_prove
-from oesd.backgrounds.dark_model import DarkModel
+from oesd.backgrounds.dark_model import DarkModel, learn
 from oesd.backgrounds.expectation import from_model
+from oesd.backgrounds.photon_transfer import Undetermined
 from oesd.model import FloatArray
 from oesd_drivers.virtual.models import MODELS
 
@@ -107,6 +110,7 @@ def main(darks: int, names: tuple[str, ...]) -> None:
         table(cooled, {name: taught(unit, darks, rng, COLD_C) for name, unit in cooled.items()}, COLD_C)
     print("(root mean square / 99 % of pixels; pixels full of dark current left out)\n")
     report(units, models, rng)
+    growing(names)
 
 
 def report(units: dict[str, Unit], models: dict[str, DarkModel], rng: np.random.Generator) -> None:
@@ -122,6 +126,65 @@ def report(units: dict[str, Unit], models: dict[str, DarkModel], rng: np.random.
         numbers = f"{t.darks:>7}{t.refused:>9}{t.unproven:>10}{t.over:>11}{t.passed_over:>8}"
         print(f"{kind:12}{numbers}{t.worst_passed:>11.2f} RN")
     clean(units, models, rng)
+
+
+@dataclass
+class Growth:
+    """A library from its first dark on: what clean darks and contaminated ones met."""
+
+    called_light: int = 0
+    unproven: int = 0
+    perhaps: int = 0
+    proven: int = 0
+    lit_over: int = 0
+    lit_proven: int = 0
+    model_after: int = 0
+
+
+def grown(name: str, scans: int, seed: int, darks: int = 40) -> Growth:
+    """Clean darks in a room that drifts by 3 K, each beside a contaminated one of 1 to 10 read noises."""
+    unit, rng, found, model = Unit(name, seed), np.random.default_rng(seed), Growth(), None
+    statistics = DarkStatistics(unit.detector.pixels)
+    read = unit.detector.read_noise_e / unit.detector.electrons_per_count
+    for number in range(darks):
+        integration_us = int(rng.choice([10_000, 100_000, 1_000_000]))
+        celsius = 22.0 + 3.0 * np.sin(number / 5.0) + rng.normal(0.0, 0.3)
+        known = Known(unit.optics.wavelengths_nm, statistics, unit.detector.dark_pixels, model)
+        dark = unit.dark(integration_us, celsius, scans)
+        verdict = judge_dark(dark, known)
+        found.called_light += not verdict.accepted and verdict.reason.startswith("not dark")
+        found.unproven += not verdict.accepted and verdict.reason.startswith("not proven")
+        found.perhaps += verdict.accepted and not verdict.proven
+        found.proven += verdict.proven
+        height = float(np.exp(rng.uniform(0.0, np.log(10.0)))) * read
+        shape = light(unit, ("line", "plasma", "glow", "room light")[number % 4], rng)
+        rate = shape * height * unit.detector.electrons_per_count / (integration_us / 1e6)
+        found.lit_over += height > 2.0 * read
+        lit = judge_dark(unit.dark(integration_us, celsius, scans, rate), known)
+        found.lit_proven += height > 2.0 * read and lit.proven
+        if not verdict.accepted:
+            continue
+        statistics.add(dark)
+        try:
+            detector = unit.detector
+            model = learn(statistics, nonlinearity=detector.nonlinearity, saturation_counts=detector.saturation_counts)
+            found.model_after = found.model_after or statistics.captures
+        except Undetermined:
+            continue
+    return found
+
+
+def growing(names: tuple[str, ...]) -> None:
+    print(
+        "\nA library from the first dark on, 40 clean darks of 10 ms - 1 s at 19-25 C, each beside a contaminated one"
+    )
+    print(f"{'':14}{'scans':>6}{'called light':>14}{'unproven':>10}{'perhaps':>9}{'proven':>8}", end="")
+    print(f"{'model after':>13}{'lit over 2 RN':>15}{'proven dark':>13}")
+    for name in names:
+        for scans in (1, 4, 32):
+            g = grown(name, scans, 10)
+            print(f"{name:14}{scans:>6}{g.called_light:>14}{g.unproven:>10}{g.perhaps:>9}{g.proven:>8}", end="")
+            print(f"{g.model_after:>13}{g.lit_over:>15}{g.lit_proven:>13}")
 
 
 def clean(units: dict[str, Unit], models: dict[str, DarkModel], rng: np.random.Generator) -> None:

@@ -91,6 +91,12 @@ class Misfortune:
             ("clock stepped", self._step),
         ]
         self._plan_next()
+        self._mind()
+
+    def _mind(self) -> None:
+        """Somebody passes by: a fault may strike after the plug that was meant to end it."""
+        self._plug()
+        self._in(2 * HOUR_S / 60, self._mind)
 
     def _plan_next(self) -> None:
         self._in(self._rng.expovariate(1.0 / FAULT_EVERY_S), self._befall)

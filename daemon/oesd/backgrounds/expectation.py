@@ -59,23 +59,17 @@ def from_model(model: DarkModel, dark: Dark) -> Expectation:
     drift = np.full_like(current, OFFSET_DRIFT * model.noise.read_counts)
     warmer = _RISE_PER_K * TEMPERATURE_SIGMA_K * current
     shared = np.vstack([predicted.shared, drift, warmer])
+    own2 = predicted.noise**2 + predicted.own_sigma**2 + hot**2
     share = (float(np.median(predicted.own_sigma)) / max(robust_sigma(current), 1e-9)) ** 2
     if share * float(np.median(current)) > OFFSET_DRIFT * model.noise.read_counts:
-        shared = _told_apart(shared, model.hot)
-    own = np.sqrt(predicted.noise**2 + predicted.own_sigma**2 + hot**2)
+        # The model knows the pattern badly: the noise in it fits the residual, for the same noise is in the prediction,
+        # and would take level and hot pixels along. So the level alone is shared, and the pattern is each pixel's own.
+        levels = np.median(shared, axis=1, keepdims=True)
+        own2 = own2 + np.sum((shared - levels) ** 2, axis=0)
+        shared = np.full((1, current.size), math.sqrt(float(np.sum(levels**2))))
+    own = np.sqrt(own2)
     own[predicted.saturated] = np.inf
     return Expectation("the dark model", predicted.counts, own, shared, model.noise.read_counts)
-
-
-def _told_apart(shared: FloatArray, hot: MaskArray) -> FloatArray:
-    """Shapes of a model that knows the pattern badly: one for the level, and the patterns without it, (k + 1, pixels).
-
-    The patterns have noise in them, which fits the residual because the same noise is in the prediction: by its share
-    of the pattern's variance the level and the hot pixels would be taken along.
-    """
-    levels = np.median(shared, axis=1, keepdims=True)
-    level = np.full((1, shared.shape[1]), math.sqrt(float(np.sum(levels**2))))
-    return np.vstack([level, np.where(hot, 0.0, shared - levels)])
 
 
 def from_darks(earlier: Sequence[Dark], dark: Dark, noise: Noise, offset_counts: float | None = None) -> Expectation:
@@ -105,11 +99,9 @@ def from_darks(earlier: Sequence[Dark], dark: Dark, noise: Noise, offset_counts:
     unknown_k = UNKNOWN_TEMPERATURE_SIGMA_K if dark.temperature_c is None else TEMPERATURE_SIGMA_K + 0.3 * abs(warmer_k)
     doubt = _RISE_PER_K * unknown_k
     level = (OFFSET_DRIFT * noise.read_counts, doubt * even, 0.0 if offset_counts is not None else growth * even)
-    hot = np.maximum(mean - np.median(mean) - _HOT_FROM_SIGMA * robust_sigma(mean), 0.0)
-    own2 = noise.variance(current) * (1.0 / scans + 1.0 / dark.scans) + (doubt * hot) ** 2
+    own2 = noise.variance(current) * (1.0 / scans + 1.0 / dark.scans) + (doubt * texture) ** 2
     source = "the earlier dark" if len(earlier) == 1 else f"{len(earlier)} earlier darks"
-    # Level, pattern and hot pixels apart: the pattern has noise in it, which must not take the others along.
-    shared = np.vstack([np.full_like(mean, math.hypot(*level)), doubt * np.where(hot > 0.0, 0.0, texture)])
+    shared = np.full((1, mean.size), math.hypot(*level))  # as for a model that knows the pattern badly
     return Expectation(source, mean + growth * current, np.sqrt(own2), shared, noise.read_counts)
 
 

@@ -13,7 +13,7 @@ _WAKE = ""
 
 
 class Backlog:
-    """A bounded queue over the store's own list: what does not fit, or an earlier process left, is found again there."""
+    """A bounded queue over the list in the store: what does not fit, or was left by an earlier process, is found there."""
 
     def __init__(self, store: Store) -> None:
         self._store = store

@@ -116,14 +116,18 @@ def discover(bench: Bench) -> Iterator[MakeDiscovery]:
     made: list[Discovery] = []
 
     def make(
-        *, light: object = None, light_line: str = "none", only: tuple[str, ...] = ("UNIT-1",), **changes: object
+        *,
+        light: object = None,
+        section: LightSection | None = None,
+        only: tuple[str, ...] = ("UNIT-1",),
+        **changes: object,
     ) -> Discovery:
         def enlist(spectrometer: Spectrometer, description: Description, address: Address) -> Unit | None:
             if description.serial not in only:
                 return None
             serial = description.serial
-            section = LightSection(line=light_line)  # type: ignore[arg-type]
-            settings = Settings(serial, serial, **{"capture": capturing(), "light": section, **changes})  # type: ignore[arg-type]
+            given = {"capture": capturing(), "light": section or LightSection(), **changes}
+            settings = Settings(serial, serial, **given)  # type: ignore[arg-type]
             beat: Callable[[str, float], None] = lambda _name, _within_s: None  # noqa: E731
             sinks = Sinks(bench.take, bench.lose, beat, bench.begun.append, bench.ended.append, bench.due)
             unit = Unit(settings, spectrometer, description, address, sinks, light or NoLight(), "boot")  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from oesd.acquisition import Discovery
 from oesd.config import (
     BackgroundSection,
     ExposureSection,
+    LightSection,
     PlasmaSection,
     TriggerSection,
 )
@@ -231,7 +232,7 @@ def test_a_dark_that_is_due_is_taken_by_the_switch(bench: Bench, discover: Disco
 
 def test_the_line_of_the_spectrometer_closes_its_shutter(bench: Bench, discover: Discover) -> None:
     bench.host.control.hang_on_lamp_line("UNIT-1", "closes")
-    (unit,) = discover(dark=SWITCHED, light_line="closes", capture=capturing(every_us=200_000)).units()
+    (unit,) = discover(dark=SWITCHED, section=LightSection(line="closes"), capture=capturing(every_us=200_000)).units()
     unit.start_run(ALWAYS)
     bench.wait_for_samples(3)
     unit.take(Kind.DARK)
@@ -241,3 +242,16 @@ def test_the_line_of_the_spectrometer_closes_its_shutter(bench: Bench, discover:
     darks = [c.counts for c in bench.captures if c.kind is Kind.DARK]
     assert all(float(np.ptp(dark)) < 400 for dark in darks)
     assert all(float(np.ptp(sample.counts)) > 1000 for sample in bench.samples())
+
+
+def test_a_stop_while_the_light_settles_loses_nothing(bench: Bench, discover: Discover) -> None:
+    shutter = Shutter(bench.host.control)
+    section = LightSection.model_validate({"settle": "15 s"})
+    (unit,) = discover(light=shutter, dark=SWITCHED, section=section).units()
+    unit.start_run(ALWAYS)
+    until(lambda: shutter.asked == [Kind.DARK])
+    begun_s = time.monotonic()
+    assert unit.stop()
+    assert time.monotonic() - begun_s < 5.0
+    assert bench.losses == []
+    assert bench.captures == []
