@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from oesd.backgrounds.cells import ROUNDING, Cell, Dark, DarkStatistics
-from oesd.backgrounds.contamination import FIRST, STRICT, Verdict, judge, scans_to_prove
+from oesd.backgrounds.contamination import FIRST, STRICT, Strictness, Verdict, judge, scans_to_prove
 from oesd.backgrounds.dark_model import DarkModel
 from oesd.backgrounds.expectation import (
     ITSELF,
@@ -25,6 +25,7 @@ from oesd.backgrounds.shapes import LINE_FWHM_PX
 from oesd.model import FloatArray, MaskArray, SpreadArray
 
 MOST_SCANS = 100
+_SPARE = 1.2
 _FULL_SHARE = 0.02  # of the pixels: more than hot pixels can be
 _SAME_TIME = 1e-6
 _FAR_SHORTER = 4.0
@@ -84,23 +85,30 @@ class Known:
 def judge_dark(dark: Dark, known: Known) -> Judgement:
     """Judge a dark against the model, else against earlier darks of its exposure, else against itself.
 
-    One that is not proven dark is accepted as perhaps dark, for nothing else may be there to serve or to learn from;
-    but once the model knows better than such a dark can show, only more scans are of use, and it is refused.
+    One that is not proven dark is accepted as perhaps dark, for nothing else may be there to serve or to learn from.
+    But once the model knows better than such a dark can show, and some more scans would do, it is refused.
     """
     expected = expectation(dark, known)
     full = _full(dark, expected)
     if full:
         return Judgement(False, False, f"not dark: {full} of {dark.counts.size} pixels are saturated")
-    verdict = judge(
+    if _knows_better(known.model, dark):
+        verdict = _verdict(dark, known, expected, STRICT)
+        if verdict.accepted or verdict.light or verdict.scans_needed <= MOST_SCANS:
+            return _judgement(verdict, dark, expected)
+    return _judgement(_verdict(dark, known, expected, FIRST), dark, expected)
+
+
+def _verdict(dark: Dark, known: Known, expected: Expectation, strictness: Strictness) -> Verdict:
+    return judge(
         dark.counts,
         expected,
         scans=dark.scans,
         wavelengths_nm=known.wavelengths_nm,
         black=known.black,
         known_light=known.known_light,
-        strictness=STRICT if _knows_better(known.model, dark) else FIRST,
+        strictness=strictness,
     )
-    return _judgement(verdict, dark, expected)
 
 
 def _knows_better(model: DarkModel | None, dark: Dark) -> bool:
@@ -137,7 +145,10 @@ def proving_scans(model: DarkModel | None, integration_us: int, temperature_c: f
     if model is None:
         return scans_to_prove(1.0, 1.0, LINE_FWHM_PX[0], pixels)
     noise = model.noise_counts(integration_us, temperature_c)
-    return min(scans_to_prove(noise, model.noise.read_counts, LINE_FWHM_PX[0], pixels), MOST_SCANS)
+    ideal = scans_to_prove(noise, model.noise.read_counts, LINE_FWHM_PX[0], pixels)
+    doubt, _ = model.outlook(integration_us, temperature_c)
+    left = 1.0 / ideal - (doubt / noise) ** 2
+    return min(math.ceil(_SPARE / left), MOST_SCANS) if left > 0.0 else MOST_SCANS
 
 
 def expectation(dark: Dark, known: Known) -> Expectation:

@@ -103,6 +103,7 @@ class DarkModel:
             fitted, linearity, anchor_c, saturation_counts,
         )  # fmt: skip
         self._outlooks: dict[tuple[int, float | None], tuple[float, Extrapolation]] = {}
+        self._last: tuple[tuple[int, float | None, int] | None, Prediction | None] = None, None
         self._roots = np.linalg.cholesky(fitted.common_cov + 1e-30 * np.eye(3))
         self._typical = float(np.median(fitted.rate))
         self._strength = math.sqrt(float(np.mean(fitted.rate[~self.hot] ** 2)))
@@ -139,6 +140,15 @@ class DarkModel:
         scans : int
             Averaged scans of the dark whose noise is asked for; the prediction itself does not depend on it.
         """
+        key = (integration_us, temperature_c, scans)
+        asked, last = self._last
+        if asked == key and last is not None:
+            return last
+        last = self._predicted(integration_us, temperature_c, scans)
+        self._last = key, last
+        return last
+
+    def _predicted(self, integration_us: int, temperature_c: float | None, scans: int) -> Prediction:
         celsius = self._celsius(temperature_c)
         linear = self.rate(celsius) * (integration_us / 1e6)
         linear = linear - self._fitted.common[2] * linear**2

@@ -13,7 +13,7 @@ _WAKE = ""
 
 
 class Backlog:
-    """A bounded queue over the list in the store: what does not fit, or was left by an earlier process, is found there."""
+    """A bounded queue over the list in the store, where what does not fit, or was left behind, is found again."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
