@@ -1,7 +1,16 @@
 """Capture -> raw stored -> engine -> result stored, ready to be forwarded.
 
 ``accept`` is called by the acquisition threads and only queues; one thread of its own analyses. What that thread does
-not keep up with, or what a crash interrupted, is found again in the store: an entry without a result is work to do.
+not keep up with, or what a crash interrupted, is found again in the store: an entry without a result is work to do, and
+so is a dark or a reference without a verdict.
+
+::
+
+    accept(sample) --> backgrounds: dark and reference from memory --> store --> backlog --> engine --> store
+    accept(dark)   --> store --> judging: verdict, statistics, model --> backgrounds --> due, library_state
+
+A dark serves once it was judged, some 50 ms after its commit. A model is learned in the same thread, when a tenth
+more darks are there or one lies outside of what it knows; a sample never waits for it.
 """
 
 from oesd.processing.rendering import Rendered

@@ -213,16 +213,18 @@ class Backgrounds:
             choice, modelled = self._dark(shelf, conditions_of(reference), at)
         return modelled or choice.record_id
 
-    def judged(self, capture: Capture, verdict: StoredVerdict) -> None:
-        """A verdict is in the store: an accepted one serves from now on."""
+    def judged(self, capture: Capture, verdict: StoredVerdict) -> StoredVerdict | None:
+        """A verdict is in the store: an accepted one serves from now on. Returns the verdict before it, of its kind."""
         with self._lock:
             shelf = self._shelf(capture.device.name, key_of(capture.device))
             if verdict.begins:
                 shelf.begin_anew()
             sort = shelf.sorts[capture.kind]
+            before = sort.last_refused if sort.refused_in_a_row else sort.last_accepted
             sort.judged(verdict, self._monotonic_ns())
             if verdict.accepted:
                 sort.keep(shelved(capture, verdict.proven))
+        return before
 
     def learned(self, shelf: Shelf, model: DarkModel | str, last_dark_id: str) -> None:
         """A model was learned, or it is known what is missing for one."""

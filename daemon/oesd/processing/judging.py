@@ -182,8 +182,8 @@ class Judging:
             loss=None if judgement.accepted else _loss(capture, judgement, now),
         )
         if saved.result():
-            self._backgrounds.judged(capture, verdict)
-            _say(capture, verdict)
+            before = self._backgrounds.judged(capture, verdict)
+            _say(capture, verdict, before)
 
     def _want_model(self, shelf: Shelf, statistics: DarkStatistics, capture: Capture) -> None:
         shelf.learned = statistics.captures
@@ -249,10 +249,14 @@ def _loss(capture: Capture, judgement: Judgement, now: datetime) -> Loss:
     )
 
 
-def _say(capture: Capture, verdict: StoredVerdict) -> None:
+def _say(capture: Capture, verdict: StoredVerdict, before: StoredVerdict | None) -> None:
+    """Tell what became of it: loudly when that is another thing than the last time."""
+    alike = before is not None and (before.accepted, before.proven) == (verdict.accepted, verdict.proven)
+    name, kind = capture.device.name, capture.kind
     if verdict.begins:
-        log.warning("%s: %s", capture.device.name, verdict.reason)
+        log.warning("%s: %s", name, verdict.reason)
     elif verdict.accepted:
-        log.info("%s: %s accepted, %s", capture.device.name, capture.kind, verdict.reason)
+        log.log(logging.DEBUG if alike else logging.INFO, "%s: %s accepted, %s", name, kind, verdict.reason)
     else:
-        log.warning("%s: %s refused, %s; it is kept, but not used", capture.device.name, capture.kind, verdict.reason)
+        level = logging.INFO if alike else logging.WARNING
+        log.log(level, "%s: %s refused, %s; it is kept, but not used", name, kind, verdict.reason)

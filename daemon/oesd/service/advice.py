@@ -25,7 +25,6 @@ ADVICE = {
     "refused by device": "the spectrometer refuses its settings: oesd check-config, and the daemon's log",
     "sample taken": "a sample ordered by hand was taken in their time: nothing to do",
     "saturated": "too much light: shorten [capture] integration, or set [exposure] mode = \"auto\"",
-    "schedule late": "the host was too busy or asleep: look at its load and at suspend settings",
     "store too slow": "the disk is too slow or failing: look at dmesg and smartctl",
     "usb error": "bad USB transfers: another cable or port, no unpowered hub",
     "worker lost": "the driver's process died or hung and was started anew: the daemon's log; often a failing cable",

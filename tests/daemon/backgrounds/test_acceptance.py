@@ -108,9 +108,8 @@ def test_what_is_darker_than_all_before_is_told_and_may_begin_anew(usb2000):
 
 @pytest.mark.parametrize("scans", [2, 3, 20])
 def test_the_noise_of_a_scan_is_told_by_the_scans(usb2000, scans):
-    unit, _ = usb2000
-    read = unit.detector.read_noise_e / unit.detector.electrons_per_count
-    assert unit.dark(1_000, 15.0, scans).scan_noise == pytest.approx(read, rel=0.08)
+    unit, model = usb2000
+    assert unit.dark(1_000, 15.0, scans).scan_noise == pytest.approx(model.noise.read_counts, rel=0.06)
     assert scan_noise(np.zeros(9), np.full(9, np.nan)) is None
     assert scan_noise(np.zeros(9), np.zeros(9)) is None
 
