@@ -22,6 +22,7 @@ from oesd.acquisition import NoLight, Settings, Sinks, Unit
 from oesd.config import CaptureSection
 from oesd.model import Capture, Loss, Recipe, RunOrder, RunRecord
 from oesd.processing import Processing
+from oesd.service.punctual import take_short_turns
 from oesd.store import Store
 from oesd_drivers import virtual
 from oesd_drivers.isolated import IsolatedSpectrometer
@@ -130,6 +131,7 @@ def report(title: str, measure: Callable[[int], list[float]]) -> None:
 
 
 def main(seconds: float) -> None:
+    take_short_turns()  # as the daemon does at its start
     with bus(DEVICES) as path:
         report("start error", lambda rate_hz: start_errors_ms(path, rate_hz, seconds))
         with busy_interpreter():

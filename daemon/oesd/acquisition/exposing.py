@@ -10,6 +10,9 @@ from oesd_drivers.spectrometer import Exposure, Trigger
 _ROOM = 0.9
 """Share of the period that exposures may fill: reading out and handing over need the rest."""
 
+_DARK_US = 2_000_000
+"""A dark takes no longer than this, or than a period, for the sake of its proof alone."""
+
 
 class Exposing:
     """Follows the light where the configuration says so; else what it says stands.
@@ -19,11 +22,17 @@ class Exposing:
     settings : Settings
     device : Device
         Its limits and its saturation.
+
+    Attributes
+    ----------
+    proving_scans : int
+        Scans that a dark needs to prove itself, as far as somebody has said.
     """
 
     def __init__(self, settings: Settings, device: Device) -> None:
         self._settings = settings
         self.integration_us = settings.capture.integration_us
+        self.proving_scans = 0
         self.locked = False
         self._auto = _auto(settings, device) if settings.exposure.mode == "auto" else None
         self._shortest_us = device.integration_min_us
@@ -35,11 +44,14 @@ class Exposing:
         return Exposure(self.integration_us, self.scans(kind), trigger)
 
     def scans(self, kind: Kind) -> int:
-        """Scans summed for a capture of this kind."""
+        """Scans summed for a capture of this kind: for a dark as many as prove it dark, within reason."""
         section, capture = self._settings.background(kind), self._settings.capture
         if section is not None and section.scans is not None:
             return section.scans
-        return scans_in(capture.total_us, self.integration_us) if capture.total_us else capture.scans
+        own = scans_in(capture.total_us, self.integration_us) if capture.total_us else capture.scans
+        if kind is not Kind.DARK:
+            return own
+        return max(own, min(self.proving_scans, scans_in(max(_DARK_US, capture.every_us), self.integration_us)))
 
     def short(self) -> Exposure | None:
         """The second exposure of a bracketed sample, None where there is none."""

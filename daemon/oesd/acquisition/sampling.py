@@ -19,7 +19,7 @@ from oesd.acquisition.plasma import Plasma
 from oesd.acquisition.recovery import Trouble
 from oesd.acquisition.run_book import Run, RunBook
 from oesd.acquisition.settings import Settings
-from oesd.acquisition.values import Sinks, capture_of
+from oesd.acquisition.values import Sinks, capture_of, celsius_of
 from oesd.acquisition.wishes import Wishes
 from oesd.model import Conditions, Kind, RunOrder
 from oesd_drivers.errors import Retry, SpectrometerError
@@ -58,7 +58,7 @@ class Sampling:
         self._sinks = sinks
         self._clock = clock
         self._next_look_ns = 0
-        self._detector_c: float | None = None
+        self._celsius: float | None = None
         period_s = settings.capture.every_us / 1e6
         self.exposing = Exposing(settings, camera.device)
         self.plasma = Plasma(settings.plasma, camera.device, period_s) if settings.plasma.bands else None
@@ -216,7 +216,7 @@ class Sampling:
             self.captures += 1
             self.last_capture_utc = self._clock.utc()
             self.saturated_pixels = int(frame.saturated.sum())
-            self._detector_c = frame.detector_temperature_c
+            self._celsius = celsius_of(frame)
         return refused
 
     # -- light and plasma --------------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ class Sampling:
         try:
             for frame in self._camera.take(Kind.SAMPLE, replace(self.exposing.of(Kind.SAMPLE), scans=1)):
                 self.trouble.over()
-                self._detector_c = frame.detector_temperature_c
+                self._celsius = celsius_of(frame)
                 self._heed(frame)
         except LightError as error:
             self.trouble.light(str(error))
@@ -257,7 +257,9 @@ class Sampling:
     def wished(self) -> list[Kind]:
         """Darks and references that are due and can be had without a hand; each is told once, until it was taken."""
         proven_dark = self.plasma is not None and self.plasma.state == "off"
-        return self.wishes.ready(self._conditions(), proven_dark=proven_dark)
+        ready = self.wishes.ready(self._conditions(), proven_dark=proven_dark)
+        self.exposing.proving_scans = self.wishes.proving_scans
+        return ready
 
     def take_aside(self, kind: Kind) -> None:
         """Take what stands outside the slots: a background, or a sample by hand."""
@@ -283,7 +285,7 @@ class Sampling:
             self.exposing.integration_us,
             self.exposing.scans(Kind.SAMPLE),
             self._settings.capture.boxcar,
-            self._detector_c,
+            self._celsius,
         )
 
     def reopen(self, adopted: tuple[Spectrometer, Description, Address] | None) -> None:

@@ -28,6 +28,8 @@ class Sinks:
         Not heeded by default: outside the daemon nobody keeps a ledger.
     due : callable
         Why a dark or a reference is due under these conditions, None when none is; answers at once.
+    proving_scans : callable
+        Scans that a dark needs under these conditions to prove itself dark, 0 where that is not known.
     """
 
     capture: Callable[[Capture, Capture | None], str]
@@ -36,6 +38,7 @@ class Sinks:
     run_begins: Callable[[RunRecord], None] = lambda _run: None
     run_ends: Callable[[RunRecord], None] = lambda _run: None
     due: Callable[[Kind, Conditions], str | None] = lambda _kind, _conditions: None
+    proving_scans: Callable[[Conditions], int] = lambda _conditions: 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,3 +116,8 @@ def capture_of(device: Device, kind: Kind, frame: Frame, place: Place, boxcar_ha
         labels=place.labels,
         spread=frame.spread,
     )
+
+
+def celsius_of(frame: Frame) -> float | None:
+    """The detector's temperature; where it has no thermometer the board's goes with it."""
+    return frame.board_temperature_c if frame.detector_temperature_c is None else frame.detector_temperature_c

@@ -19,8 +19,13 @@ class Wishes:
     ----------
     settings : Settings
     sinks : Sinks
-        Its ``due`` knows the library.
+        Its ``due`` and ``proving_scans`` know the library.
     clock : Clock
+
+    Attributes
+    ----------
+    proving_scans : int
+        Scans that a dark needs to prove itself; 0 while nobody has said.
     """
 
     def __init__(self, settings: Settings, sinks: Sinks, clock: Clock) -> None:
@@ -30,6 +35,7 @@ class Wishes:
         self._asked_ns: int | None = None
         self._due: dict[Kind, str] = {}
         self._ordered: set[Kind] = set()
+        self.proving_scans = 0
 
     def due(self) -> Mapping[str, str]:
         """Why, by kind, for people."""
@@ -41,6 +47,7 @@ class Wishes:
         if self._asked_ns is not None and now_ns - self._asked_ns < _ASK_EVERY_NS:
             return []
         self._asked_ns = now_ns
+        self.proving_scans = self._sinks.proving_scans(conditions)
         reasons = {kind: self._sinks.due(kind, conditions) for kind in (Kind.DARK, Kind.REFERENCE)}
         self._due = {kind: reason for kind, reason in reasons.items() if reason}
         ready = [k for k in self._due if k not in self._ordered and self._without_a_hand(k, proven_dark)]

@@ -150,8 +150,10 @@ def _shipped(name: str) -> Config:
 def _serve(service: Service, for_s: float | None, *, summarise: bool = False) -> None:
     from oesd.service.logs import set_up_logging
     from oesd.service.memory import stay_small
+    from oesd.service.punctual import take_short_turns
 
     stay_small()
+    take_short_turns()
     set_up_logging()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: service.ask_to_stop())

@@ -25,6 +25,7 @@ from oesd.service.directory import forget_running, local_token, note_running
 from oesd.service.forwarding import Forwarding
 from oesd.service.hub import HubService
 from oesd.service.measuring import Measuring
+from oesd.service.memory import give_back
 from oesd.service.status import day_document, with_unrecorded
 from oesd.service.summary import Summary
 from oesd.store import HostTime, Store, Tally
@@ -34,6 +35,7 @@ from oesd.web import Server, create_api
 log = logging.getLogger(__name__)
 
 _TURN_S = 0.25
+_TIDY_S = 10.0
 _TROUBLE_S = 3.0
 
 
@@ -144,7 +146,7 @@ class Service:
         notify("READY=1", f"STATUS=page at {self.url}")
         end_s = None if for_s is None else time.monotonic() + for_s
         ping_s = watchdog_period_s()
-        next_ping_s = 0.0
+        next_ping_s = next_tidy_s = 0.0
         while not self._stops_asked and (end_s is None or time.monotonic() < end_s):
             time.sleep(_TURN_S)
             self._measuring.look()
@@ -153,6 +155,9 @@ class Service:
             if ping_s and time.monotonic() >= next_ping_s and not self._health.late():
                 notify("WATCHDOG=1")
                 next_ping_s = time.monotonic() + ping_s
+            if time.monotonic() >= next_tidy_s:
+                give_back()
+                next_tidy_s = time.monotonic() + _TIDY_S
             if self._reload is not None:
                 self._reload_now()
         return True

@@ -123,7 +123,7 @@ class Measuring:
             log.info("%s with serial %r is not listed: left alone", description.model, description.serial)
             return None
         room = self._processing
-        sinks = Sinks(room.accept, room.lose, self._health.beat, self._begins, self._ends, room.due)
+        sinks = Sinks(room.accept, room.lose, self._health.beat, self._begins, self._ends, room.due, room.proving_scans)
         unit = Unit(settings, spectrometer, description, address, sinks, self.bench.light, self.bench.boot_id)
         log.info("%s: %s with serial %r at %s", settings.name, description.model, description.serial, address)
         unit.start()

@@ -14,6 +14,13 @@ _MB = 1024 * 1024
 _SETTINGS = ((_M_ARENA_MAX, 1), (_M_MMAP_THRESHOLD, _MB), (_M_TRIM_THRESHOLD, _MB))
 
 
+def give_back() -> None:
+    """Have the allocator return what is free between what is used: a dark model's fit leaves 10 MB of holes."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 def stay_small() -> None:
     """Have freed memory go back to the system; does nothing where the C library has no mallopt."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
