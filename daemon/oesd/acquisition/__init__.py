@@ -12,8 +12,9 @@ from oesd.acquisition.discovery import Discovery
 from oesd.acquisition.light import CommandLight, HttpLight, Light, LightError, NoLight
 from oesd.acquisition.pacing import Grid
 from oesd.acquisition.settings import Settings, settings_for
+from oesd.acquisition.state import UnitState
 from oesd.acquisition.unit import Unit
-from oesd.acquisition.values import Place, Sinks, UnitState, capture_of, device_of
+from oesd.acquisition.values import Place, Sinks, capture_of, device_of
 
 __all__ = [
     "Clock", "CommandLight", "Discovery", "Grid", "HostClock", "HttpLight", "Light", "LightError", "NoLight", "Place",

@@ -152,8 +152,11 @@ class Discovery:
             # One that was refused because its serial number was taken may have its turn now.
             self._known -= {address, *self._doubles}
             self._doubles.clear()
+            leaving = [unit for unit in self._units.values() if unit.address == address]
         del self._tries[address]
         self._solved(str(address))
+        for unit in leaving:
+            unit.left(address)
 
     def _open_aside(self, address: Address) -> None:
         """Open in a thread of its own: one device that does not answer must not keep the others waiting."""

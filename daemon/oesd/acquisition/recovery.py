@@ -10,6 +10,9 @@ from oesd_drivers.errors import Busy, Denied, Gone, Lost, Refused, Retry, Spectr
 
 log = logging.getLogger(__name__)
 
+_LATEST_S = 5.0
+"""For a device that is there. One that is gone comes back elsewhere, where the discovery sees it at once."""
+
 # The first that fits names the loss; the order is from the particular to the general.
 _NAMES: tuple[tuple[type[SpectrometerError], str], ...] = (
     (Gone, "device gone"),
@@ -27,12 +30,12 @@ def blame(error: SpectrometerError) -> str:
 
 
 def back_off_s() -> Iterator[float]:
-    """Waits before each try to reopen, in seconds: at once, then doubling to five seconds, for ever."""
+    """Waits before each try to reopen, in seconds: at once, then doubling to a minute, for ever."""
     yield 0.0
     delay_s = 0.1
     while True:
         yield delay_s
-        delay_s = min(5.0, 2 * delay_s)
+        delay_s = min(60.0, 2 * delay_s)
 
 
 class Trouble:
@@ -62,10 +65,13 @@ class Trouble:
         self.retry_ns = 0
 
     def note(self, error: SpectrometerError) -> None:
-        """The device failed: it has to be opened again, later each time."""
+        """The device failed: it has to be opened again, each try later than the one before."""
         self._say(blame(error), str(error))
         self.reopen = True
-        self.retry_ns = self._clock.monotonic_ns() + round(next(self._delays_s) * 1e9)
+        delay_s = next(self._delays_s)
+        if not isinstance(error, Gone):
+            delay_s = min(delay_s, _LATEST_S)
+        self.retry_ns = self._clock.monotonic_ns() + round(delay_s * 1e9)
 
     def light(self, detail: str) -> None:
         """The light could not be switched; the device is well."""

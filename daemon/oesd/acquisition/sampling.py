@@ -22,7 +22,7 @@ from oesd.acquisition.settings import Settings
 from oesd.acquisition.values import Sinks, capture_of, celsius_of
 from oesd.acquisition.wishes import Wishes
 from oesd.model import Conditions, Kind, RunOrder
-from oesd_drivers.errors import Retry, SpectrometerError
+from oesd_drivers.errors import Gone, Retry, SpectrometerError
 from oesd_drivers.spectrometer import Address, Description, Exposure, Frame, Series, Spectrometer
 
 log = logging.getLogger(__name__)
@@ -300,3 +300,10 @@ class Sampling:
         else:
             self._camera.reopen()
         self.trouble.reopened()
+        if self.due_ns() is None:
+            self.trouble.over()  # no frame is asked for that could show it
+
+    def left(self, address: Address) -> None:
+        """Its spectrometer is no longer plugged in there; nothing happens when it went on elsewhere meanwhile."""
+        if address == self._camera.address and not self.trouble.reopen:
+            self.trouble.note(Gone(f"nothing is plugged in at {address} any more"))

@@ -18,10 +18,10 @@ from oesd.acquisition.camera import Camera
 from oesd.acquisition.clock import Clock, HostClock
 from oesd.acquisition.host_time import HostWatch
 from oesd.acquisition.light import CutShort, Light
-from oesd.acquisition.run_book import Run
 from oesd.acquisition.sampling import Sampling
 from oesd.acquisition.settings import Settings
-from oesd.acquisition.values import Sinks, UnitState
+from oesd.acquisition.state import UnitState, state_of
+from oesd.acquisition.values import Sinks
 from oesd.model import Kind, RunOrder
 from oesd_drivers.errors import SpectrometerError
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
@@ -140,6 +140,10 @@ class Unit:
         self._work.wishes.ordered(kind)
         self._order(lambda: self._work.take_aside(kind), needs_device=True)
 
+    def left(self, address: Address) -> None:
+        """The spectrometer at this address was unplugged."""
+        self._order(lambda: self._work.left(address))
+
     def adopt(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
         """Go on with the same spectrometer, opened elsewhere after it was plugged in again."""
         with self._changed:
@@ -150,37 +154,7 @@ class Unit:
 
     def state(self) -> UnitState:
         """What the unit is doing now."""
-        work, run, device = self._work, self._work.book.run, self._camera.device
-        return UnitState(
-            name=self.settings.name,
-            serial=self.settings.serial,
-            model=device.model,
-            simulated=device.simulated,
-            state=self._state(run) if self.alive else "stopped",
-            detail=work.trouble.detail,
-            address=str(self.address),
-            run_id=run.record.run_id if run else "",
-            next_slot=run.next_slot if run else 0,
-            captures=work.captures,
-            last_capture_utc=work.last_capture_utc,
-            saturated_pixels=work.saturated_pixels,
-            run_cause=run.record.cause if run else "",
-            run_labels=run.record.labels if run else {},
-            paused=run.paused if run else False,
-            integration_us=work.exposing.integration_us,
-            scans=work.exposing.scans(Kind.SAMPLE),
-            plasma=str(work.plasma) if work.plasma else "",
-            due=work.wishes.due(),
-        )
-
-    def _state(self, run: Run | None) -> str:
-        if self._work.trouble.reason:
-            return self._work.trouble.reason
-        if run is None:
-            return "waiting for plasma" if self._work.watching else "idle"
-        if run.paused:
-            return "paused"
-        return "waiting for trigger" if self._work.waits_for_trigger else "measuring"
+        return state_of(self.settings, self._camera, self._work, alive=self.alive)
 
     def _order(self, call: Callable[[], None], *, needs_device: bool = False) -> None:
         with self._changed:

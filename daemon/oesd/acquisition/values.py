@@ -41,31 +41,6 @@ class Sinks:
     proving_scans: Callable[[Conditions], int] = lambda _conditions: 0
 
 
-@dataclass(frozen=True, slots=True)
-class UnitState:
-    """What a unit is doing, for people; ``due`` says by kind why a dark or reference is due that nobody has taken."""
-
-    name: str
-    serial: str
-    model: str
-    simulated: bool
-    state: str
-    detail: str
-    address: str
-    run_id: str
-    next_slot: int
-    captures: int
-    last_capture_utc: datetime | None
-    saturated_pixels: int
-    run_cause: str = ""
-    run_labels: Mapping[str, str] = field(default_factory=dict)
-    paused: bool = False
-    integration_us: int = 0
-    scans: int = 0
-    plasma: str = ""
-    due: Mapping[str, str] = field(default_factory=dict)
-
-
 def device_of(description: Description, name: str) -> Device:
     """The daemon's value of what a driver said of its spectrometer."""
     return Device(

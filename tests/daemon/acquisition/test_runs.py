@@ -255,3 +255,18 @@ def test_a_stop_while_the_light_settles_loses_nothing(bench: Bench, discover: Di
     assert time.monotonic() - begun_s < 5.0
     assert bench.losses == []
     assert bench.captures == []
+
+
+def test_an_idle_spectrometer_that_leaves_is_noted_and_is_well_when_it_is_back(
+    bench: Bench, discover: Discover
+) -> None:
+    (unit,) = discover().units()
+    until(lambda: unit.state().state == "idle")
+    bench.host.control.unplug("UNIT-1")
+    until(lambda: unit.state().state == "device gone")
+    bench.host.control.plug("UNIT-1")
+    until(lambda: unit.state().state == "idle")
+    assert not unit.in_trouble
+    unit.take(Kind.SAMPLE)
+    bench.wait(lambda: len(bench.captures) == 1)
+    assert bench.losses == []
