@@ -28,14 +28,15 @@ def plasma(
     kt_ev: float = 0.8,
     scatter: float = 0.0,
     seed: int = 0,
+    stage: int = 1,
 ) -> Array:
-    """Neutral lines of each element in local equilibrium; ``amounts``: height of its strongest line on the axis."""
+    """Lines of one stage of each element in local equilibrium; ``amounts``: height of its strongest line there."""
     table, rng = line_table(), np.random.default_rng(seed)
     light = np.zeros(len(wavelengths))
     for symbol, height in amounts.items():
         mine = (
             (table.element == table.index_of[symbol])
-            & (table.stage == 1)
+            & (table.stage == stage)
             & np.isfinite(table.aki_s1 * table.ek_ev * table.gk)
         )
         mine &= (table.wl_air_nm > wavelengths[0]) & (table.wl_air_nm < wavelengths[-1])

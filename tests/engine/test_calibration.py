@@ -16,6 +16,14 @@ def test_a_shifted_axis_is_found_and_the_elements_with_it(shift):
     assert any("needs calibration" in w for w in result.warnings) == (abs(shift) > 0.25) or abs(shift) == 0.2
 
 
+@pytest.mark.parametrize("shift", [-1.8, -1.1, 1.4])
+def test_an_axis_far_off_is_found_when_it_is_searched_for(shift):
+    sample, dark = measured(plasma(WL, {"Ar": 9000.0, "Ti": 6000.0}, fwhm_nm=0.9))
+    found = oesd.analyze(WL + shift, sample, dark, saturation_counts=65535.0, search_nm=2.5)
+    assert {"Ar", "Ti"} == {e.element for e in found.elements}
+    assert not any("not safe" in w for w in found.warnings)
+
+
 def test_no_peaks_no_shift():
     nothing = np.zeros(0)
     assert coarse_axis(nothing, nothing, nothing, 300.0, 900.0, 1.0) == Axis()

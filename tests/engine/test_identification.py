@@ -5,7 +5,7 @@ import pytest
 from tests.engine.spectra import axis, continuum, lines, measured, plasma
 
 import oesd
-from oesd.engine.bands import SYSTEMS
+from oesd.engine.bands import SYSTEMS, band_light
 
 WL = axis()
 
@@ -39,11 +39,31 @@ def test_a_continuum_with_spikes_claims_nothing(seed):
     assert named(analyzed(light, seed)) == set()
 
 
-def test_molecular_bands_claim_no_element():
-    heads = [nm for nm, _ in SYSTEMS["N2"]]
-    shares = np.array([share for _, share in SYSTEMS["N2"]])
-    light = lines(WL, np.array(heads), 9000.0 * shares, 1.2) + lines(WL, np.array(heads) - 1.5, 4000.0 * shares, 2.5)
-    assert named(analyzed(light + continuum(WL, 800.0))) == set()
+def band(system: str, fwhm_nm: float, height: float, wavelengths=WL):
+    """The rotational envelope of one system at 600 K, brightest point ``height``."""
+    nm, number, light = band_light()
+    mine = number == SYSTEMS.index(system)
+    shape = lines(wavelengths, nm[mine], light[1][mine], fwhm_nm)
+    return height * shape / shape.max()
+
+
+@pytest.mark.parametrize("system", SYSTEMS)
+@pytest.mark.parametrize("fwhm_nm", [0.8, 1.3])
+def test_molecular_bands_claim_no_element(system, fwhm_nm):
+    assert named(analyzed(band(system, fwhm_nm, 9000.0) + continuum(WL, 800.0))) == set()
+
+
+@pytest.mark.parametrize("shift_nm", [0.0, 0.35])
+@pytest.mark.parametrize(("system", "head_nm"), [("N2", 337.1), ("N2+", 391.4), ("C2", 516.5)])
+def test_a_band_whose_envelope_shows_is_named_by_its_molecule(system, head_nm, shift_nm):
+    wl = axis(head_nm - 9.0, head_nm + 5.0, 1024)
+    sample, dark = measured(band(system, 0.11, 20000.0, wl) + 4000.0)
+    result = oesd.analyze(wl + shift_nm, sample, dark, saturation_counts=65535.0)
+    brightest = max(result.detected_peaks, key=lambda p: p.intensity)
+    assert brightest.element == system
+    assert brightest.candidates[0].candidate_key.startswith(f"{system}_{head_nm:.0f}")
+    assert named(result) == set()
+    assert f"molecular bands of {system}" in result.warnings
 
 
 def test_indium_is_indium_when_both_its_lines_are_there_and_hydrogen_when_balmer_is():

@@ -32,9 +32,10 @@ def test_at_least(scores, figure, least):
 @pytest.mark.parametrize(
     ("figure", "most"),
     [
-        ("false_peaks_per_spectrum", 0.9),
-        ("center_px_median_isolated", 0.06),
-        ("fwhm_rel_median", 0.11),
+        ("false_peaks_per_spectrum", 0.7),
+        ("center_px_median_isolated", 0.045),
+        ("center_px_rms_isolated", 0.16),
+        ("fwhm_rel_median", 0.09),
         ("on_blanks", 0),
     ],
 )

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 @click.option("--constraint", type=click.Choice(["auto", "include", "exclude"]), default="auto", show_default=True)
 @click.option("--elements", default="", help="For include or exclude, such as Ga,N,Ar.")
 @click.option("--fwhm-nm", type=click.FloatRange(0.001, 50), help="Hint for the width of a line.")
+@click.option("--search-nm", type=click.FloatRange(0.05, 5), help="How far off the axis may be; 0.65 by default.")
 @click.option("--json", "as_json", is_flag=True, help="GET /oes documents, one a line.")
 def analyze(
     files: Sequence[Path],
@@ -32,6 +33,7 @@ def analyze(
     constraint: str,
     elements: str,
     fwhm_nm: float | None,
+    search_nm: float | None,
     as_json: bool,
 ) -> None:
     """Find the peaks of each FILE and name its elements.
@@ -44,7 +46,7 @@ def analyze(
     for file in files:
         spectrum = _read(file)
         measurement = _with(spectrum.measurement, dark_counts, reference_counts, file)
-        _tell(file, spectrum, _analysis(file, measurement, recipe), as_json, len(files) > 1)
+        _tell(file, spectrum, _analysis(file, measurement, recipe, search_nm), as_json, len(files) > 1)
 
 
 def _recipe(constraint: str, elements: str, fwhm_nm: float | None) -> Recipe:
@@ -84,12 +86,12 @@ def _with(measurement: Measurement, dark: FloatArray | None, reference: FloatArr
     )
 
 
-def _analysis(file: Path, measurement: Measurement, recipe: Recipe) -> Analysis:
+def _analysis(file: Path, measurement: Measurement, recipe: Recipe, search_nm: float | None) -> Analysis:
     from oesd.engine.analyze import analyze_measurement
     from oesd.engine.errors import SpectrumError
 
     try:
-        return analyze_measurement(measurement, recipe)
+        return analyze_measurement(measurement, recipe, search_nm)
     except SpectrumError as error:
         fail(f"{file}: {error}")
         raise

@@ -15,22 +15,25 @@ from numpy.typing import ArrayLike
 
 from oesd.engine import ENGINE_VERSION, checks
 from oesd.engine.assignment import Inference, expected_centers, infer
-from oesd.engine.baseline import baseline
-from oesd.engine.calibration import Axis, coarse_axis, refined_axis
-from oesd.engine.candidates import Naming, name_peaks
+from oesd.engine.bandshapes import WIDEST_NM, SeenBand, seen_bands
+from oesd.engine.baseline import baseline, windows_of
+from oesd.engine.calibration import REACH_NM, Axis, coarse_axis, refined_axis
+from oesd.engine.candidates import Naming, name_peaks, with_bands
 from oesd.engine.correction import Corrected, correct
 from oesd.engine.lines import line_table
 from oesd.engine.linespread import DEFAULT_PX, learned_fwhm_px
 from oesd.engine.noise import noise_sigma
+from oesd.engine.notes import axis_notes, band_notes
+from oesd.engine.patterns import shipped_patterns
 from oesd.engine.peaks import PeakList, find_peaks
-from oesd.engine.scene import Observed, Scene, build_scene, shipped_patterns
+from oesd.engine.scene import Observed, Scene, build_scene
 from oesd.engine.windows import median
 from oesd.model import Analysis, ConstraintMode, ElementFinding, FloatArray, Measurement, Peak, Recipe
 
 MIN_PIXELS = 10
 LARGEST, SMALLEST = 1e12, 1e-6
 LARGEST_SHOWN = 1e308
-AXIS_WARNING_NM = 0.2
+WIDEST_SEARCH_NM = 2.5
 PIXEL_RESPONSE = 0.003  # pixels differ in response by this share: a continuum's unevenness is no line
 WORTH_REPEATING_FWHM = 0.1
 BLEND_FWHM = 0.15  # how far unseen neighbours pull a peak's centre
@@ -61,6 +64,7 @@ def analyze(
     fwhm_nm: float | None = None,
     constraint: str = "auto",
     elements: Iterable[str] = (),
+    search_nm: float | None = None,
 ) -> Analysis:
     """Find the peaks of one emission spectrum and the elements that make them.
 
@@ -81,6 +85,8 @@ def analyze(
     constraint : {"auto", "include", "exclude"}
         All elements, only ``elements``, or all but these.
     elements : iterable of str
+    search_nm : float, optional
+        How far off the axis may be; 0.65 nm otherwise.
 
     Returns
     -------
@@ -101,19 +107,26 @@ def analyze(
         saturation_counts=saturation_counts,
         nonlinearity=() if nonlinearity is None else tuple(checks.spectrum(nonlinearity, "nonlinearity").tolist()),
     )
-    return analyze_measurement(measurement, checks.recipe(constraint, elements, fwhm_nm))
+    return analyze_measurement(measurement, checks.recipe(constraint, elements, fwhm_nm), search_nm)
 
 
-def analyze_measurement(measurement: Measurement, recipe: Recipe) -> Analysis:
+def analyze_measurement(measurement: Measurement, recipe: Recipe, search_nm: float | None = None) -> Analysis:
     """Analyse a measurement as the recipe says; the daemon's entrance. See :func:`analyze`."""
     given = checks.measurement(measurement)
     recipe = checks.recipe(recipe.constraint.value, recipe.elements, recipe.fwhm_nm)
+    reach_nm = checks.positive(search_nm, "search_nm") or REACH_NM
     factor = _scale(given)
     light = _measure(_scaled(given, 1.0 / factor), recipe)
     if len(given.wavelengths_nm) < MIN_PIXELS:
         light = replace(light, peaks=light.peaks.chosen(np.zeros(len(light.peaks), dtype=np.bool_)))
-    axis, scene, inference = _identify(given.wavelengths_nm, light, recipe)
-    namings = name_peaks(scene, inference, _allowed(recipe))
+    bands = _bands(given.wavelengths_nm, light)
+    of_lines = np.ones(len(light.peaks), dtype=np.bool_)
+    for band in bands:
+        of_lines[band.peaks] = False
+    lines = light if of_lines.all() else replace(light, peaks=light.peaks.chosen(of_lines))
+    axis, scene, inference = _identify(given.wavelengths_nm, lines, recipe, reach_nm)
+    inference = _proven(inference, bands, _fwhm_nm(given.wavelengths_nm, light))
+    namings = with_bands(name_peaks(scene, inference, _allowed(recipe)), of_lines, bands)
     return Analysis(
         wavelengths_nm=given.wavelengths_nm,
         sample=given.sample,
@@ -127,7 +140,7 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe) -> Analysis:
         dark=given.dark,
         baseline=_shown(light.floor, factor),
         noise=_shown(light.sigma, factor),
-        warnings=light.corrected.warnings + _axis_warnings(axis, inference),
+        warnings=light.corrected.warnings + axis_notes(axis, inference, reach_nm) + band_notes(bands, inference),
     )
 
 
@@ -175,9 +188,11 @@ def _measure(measurement: Measurement, recipe: Recipe) -> _Light:
         bracket = corrected.bracket
         short_sigma = noise_sigma(bracket.net, ~bracket.clear, bracket.ratio * full_scale, measurement.scans)
         sigma = np.where(bracket.replaced, np.maximum(short_sigma, sigma), sigma)
-    first_floor = baseline(net, min(DEFAULT_PX if hint is None else hint, len(net) / 4.0))
-    fwhm_px = min(learned_fwhm_px(net - first_floor, sigma, masked, hint), len(net) / 4.0)
-    floor = baseline(net, fwhm_px)
+    guess_px = min(DEFAULT_PX if hint is None else hint, len(net) / 4.0)
+    floor = baseline(net, guess_px)
+    fwhm_px = min(learned_fwhm_px(net - floor, sigma, masked, hint), len(net) / 4.0)
+    if windows_of(fwhm_px) != windows_of(guess_px):
+        floor = baseline(net, fwhm_px)
     sigma = np.hypot(sigma, PIXEL_RESPONSE * np.maximum(floor, 0.0))
     peaks = find_peaks(net - floor, sigma, corrected.saturated, fwhm_px)
     return _Light(corrected, floor, sigma, fwhm_px, peaks)
@@ -192,12 +207,19 @@ def _allowed(recipe: Recipe) -> frozenset[str]:
     return everything
 
 
-def _identify(device_nm: FloatArray, light: _Light, recipe: Recipe) -> tuple[Axis, Scene, Inference]:
+def _identify(device_nm: FloatArray, light: _Light, recipe: Recipe, reach_nm: float) -> tuple[Axis, Scene, Inference]:
     """Elements on the plasma's own axis: shift first, then elements, then the straight line through what was found."""
     center_nm = np.interp(light.peaks.center_px, np.arange(len(device_nm)), device_nm)
     fwhm_nm = light.fwhm_px * float(median(np.diff(device_nm)))
+    low_nm, high_nm = float(device_nm[0]), float(device_nm[-1])
     axis = coarse_axis(
-        center_nm, light.peaks.height, light.peaks.height_sigma, float(device_nm[0]), float(device_nm[-1]), fwhm_nm
+        center_nm,
+        light.peaks.height,
+        light.peaks.height_sigma,
+        low_nm,
+        high_nm,
+        fwhm_nm,
+        min(reach_nm, WIDEST_SEARCH_NM),
     )
     scene = _scene(device_nm, center_nm, light, axis, fwhm_nm)
     inference = infer(scene, _allowed(recipe))
@@ -268,7 +290,21 @@ def _peaks(device_nm: FloatArray, light: _Light, namings: list[Naming], factor: 
     )
 
 
-def _axis_warnings(axis: Axis, inference: Inference) -> tuple[str, ...]:
-    if not inference.claims or abs(axis.shift_nm) < AXIS_WARNING_NM:
-        return ()
-    return (f"the lines lie {axis.shift_nm:+.2f} nm from where they belong: the wavelength axis needs calibration",)
+def _bands(device_nm: FloatArray, light: _Light) -> list[SeenBand]:
+    return seen_bands(device_nm, light.corrected.net, light.peaks, _fwhm_nm(device_nm, light))
+
+
+def _fwhm_nm(device_nm: FloatArray, light: _Light) -> float:
+    return light.fwhm_px * float(median(np.diff(device_nm)))
+
+
+def _proven(inference: Inference, bands: list[SeenBand], fwhm_nm: float) -> Inference:
+    """Leave out molecules whose bands an instrument would resolve, and does not show.
+
+    Their light stays explained: in a forest of weak lines that no table has, a band's many bins fit by chance, and
+    neither the molecule nor an element is to be named for it.
+    """
+    if fwhm_nm > WIDEST_NM:
+        return inference
+    seen = {band.system for band in bands}
+    return replace(inference, bands={name: claim for name, claim in inference.bands.items() if name in seen})

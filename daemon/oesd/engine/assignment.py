@@ -13,11 +13,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from oesd.engine.bands import SYSTEMS
-from oesd.engine.evidence import NO_FIT, Fit, best_fit
+from oesd.engine.evidence import Evidence, Fits
+from oesd.engine.lines import IntArray
+from oesd.engine.patterns import band_species
 from oesd.engine.priors import prior_nats
-from oesd.engine.scene import Scene, band_species, peak_lines
-from oesd.engine.screening import Screen
-from oesd.engine.strengths import EXCITATIONS, STAGES, line_strengths
+from oesd.engine.scene import REACH, Scene, peak_lines
+from oesd.engine.screening import coarse_gains
+from oesd.engine.strengths import STAGES, line_strengths
 from oesd.engine.windows import binned
 from oesd.model import FloatArray, MaskArray
 
@@ -26,9 +28,25 @@ SECOND_STAGE_NATS = 1.5
 BAND_PRICE_NATS = 3.0
 PROBABILITY_NATS = 2.5
 SHARED = 0.1
-SCREEN_SLACK_NATS = 4.0
+SLACK_NATS = 2.0  # what the coarse gain of a suspect may miss
+REGAINED_NATS = 1.0  # what others' light may give back to a suspect that it has taken light from
+AT_ONCE = 6
+FEW_PEAKS = 2  # a claim on so few may be another's
+RIVAL_NATS = 1.0
+AMBIGUOUS_BELOW = 0.6
+CLUTTER_NATS = 3.0  # owed where no peak is explained, none where half are: unknown light meets any line by chance
+EXPLAINED = 0.3
 HOPEFUL_NATS = 0.5
 MAX_ELEMENTS = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Amount and excitation of one species, and what it gains (nats)."""
+
+    gain: float
+    amount: float
+    excitation: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +65,7 @@ class Inference:
     claims: dict[str, Claim] = field(default_factory=dict)
     probability: dict[str, float] = field(default_factory=dict)
     bands: dict[str, Claim] = field(default_factory=dict)
+    band_probability: dict[str, float] = field(default_factory=dict)
     light: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
@@ -61,12 +80,15 @@ class _Suspect:
 def expected_centers(scene: Scene, inference: Inference) -> tuple[FloatArray, MaskArray]:
     """Where the found elements' light in each peak is centred, nm, and which peaks are theirs alone; shape (peaks,)."""
     seen, patterns = scene.observed, scene.patterns
-    peak, line = peak_lines(seen.center_nm, 2.2 * scene.tolerance_nm, patterns.wl_nm)
-    amount = np.zeros((patterns.species_count, EXCITATIONS))
+    peak, line = peak_lines(seen.center_nm, REACH * scene.tolerance_nm, patterns.wl_nm)
+    amount = np.zeros(patterns.species_count)
+    excitation = np.zeros(patterns.species_count, dtype=np.int64)
     for claim in (*inference.claims.values(), *inference.bands.values()):
         for species, fit in claim.fits.items():
-            amount[species, fit.excitation] = fit.amount
-    strength = np.einsum("le,el->l", amount[patterns.species[line]], patterns.relative[:, line])
+            amount[species], excitation[species] = fit.amount, fit.excitation
+    owner = patterns.species[line]
+    peak, line, owner = (x[amount[owner] > 0.0] for x in (peak, line, owner))
+    strength = amount[owner] * patterns.relative[excitation[owner], line]
     offset = patterns.wl_nm[line] - seen.center_nm[peak]
     near = strength * np.exp(-0.5 * (offset / (0.6 * seen.fwhm_nm)) ** 2)
     total = binned(peak, near, len(seen.height))
@@ -80,6 +102,7 @@ def infer(scene: Scene, allowed: Collection[str]) -> Inference:
     search = _Search(scene, _suspects(allowed))
     search.grow()
     search.prune()
+    search.weigh_rivals()
     return search.result()
 
 
@@ -94,41 +117,72 @@ def _suspects(allowed: Collection[str]) -> list[_Suspect]:
     ]
 
 
+@dataclass(slots=True, eq=False)
+class _Offer:
+    """What a suspect gains beside some light of others, and with which fits."""
+
+    fits: dict[int, Fit]
+    gain: float
+
+
+def _logistic(x: float) -> float:
+    return float(1.0 / (1.0 + np.exp(-np.clip(x, -60.0, 60.0))))
+
+
 class _Search:
     def __init__(self, scene: Scene, suspects: list[_Suspect]) -> None:
         self.scene = scene
         self.light = np.zeros(len(scene.observed.height))
         self.claims: dict[_Suspect, Claim] = {}
-        asked = np.zeros(scene.into_peaks.shape[1], dtype=np.bool_)
-        asked[[k for s in suspects for k in s.species]] = True
-        self.screen = Screen(scene, asked)
-        coarse = self.screen.gains(self.light)
-        self.hopeful = coarse > HOPEFUL_NATS
-        self.waiting = [s for s in suspects if self._bound(s, coarse) > 0.0]
-        self.screen.narrow(self.hopeful)
+        self.clutter = 0.0
+        coarse = coarse_gains(scene, [k for s in suspects for k in s.species])
+        hopeful = coarse > HOPEFUL_NATS
+        self.bound = {s: sum(float(coarse[k]) for k in s.species) - s.price + SLACK_NATS for s in suspects}
+        self.waiting = [s for s in suspects if self.bound[s] > 0.0 and any(hopeful[k] for k in s.species)]
+        self.asked = list(self.waiting)
+        self.rival: dict[_Suspect, float] = {}
+        asked = np.array(sorted(k for s in self.waiting for k in s.species if hopeful[k]), dtype=np.int64)
+        self.evidence = Evidence(scene, asked)
+        self.number = {int(k): n for n, k in enumerate(asked)}
 
-    @staticmethod
-    def _bound(suspect: _Suspect, coarse: FloatArray) -> float:
-        """What the margin of a suspect can be at most, by its coarse gains."""
-        return float(coarse[list(suspect.species)].sum()) - suspect.price + SCREEN_SLACK_NATS
+    def offers(self, suspects: list[_Suspect], others: FloatArray) -> list[_Offer]:
+        """Best fits of all species of some suspects beside the others' light; the weaker stage must pay for itself."""
+        mine = [[self.number[k] for k in s.species if k in self.number] for s in suspects]
+        asked = np.array(sorted(n for numbers in mine for n in numbers), dtype=np.int64)
+        fits = self.evidence.fits(asked, others)
+        place = {int(n): i for i, n in enumerate(asked)}
+        offers, seconds = [], []
+        for numbers in mine:
+            ranked = sorted((place[n] for n in numbers), key=lambda i: -fits.gain[i])
+            offers.append(self._offer(asked, fits, ranked[0]))
+            if len(ranked) > 1 and fits.gain[ranked[1]] > SECOND_STAGE_NATS:
+                seconds.append((int(asked[ranked[1]]), offers[-1]))
+        self._add_seconds(seconds, others)
+        return offers
 
-    def claim(self, suspect: _Suspect, others: FloatArray) -> Claim:
-        """Best fit of all species of a suspect beside the others' light; the weaker stage must pay for itself."""
-        fits = {k: best_fit(self.scene, k, others) if self.hopeful[k] else NO_FIT for k in suspect.species}
-        first = max(fits, key=lambda k: fits[k].gain)
-        light = self._light(first, fits[first])
-        chosen, gain = {first: fits[first]}, fits[first].gain
-        for k in suspect.species:
-            if k != first and fits[k].gain > SECOND_STAGE_NATS:
-                second = best_fit(self.scene, k, others + light)
-                if second.gain > SECOND_STAGE_NATS:
-                    chosen[k] = second
-                    light = light + self._light(k, second)
-                    gain += second.gain - SECOND_STAGE_NATS
-        return Claim(chosen, light, gain)
+    def _offer(self, asked: IntArray, fits: Fits, i: int) -> _Offer:
+        species = int(self.evidence.species[asked[i]])
+        fit = Fit(float(fits.gain[i]), float(fits.amount[i]), int(fits.excitation[i]))
+        return _Offer({species: fit}, fit.gain)
 
-    def _light(self, species: int, fit: Fit) -> FloatArray:
-        light: FloatArray = fit.amount * self.scene.into_peaks[fit.excitation, species]
+    def _add_seconds(self, seconds: list[tuple[int, _Offer]], others: FloatArray) -> None:
+        """Ask the weaker stages beside the light of the stronger ones."""
+        if not seconds:
+            return
+        seconds.sort(key=lambda pair: pair[0])
+        asked = np.array([n for n, _ in seconds], dtype=np.int64)
+        fits = self.evidence.fits(asked, np.stack([others + self._light(offer.fits) for _, offer in seconds]))
+        for i, (_, offer) in enumerate(seconds):
+            if fits.gain[i] > SECOND_STAGE_NATS:
+                second = self._offer(asked, fits, i)
+                offer.fits |= second.fits
+                offer.gain += second.gain - SECOND_STAGE_NATS
+
+    def _light(self, fits: dict[int, Fit]) -> FloatArray:
+        """Light of these fits in every peak."""
+        light = np.zeros(len(self.light))
+        for species, fit in fits.items():
+            light += fit.amount * self.scene.into_peaks[fit.excitation, species]
         return light
 
     def grow(self) -> None:
@@ -139,25 +193,32 @@ class _Search:
                 return
             self._take(*best)
 
-    def _best(self) -> tuple[_Suspect, Claim] | None:
-        """Best suspect beside the present light; looked at closely in order of the bounds while these exceed it."""
-        coarse = self.screen.gains(self.light)
-        bounds = {s: self._bound(s, coarse) for s in self.waiting}
-        self.waiting = [s for s in self.waiting if bounds[s] > 0.0]
+    def _best(self) -> tuple[_Suspect, _Offer] | None:
+        """Best suspect beside the present light; asked in order of what they could gain before, a few at a time."""
+        ranked = sorted(self.waiting, key=self.bound.__getitem__, reverse=True)
         best, top = None, 0.0
-        for suspect in sorted(self.waiting, key=bounds.__getitem__, reverse=True):
-            if bounds[suspect] <= top:
+        for first in range(0, len(ranked), AT_ONCE):
+            some = [s for s in ranked[first : first + AT_ONCE] if self.bound[s] > top]
+            if not some:
                 break
-            claim = self.claim(suspect, self.light)
-            if claim.gain - suspect.price > top:
-                best, top = (suspect, claim), claim.gain - suspect.price
+            for suspect, offer in zip(some, self.offers(some, self.light), strict=True):
+                margin = offer.gain - suspect.price
+                self.bound[suspect] = margin + REGAINED_NATS
+                if margin > top:
+                    best, top = (suspect, offer), margin
+        self.waiting = [s for s in self.waiting if self.bound[s] > 0.0]
         return best
 
-    def _take(self, suspect: _Suspect, claim: Claim) -> None:
+    def _take(self, suspect: _Suspect, offer: _Offer) -> None:
         self.waiting.remove(suspect)
-        self.claims[suspect] = claim
-        self.light = self.light + claim.light
-        self._refit_sharers(suspect, claim.light)
+        self.claims[suspect] = Claim(offer.fits, self._light(offer.fits), offer.gain)
+        self.light = self.light + self.claims[suspect].light
+        self._refit_sharers(suspect, self.claims[suspect].light)
+
+    def _unexplained(self) -> float:
+        """Share of the peaks of which no claim explains even a part."""
+        height = self.scene.observed.height
+        return float(np.mean(self.light < EXPLAINED * height)) if len(height) else 0.0
 
     def _bright(self, light: FloatArray) -> MaskArray:
         return light > SHARED * self.scene.observed.height
@@ -170,9 +231,9 @@ class _Search:
                 self._refit(other)
 
     def _refit(self, suspect: _Suspect) -> None:
-        others = self.light - self.claims[suspect].light
-        others = np.maximum(others, 0.0)
-        self.claims[suspect] = self.claim(suspect, others)
+        others = np.maximum(self.light - self.claims[suspect].light, 0.0)
+        offer = self.offers([suspect], others)[0]
+        self.claims[suspect] = Claim(offer.fits, self._light(offer.fits), offer.gain)
         self.light = others + self.claims[suspect].light
 
     def prune(self) -> None:
@@ -180,21 +241,36 @@ class _Search:
         for suspect in list(self.claims):
             self._refit(suspect)
         while self.claims:
+            self.clutter = CLUTTER_NATS * max(0.0, 2.0 * self._unexplained() - 1.0)
             worst = min(self.claims, key=lambda s: self.claims[s].gain - s.price)
-            if self.claims[worst].gain >= worst.price:
+            if self.claims[worst].gain >= worst.price + self.clutter:
                 return
             gone = self.claims.pop(worst)
             self.light = np.maximum(self.light - gone.light, 0.0)
             self._refit_sharers(worst, gone.light)
 
+    def weigh_rivals(self) -> None:
+        """For claims that rest on a line or two: how well the best other suspect would do in their place."""
+        for suspect, claim in self.claims.items():
+            if suspect.band or int(self._bright(claim.light).sum()) > FEW_PEAKS:
+                continue
+            rivals = [s for s in self.asked if s not in self.claims and not s.band]
+            others = np.maximum(self.light - claim.light, 0.0)
+            margins = [o.gain - s.price for s, o in zip(rivals, self.offers(rivals, others), strict=True)]
+            self.rival[suspect] = max(margins, default=-np.inf)
+
     def result(self) -> Inference:
         """Claims with probabilities: logistic in the margin."""
         found = Inference(light=self.light)
         for suspect, claim in self.claims.items():
+            margin = claim.gain - suspect.price - self.clutter
+            probability = _logistic(margin / PROBABILITY_NATS)
+            sole = _logistic((claim.gain - suspect.price - self.rival.get(suspect, -np.inf)) / RIVAL_NATS)
+            probability = min(probability, sole)
             if suspect.band:
                 found.bands[suspect.name] = claim
-                continue
-            margin = claim.gain - suspect.price
-            found.claims[suspect.name] = claim
-            found.probability[suspect.name] = float(1.0 / (1.0 + np.exp(-min(margin, 60.0) / PROBABILITY_NATS)))
+                found.band_probability[suspect.name] = probability
+            elif sole >= AMBIGUOUS_BELOW:
+                found.claims[suspect.name] = claim
+                found.probability[suspect.name] = probability
         return found

@@ -15,13 +15,19 @@ from oesd.model import FloatArray
 REACH_FWHM = 8.0  # structures narrower than about twice this many line widths are lines, wider ones are continuum
 
 
+def windows_of(fwhm_px: float) -> tuple[int, int]:
+    """Pixels of one block, and blocks that the clipping reaches out."""
+    step = max(1, round(fwhm_px / 2.0))
+    return step, int(np.ceil(REACH_FWHM * fwhm_px / step))
+
+
 def baseline(net: FloatArray, fwhm_px: float) -> FloatArray:
     """Smooth curve under the lines, shape (pixels,), in the counts of ``net``."""
-    step = max(1, round(fwhm_px / 2.0))
+    step, reach = windows_of(fwhm_px)
     coarse = _averaged(net, step)
     if len(coarse) < 12:
         return np.full(len(net), float(median(net)))
-    reach = min(int(np.ceil(REACH_FWHM * fwhm_px / step)), (len(coarse) - 1) // 4)
+    reach = min(reach, (len(coarse) - 1) // 4)
     low = _clipped(coarse, reach)
     low = moving_mean(low, max(1, reach // 4))
     low = low + _offset(coarse - low)

@@ -11,24 +11,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from oesd.engine.patterns import Float32Array, shipped_patterns
+from oesd.engine.places import on_a_ladder
 from oesd.engine.priors import prior_nats
 from oesd.engine.strengths import LAMP, STAGES, line_strengths
 from oesd.engine.windows import FWHM_PER_SIGMA, binned, median
 from oesd.model import FloatArray
 
-Float32Array = NDArray[np.float32]
-Float16Array = NDArray[np.float16]
-
 REACH_NM = 0.65
 BINS_PER_FWHM = 3.0
 MAX_BINS = 4096
-MAX_LAGS = 60
-ONE_THREAD_FLOPS = 200_000
-LADDER = 1.05
+MAX_LAGS = 120
+SMEAR = np.exp(-0.5 * (np.arange(-3, 4) * FWHM_PER_SIGMA / BINS_PER_FWHM) ** 2)
+FAINTEST = 3.0  # of DYNAMIC_RANGE
 DYNAMIC_RANGE = 300.0
-TYPICAL_ERROR_NM = 0.45
+TYPICAL_ERROR = 0.7  # of the reach
 EQUILIBRIUM = 2  # the excitation used beside the lamp's
 
 
@@ -52,7 +52,13 @@ class Axis:
 
 
 def coarse_axis(
-    center_nm: FloatArray, height: FloatArray, noise: FloatArray, low_nm: float, high_nm: float, fwhm_nm: float
+    center_nm: FloatArray,
+    height: FloatArray,
+    noise: FloatArray,
+    low_nm: float,
+    high_nm: float,
+    fwhm_nm: float,
+    reach_nm: float = REACH_NM,
 ) -> Axis:
     """Best shift over all species; unsure (and zero) when the peaks fit nothing.
 
@@ -64,35 +70,25 @@ def coarse_axis(
         Ends of the axis.
     fwhm_nm : float
         Line width in the middle of the axis.
+    reach_nm : float
+        How far off the axis may be.
     """
     if not len(center_nm):
         return Axis()
-    fwhm_nm = _on_a_ladder(fwhm_nm)
-    bins = int(min(MAX_BINS, np.ceil((high_nm - low_nm) / fwhm_nm * BINS_PER_FWHM) + 1))
-    step = (high_nm - low_nm) / (bins - 1)
-    reach = int(min(np.ceil(REACH_NM / step), MAX_LAGS))
-    combs = _combs(round(low_nm, 6), round(high_nm, 6), bins, round(fwhm_nm / step, 1))
-    observed = _observed(center_nm, np.log1p(0.5 * height / noise), low_nm, step, bins + 2 * reach, reach, fwhm_nm)
+    width = max(on_a_ladder(fwhm_nm), (high_nm - low_nm) * BINS_PER_FWHM / MAX_BINS)
+    step = width / BINS_PER_FWHM
+    bins = int((high_nm - low_nm) / step) + 2
+    reach = int(min(np.ceil(reach_nm / step), MAX_LAGS))
+    combs = _combs(round(low_nm, 6), bins, step)
+    observed = _observed(center_nm, np.log1p(0.5 * height / noise), low_nm, step, bins, reach)
     lags = np.arange(-reach, reach + 1)
-    shifted = np.stack([observed[reach + lag : reach + lag + bins] for lag in lags], axis=1)
-    agreement = np.clip(_product(combs, shifted.astype(np.float32)), 0.0, None).astype(np.float64)
-    score = (agreement**4).sum(axis=0) * np.exp(-0.5 * (lags * step / TYPICAL_ERROR_NM) ** 2)
+    met = sliding_window_view(observed, len(lags))[combs.place] * combs.weight[:, None]
+    agreement = np.clip(np.add.reduceat(met, combs.start, axis=0), 0.0, None).astype(np.float64)
+    score = (agreement**4).sum(axis=0) * np.exp(-0.5 * (lags * step / (TYPICAL_ERROR * reach_nm)) ** 2)
     best = int(np.argmax(score))
     if score[best] <= 0.0:
         return Axis()
     return Axis(shift_nm=float((lags[best] + _vertex(score, best)) * step), sigma_nm=0.08 * fwhm_nm, sure=True)
-
-
-def _on_a_ladder(fwhm_nm: float) -> float:
-    """Nearest of widths 5 % apart: combs are kept by width, and each spectrum teaches a slightly different one."""
-    return float(LADDER ** round(np.log(fwhm_nm) / np.log(LADDER)))
-
-
-def _product(combs: Float16Array, shifted: Float32Array) -> Float32Array:
-    """Matrix product in pieces that BLAS does in one thread: its other threads would spin, to nobody's gain."""
-    rows = max(1, ONE_THREAD_FLOPS // shifted.size)
-    pieces = (combs[i : i + rows].astype(np.float32) for i in range(0, len(combs), rows))
-    return np.concatenate([piece @ shifted for piece in pieces])
 
 
 def _vertex(score: FloatArray, best: int) -> float:
@@ -103,54 +99,74 @@ def _vertex(score: FloatArray, best: int) -> float:
 
 
 def _observed(
-    center_nm: FloatArray, weight: FloatArray, low_nm: float, step: float, bins: int, offset: int, fwhm_nm: float
-) -> FloatArray:
-    """Compressed spectrum on the grid: the highest of all peaks' shapes at each place, minus its mean, unit norm."""
-    half = int(np.ceil(2.0 * fwhm_nm / step))
+    center_nm: FloatArray, weight: FloatArray, low_nm: float, step: float, bins: int, reach: int
+) -> Float32Array:
+    """Compressed spectrum on the grid and ``reach`` bins beyond: the highest of all peaks' shapes at each place.
+
+    Its mean is taken off, its norm is one, and then it is smeared by one more line width: in place of all the combs.
+    """
+    half = int(2.0 * BINS_PER_FWHM)
     near = np.rint((center_nm - low_nm) / step).astype(np.int64)[:, None] + np.arange(-half, half + 1)
-    z = (near * step + low_nm - center_nm[:, None]) / (fwhm_nm / FWHM_PER_SIGMA)
+    z = (near * step + low_nm - center_nm[:, None]) / (BINS_PER_FWHM * step / FWHM_PER_SIGMA)
     values = weight[:, None] * np.exp(-0.5 * z * z)
-    place = near + offset
-    inside = (place >= 0) & (place < bins)
-    grid = np.zeros(bins)
+    place = near + reach
+    inside = (place >= 0) & (place < bins + 2 * reach)
+    grid = np.zeros(bins + 2 * reach)
     np.maximum.at(grid, place[inside], values[inside])
     grid -= grid.mean()
-    return grid / max(float(np.linalg.norm(grid)), 1e-12)
+    smeared = np.convolve(grid, SMEAR, mode="same")[: len(grid)] if len(grid) >= len(SMEAR) else grid
+    return (smeared / max(float(np.linalg.norm(grid)), 1e-12)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Combs:
+    """Compressed expected spectra: entries in the order of species, ``start`` where each one's begin."""
+
+    place: NDArray[np.int32]
+    weight: Float32Array
+    start: NDArray[np.int64]
 
 
 @lru_cache(maxsize=4)
-def _combs(low_nm: float, high_nm: float, bins: int, fwhm_bins: float) -> Float16Array:
-    """Compressed expected spectra on the grid, shape (species, bins), unit norm, prior-weighted.
-
-    Kept at half precision, which is a thousand times finer than what is known of line strengths: half the memory.
+def _combs(low_nm: float, bins: int, step: float) -> _Combs:
+    """Combs of all species on the grid, each of unit norm when smeared by one line width, prior-weighted.
 
     A line counts with the better of its equilibrium and its lamp strength: which of the two rules is not known yet.
     """
-    strengths = line_strengths()
-    count = strengths.species_count
-    place = np.rint((strengths.table.wl_air_nm - low_nm) / (high_nm - low_nm) * (bins - 1)).astype(np.int64)
-    strength = np.maximum(strengths.relative[EQUILIBRIUM], strengths.relative[LAMP])
-    used = (place >= 0) & (place < bins) & (strength * DYNAMIC_RANGE > 0.2)
-    keys = strengths.species[used] * bins + place[used]
-    grid = binned(keys, strength[used], count * bins).reshape(count, bins).astype(np.float32)
-    top = grid.max(axis=1, keepdims=True)
-    combs = _smeared(
-        np.log(1.0 + grid * (np.float32(DYNAMIC_RANGE) / np.where(top > 0.0, top, np.float32(1.0)))), fwhm_bins
+    strengths, patterns = line_strengths(), shipped_patterns()
+    lines = patterns.by_species
+    place = np.rint((patterns.wl_nm[lines] - low_nm) / step).astype(np.int64)
+    strength = np.maximum(patterns.relative[EQUILIBRIUM, lines], patterns.relative[LAMP, lines])
+    used = (place >= 0) & (place < bins)
+    place, strength, species = place[used], strength[used], patterns.species[lines[used]]
+    first = np.flatnonzero(np.diff(species * bins + place, prepend=-1))
+    if not len(first):
+        return _Combs(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.int64))
+    strength, place, species = np.add.reduceat(strength, first), place[first], species[first]
+    start = np.flatnonzero(np.diff(species, prepend=-1))
+    top = np.repeat(np.maximum.reduceat(strength, start), np.diff(start, append=len(species)))
+    ratio = DYNAMIC_RANGE * strength / top
+    used = ratio > FAINTEST
+    place, species, weight = place[used], species[used], np.log1p(ratio[used])
+    start = np.flatnonzero(np.diff(species, prepend=-1))
+    prior = np.ones(patterns.species_count)
+    prior[: strengths.species_count] = np.repeat(
+        [np.exp(-0.15 * prior_nats(name)) for name in strengths.table.elements], STAGES
     )
-    norm = np.sqrt(np.einsum("sb,sb->s", combs, combs))
-    weight = np.array([np.exp(-0.15 * prior_nats(name)) for name in strengths.table.elements for _ in range(STAGES)])
-    combs *= (weight / np.where(norm > 0.0, norm, 1.0)).astype(np.float32)[:, None]
-    return combs.astype(np.float16)
+    norm = _smeared_norm(place, species, weight, patterns.species_count)
+    return _Combs(place.astype(np.int32), (weight * (prior / norm)[species]).astype(np.float32), start)
 
 
-def _smeared(grid: Float32Array, fwhm_bins: float) -> Float32Array:
-    smeared, bins = grid.copy(), grid.shape[1]
-    for offset in range(1, int(np.ceil(fwhm_bins)) + 1):
-        share = np.float32(np.exp(-0.5 * (offset * FWHM_PER_SIGMA / fwhm_bins) ** 2))
-        shaded = share * grid
-        smeared[:, offset:] += shaded[:, : bins - offset]
-        smeared[:, : bins - offset] += shaded[:, offset:]
-    return smeared
+def _smeared_norm(place: NDArray[np.int64], species: NDArray[np.int64], weight: FloatArray, count: int) -> FloatArray:
+    """Norm of each species' comb after smearing: entries that overlap count together."""
+    overlap = np.convolve(SMEAR, SMEAR)[len(SMEAR) - 1 :]
+    square = overlap[0] * weight * weight
+    far = len(overlap)
+    shared = np.append(2.0 * overlap, 0.0)
+    for ahead in range(1, min(far, len(place))):
+        gap = np.where(species[ahead:] == species[:-ahead], place[ahead:] - place[:-ahead], far)
+        square[:-ahead] += weight[:-ahead] * weight[ahead:] * shared[np.minimum(gap, far)]
+    return np.sqrt(np.maximum(binned(species, square, count), 1e-30))
 
 
 def refined_axis(coarse: Axis, center_nm: FloatArray, expected_nm: FloatArray, sigma_nm: FloatArray) -> Axis:

@@ -15,18 +15,23 @@ from itertools import pairwise
 import numpy as np
 
 from oesd.engine.assignment import Claim, Inference
+from oesd.engine.bands import SYSTEMS, charge_stage
+from oesd.engine.bandshapes import SeenBand
 from oesd.engine.lines import IntArray
 from oesd.engine.priors import prior_nats
-from oesd.engine.scene import Scene, peak_lines
+from oesd.engine.scene import REACH, Scene, peak_lines
 from oesd.engine.strengths import Strengths, line_strengths
-from oesd.model import Candidate, FloatArray
+from oesd.model import Candidate, FloatArray, MaskArray
 
 MAX_CANDIDATES = 8
+SURE_CANDIDATES = 4  # are always shown, ...
+LEAST_PROBABILITY = 5e-4  # ... the others when they are so likely
 FOUND_BASE = 0.03  # a found element's weaker lines, as a share of the peak, before others are asked
 OTHER_BASE = 0.004
 NAMED_ABOVE = 0.5
 DOUBT_SHARE = 0.04  # a peak of which a found element explains so little is as likely something else
 WORST_PROMINENCE = -2.5
+LEAST_WEIGHT = 2e-5  # a faint line at the edge of reach is no alternative
 OTHER_EXCITATIONS = 0.2  # a plasma is not one temperature: lines that another excitation favours count this much
 
 
@@ -41,52 +46,60 @@ class Naming:
 
 def name_peaks(scene: Scene, inference: Inference, allowed: Collection[str]) -> list[Naming]:
     """Name every peak of the scene, in its order."""
-    strengths = line_strengths()
-    peak, line, weight = _weighed_lines(scene, inference, strengths, allowed)
-    order = np.lexsort((line, -weight, peak))
+    table = line_strengths().table
+    peak, line, weight = _weighed_lines(scene, inference, allowed)
+    order = np.argsort(peak + 1.0 / (1.0 + weight), kind="stable")
     peak, line, weight = peak[order], line[order], weight[order]
-    bounds = np.searchsorted(peak, np.arange(len(scene.observed.height) + 1))
+    rank = np.arange(len(peak)) - np.searchsorted(peak, peak)
+    keep = (rank < SURE_CANDIDATES) | ((weight > LEAST_PROBABILITY) & (rank < 2 * MAX_CANDIDATES))
+    peak, line, weight = peak[keep], line[keep], weight[keep]
+    bounds = np.searchsorted(peak, np.arange(len(scene.observed.height) + 1)).tolist()
+    symbols = [table.elements[number] for number in table.element[line].tolist()]
+    wavelength = table.wl_air_nm[line]
+    facts = list(
+        zip(symbols, table.stage[line].tolist(), np.round(wavelength, 4).tolist(), weight.tolist(), strict=True)
+    )
     named = _named_elements(scene, inference)
+    centers = scene.observed.center_nm.tolist()
     return [
-        _naming(strengths, line[first:last], weight[first:last], named[number])
-        for number, (first, last) in enumerate(pairwise(bounds.tolist()))
+        _naming(facts[first:last], named[number], centers[number])
+        for number, (first, last) in enumerate(pairwise(bounds))
     ]
 
 
 def _weighed_lines(
-    scene: Scene, inference: Inference, strengths: Strengths, allowed: Collection[str]
+    scene: Scene, inference: Inference, allowed: Collection[str]
 ) -> tuple[IntArray, IntArray, FloatArray]:
     """Peak, line and probability of every pair within reach; probabilities of one peak add up to at most one."""
+    strengths = line_strengths()
     seen, table = scene.observed, strengths.table
-    reach = np.maximum(2.2 * scene.tolerance_nm, seen.fwhm_nm)
+    reach = np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm)
     peak, line = peak_lines(seen.center_nm, reach, table.wl_air_nm)
-    usable = _line_base(strengths, inference, allowed)
-    keep = usable[line] > 0.0
-    peak, line = peak[keep], line[keep]
     z = (table.wl_air_nm[line] - seen.center_nm[peak]) / scene.tolerance_nm[peak]
     near = np.exp(-0.5 * z * z)
-    light = _line_light(strengths, inference)[line] * near / seen.height[peak]
-    weight = np.minimum(light, 1.0) + usable[line] * near
-    certainty = _certainty(strengths, inference)[line]
+    base = (_element_base(table.elements, inference, allowed)[table.element] * _prominence())[line] * near
+    keep = base > LEAST_WEIGHT
+    peak, line, near, base = peak[keep], line[keep], near[keep], base[keep]
+    light = _line_light(strengths, inference, line) * near / seen.height[peak]
+    weight = np.minimum(light, 1.0) + base
+    certainty = np.array([inference.probability.get(name, 0.5) for name in table.elements])[table.element[line]]
     total = np.bincount(peak, weights=weight, minlength=len(seen.height))
     unexplained = np.clip(1.0 - inference.light / seen.height, 0.0, 1.0)
     return peak, line, weight * certainty / (total + 0.3 * unexplained)[peak]
 
 
-def _line_base(strengths: Strengths, inference: Inference, allowed: Collection[str]) -> FloatArray:
-    """Weight of a line for being prominent, zero where its element is not allowed; shape (lines,)."""
-    table = strengths.table
-    per_element = np.array(
+def _element_base(elements: tuple[str, ...], inference: Inference, allowed: Collection[str]) -> FloatArray:
+    """Weight of an element's most prominent line, zero where it is not allowed; shape (elements,)."""
+    return np.array(
         [
             0.0
             if name not in allowed
             else FOUND_BASE
             if name in inference.claims
             else OTHER_BASE * np.exp(-prior_nats(name))
-            for name in table.elements
+            for name in elements
         ]
     )
-    return per_element[table.element] * _prominence()
 
 
 @cache
@@ -97,39 +110,52 @@ def _prominence() -> FloatArray:
     return share
 
 
-def _line_light(strengths: Strengths, inference: Inference) -> FloatArray:
-    """Expected light of every line of the found elements, counts."""
-    light = np.zeros(len(strengths.table))
+def _line_light(strengths: Strengths, inference: Inference, line: IntArray) -> FloatArray:
+    """Expected light of each of these lines, counts; none of elements that were not found."""
+    light = np.zeros(len(line))
+    species = strengths.species[line]
     for claim in inference.claims.values():
-        for species, fit in claim.fits.items():
-            mine = strengths.species == species
-            relative = strengths.relative[:, mine]
-            light[mine] += fit.amount * (relative[fit.excitation] + 0.1 * OTHER_EXCITATIONS * relative.max(axis=0))
+        for number, fit in claim.fits.items():
+            mine = np.flatnonzero(species == number)
+            relative = strengths.relative[:, line[mine]]
+            light[mine] = fit.amount * (relative[fit.excitation] + 0.1 * OTHER_EXCITATIONS * relative.max(axis=0))
     return light
 
 
-def _certainty(strengths: Strengths, inference: Inference) -> FloatArray:
-    """Probability that the line's element is there; one half for what was not asked for by the inference."""
-    per_element = np.array([inference.probability.get(name, 0.5) for name in strengths.table.elements])
-    return per_element[strengths.table.element]
-
-
 def _named_elements(scene: Scene, inference: Inference) -> list[tuple[str | None, float]]:
-    """Element and probability of each peak: the one with most light there, if it explains enough of it."""
+    """Element or molecule of each peak and its probability: the one with most light, if it explains enough of it."""
     height = scene.observed.height
-    if not inference.claims or not len(height):
+    claims = inference.claims | inference.bands
+    if not claims or not len(height):
         return [(None, 0.0)] * len(height)
-    names = list(inference.claims)
-    possible = np.stack([_other_light(scene, inference.claims[name]) for name in names])
-    light = np.stack([inference.claims[name].light for name in names]) + 0.1 * possible
-    bands = sum((claim.light for claim in inference.bands.values()), np.zeros(len(height)))
-    share = light / np.maximum(light.sum(axis=0) + bands, 1e-300)
+    names = list(claims)
+    possible = np.stack([_other_light(scene, claims[name]) for name in names])
+    possible[len(inference.claims) :] = 0.0
+    light = np.stack([claims[name].light for name in names]) + 0.1 * possible
+    share = light / np.maximum(light.sum(axis=0), 1e-300)
     first = share.argmax(axis=0)
     total = (light + possible).sum(axis=0)
     explained = total / (total + DOUBT_SHARE * height)
-    sure = np.array([inference.probability[name] for name in names])
+    sure = np.array(list((inference.probability | inference.band_probability).values()))
     probability = share[first, np.arange(len(height))] * explained * sure[first]
     return [(names[i] if p >= NAMED_ABOVE else None, float(p)) for i, p in zip(first, probability, strict=True)]
+
+
+def with_bands(namings: list[Naming], of_lines: MaskArray, bands: list[SeenBand]) -> list[Naming]:
+    """Names of all peaks: those of lines in their order, the others with the band that they belong to."""
+    lines = iter(namings)
+    named = [next(lines) if line else None for line in of_lines.tolist()]
+    for band in bands:
+        probability = round(band.explained, 4)
+        for number in band.peaks.tolist():
+            if named[number] is None:
+                molecule = _molecule(band.system, band.head_nm, probability)
+                named[number] = Naming(band.system, probability, (molecule,))
+    return [naming for naming in named if naming is not None]
+
+
+def _molecule(system: str, nm: float, probability: float) -> Candidate:
+    return Candidate(f"{system}_{nm:.1f}", system, charge_stage(system), round(nm, 4), round(probability, 4))
 
 
 def _other_light(scene: Scene, claim: Claim) -> FloatArray:
@@ -140,25 +166,31 @@ def _other_light(scene: Scene, claim: Claim) -> FloatArray:
     return light
 
 
-def _naming(strengths: Strengths, lines: IntArray, weights: FloatArray, named: tuple[str | None, float]) -> Naming:
-    """Candidates of one peak by weight, the named element's lines first, keys unique."""
-    table = strengths.table
+def _naming(lines: list[tuple[str, int, float, float]], named: tuple[str | None, float], nm: float) -> Naming:
+    """Candidates of one peak by weight, the named element's lines first, keys unique.
+
+    ``lines``: element, stage, wavelength and weight of each line, heaviest first; ``nm``: where the peak is.
+    """
     element, probability = named
+    if element in SYSTEMS:
+        return Naming(
+            element,
+            round(probability, 4),
+            (_molecule(element, nm, probability), *_naming(lines, (None, 0.0), nm).candidates),
+        )
     found: dict[str, tuple[str, int, float, float]] = {}
-    for line, weight in zip(lines[: 3 * MAX_CANDIDATES].tolist(), weights.tolist(), strict=False):
-        symbol, wavelength = table.elements[table.element[line]], float(table.wl_air_nm[line])
-        found.setdefault(f"{symbol}_{wavelength:.1f}", (symbol, int(table.stage[line]), wavelength, weight))
-        if len(found) >= MAX_CANDIDATES:
-            break
-    mine = sum(weight for symbol, _, _, weight in found.values() if symbol == element)
-    rest = sum(weight for symbol, _, _, weight in found.values() if symbol != element)
+    for fact in lines:
+        found.setdefault(f"{fact[0]}_{fact[2]:.1f}", fact)
+    kept = list(found.items())[:MAX_CANDIDATES]
+    mine = sum([fact[3] for _, fact in kept if fact[0] == element])
+    rest = sum([fact[3] for _, fact in kept if fact[0] != element])
     if element is None or mine <= 0.0:
         element, up, down = None, 1.0, 1.0
     else:
         up, down = probability / mine, min(1.0, (1.0 - probability) / max(rest, 1e-300))
+        kept.sort(key=lambda item: item[1][0] != element)
     candidates = [
-        Candidate(key, symbol, stage, round(wavelength, 4), round(weight * (up if symbol == element else down), 4))
-        for key, (symbol, stage, wavelength, weight) in found.items()
+        Candidate(key, symbol, stage, wavelength, round(weight * (up if symbol == element else down), 4))
+        for key, (symbol, stage, wavelength, weight) in kept
     ]
-    candidates.sort(key=lambda c: c.element != element if element else False)
     return Naming(element, round(probability, 4) if element else 0.0, tuple(candidates))

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.engine.windows import FWHM_PER_SIGMA, binned, filtered, gaussian_kernel, grown, long_runs
+from oesd.engine.linefit import JointFit
+from oesd.engine.windows import FWHM_PER_SIGMA, filtered, gaussian_kernel, grown, long_runs
 from oesd.model import FloatArray, MaskArray
 
 FALSE_PER_SPECTRUM = 0.05
 BASELINE_SIGMAS = 0.5  # the baseline's own error, in units of the filtered noise, added to the threshold
 SADDLE_SIGMAS = 3.0
 MAX_PEAKS = 600
-ROUNDS = 6
 LEAST_SNR = 2.0  # of the fitted height: lower, and a neighbour has taken all the light
 BLEND_FWHM = 1.5
 PLATEAU_FWHM = 8.0  # a longer run of full pixels is no line: nothing can be said within it
@@ -63,8 +63,9 @@ def find_peaks(net: FloatArray, sigma: FloatArray, saturated: MaskArray, fwhm_px
     tops = tops[~plateau[tops.astype(np.int64)]]
     clipped = grown(saturated, 1)
     weight = np.where(clipped, 0.0, 1.0 / (sigma * sigma))
-    fit = _Fit(net, weight, tops, fwhm_px)
+    fit = JointFit(net, weight, tops, fwhm_px)
     fit.run()
+    fit.split(clipped)
     return _accepted(fit, sigma, clipped, fwhm_px)
 
 
@@ -124,79 +125,7 @@ def _prominent(
     return tops
 
 
-class _Fit:
-    """Weighted Gauss-Newton on all peaks at once; the coupling of neighbours runs through the common model."""
-
-    def __init__(self, net: FloatArray, weight: FloatArray, tops: FloatArray, fwhm_px: float) -> None:
-        self.net, self.weight, self.first = net, weight, tops
-        self.width0 = fwhm_px / FWHM_PER_SIGMA
-        self.center = tops.copy()
-        self.width = np.full(len(tops), self.width0)
-        self.height = np.maximum(net[tops.astype(np.int64)], 0.0)
-        self.error = np.zeros((len(tops), 3))
-        half = max(2, int(np.ceil(0.9 * fwhm_px)))
-        self.offsets = np.arange(-half, half + 1)
-        self.wide = np.arange(-2 * half, 2 * half + 1)
-
-    def model(self) -> FloatArray:
-        """Sum of all peaks, shape (pixels,)."""
-        at = np.rint(self.center).astype(np.int64)[:, None] + self.wide
-        z = (at - self.center[:, None]) / self.width[:, None]
-        values = self.height[:, None] * np.exp(-0.5 * z * z)
-        inside = (at >= 0) & (at < len(self.net))
-        return binned(at[inside], values[inside], len(self.net))
-
-    def run(self) -> None:
-        """Iterate; heights, centres and widths stay within physical bounds at every step."""
-        if not len(self.first):
-            return
-        for number in range(ROUNDS):
-            self._step(0.6 if number < 2 else 0.9)
-
-    def _step(self, damping: float) -> None:
-        at = np.clip(np.rint(self.center).astype(np.int64)[:, None] + self.offsets, 0, len(self.net) - 1)
-        residual = (self.net - self.model())[at]
-        weight = self.weight[at]
-        z = (at - self.center[:, None]) / self.width[:, None]
-        shape = np.exp(-0.5 * z * z)
-        slope = self.height[:, None] * shape / self.width[:, None]
-        jacobian = np.stack([shape, slope * z, slope * z * z], axis=2)
-        normal = np.einsum("pki,pk,pkj->pij", jacobian, weight, jacobian)
-        gradient = np.einsum("pki,pk,pk->pi", jacobian, weight, residual)
-        self._add_priors(normal, gradient)
-        inverse = _inverse(normal)
-        change = damping * np.einsum("pij,pj->pi", inverse, gradient)
-        self.error = np.sqrt(np.maximum(np.einsum("pii->pi", inverse), 0.0))
-        self._move(change)
-
-    def _add_priors(self, normal: FloatArray, gradient: FloatArray) -> None:
-        """A line is as wide as the instrument within 15 %, its centre within half a width of its top."""
-        scale = np.maximum(self.height, 1e-30)
-        width_weight = (0.15 * self.width0) ** -2.0
-        center_weight = (0.5 * self.width0) ** -2.0
-        normal[:, 0, 0] += 1e-6 / (scale * scale) + 1e-12 * normal[:, 0, 0]
-        normal[:, 1, 1] += center_weight
-        normal[:, 2, 2] += width_weight
-        gradient[:, 1] += center_weight * (self.first - self.center)
-        gradient[:, 2] += width_weight * (self.width0 - self.width)
-
-    def _move(self, change: FloatArray) -> None:
-        self.height = np.clip(self.height + change[:, 0], 0.3 * self.height, 3.0 * self.height)
-        reach = 1.0 + self.width0
-        self.center = np.clip(self.center + np.clip(change[:, 1], -0.5, 0.5), self.first - reach, self.first + reach)
-        self.width = np.clip(self.width + change[:, 2], 0.6 * self.width0, 2.5 * self.width0)
-
-
-def _inverse(normal: FloatArray) -> FloatArray:
-    """Inverse of each symmetric matrix; the pseudo one where one is singular: a single pixel outweighs the rest."""
-    try:
-        inverse = np.linalg.inv(normal)
-    except np.linalg.LinAlgError:
-        inverse = np.linalg.pinv(normal, hermitian=True)
-    return inverse.astype(np.float64, copy=False)
-
-
-def _accepted(fit: _Fit, sigma: FloatArray, clipped: MaskArray, fwhm_px: float) -> PeakList:
+def _accepted(fit: JointFit, sigma: FloatArray, clipped: MaskArray, fwhm_px: float) -> PeakList:
     """The fitted peaks in order, without those the fit did away with; a clipped one is at least as high as its top."""
     order = np.argsort(fit.center, kind="stable")
     center, width = fit.center[order], fit.width[order]
@@ -204,14 +133,14 @@ def _accepted(fit: _Fit, sigma: FloatArray, clipped: MaskArray, fwhm_px: float) 
     saturated = clipped[at]
     top = np.where(saturated, np.maximum(fit.net[at], 0.0), 0.0)
     height = np.maximum(fit.height[order], top)
-    height_sigma = np.maximum(fit.error[order, 0], 1e-300)
+    height_sigma = np.maximum(fit.error[0, order], 1e-300)
     height_sigma = np.where(saturated, np.minimum(height_sigma, np.maximum(0.1 * height, sigma[at])), height_sigma)
     gap = np.diff(center, prepend=-np.inf, append=np.inf) if len(center) else np.zeros(1)
     snr = np.maximum(height / height_sigma, top / sigma[at])
     keep = snr > LEAST_SNR
     fitted = PeakList(
         center_px=center,
-        sigma_px=np.maximum(fit.error[order, 1], np.where(saturated, CLIPPED_CENTER_FWHM * fwhm_px, 0.0)),
+        sigma_px=np.maximum(fit.error[1, order], np.where(saturated, CLIPPED_CENTER_FWHM * fwhm_px, 0.0)),
         fwhm_px=width * FWHM_PER_SIGMA,
         height=height,
         height_sigma=height_sigma,

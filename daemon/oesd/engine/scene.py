@@ -1,31 +1,32 @@
 """Everything that the inference asks of one spectrum, laid out once: peaks, and places where nothing shines.
 
-For every species and excitation: the light it would put into each observed peak (``into_peaks``), and the light it
-would put where no peak is (its *absences*, gathered in bins of about half a line width).
+For every species and excitation: the light it would put into each observed peak (``into_peaks``). The light it would
+put where no peak is, its *absences*, is laid out for those species only that are worth it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-from oesd.engine.bands import SYSTEMS, band_heads
 from oesd.engine.lines import IntArray
-from oesd.engine.strengths import EXCITATIONS, STAGES, Strengths, line_strengths
-from oesd.engine.windows import binned, filtered, gaussian_kernel
+from oesd.engine.patterns import Float32Array, Patterns, single
+from oesd.engine.places import Places, on_a_ladder, places_on
+from oesd.engine.strengths import EXCITATIONS
+from oesd.engine.windows import filtered, gaussian_kernel
 from oesd.model import FloatArray, MaskArray
 
 MATCH_FWHM = 0.3  # 1 sigma of a line's distance from the peak it belongs to: blends pull centres
 NEAR_FWHM = 0.75  # closer to a peak than this, a line is judged there and not as absent
-BIN_FWHM = 0.6
-SOFT_ROW = 1  # the excitation by which lines share a bin's softness
 SURROUNDINGS_FWHM = 60.0
 MATCH_WINDOW = 2.4  # in tolerances: a line this near a peak counts as meeting it
+REACH = 2.2  # in tolerances: farther lines put no light into a peak
 LONE_NATS = 3.5
 SURPRISE_RANGE = (0.35, 1.2)
+AXIS_MARGIN_NM = 2.5  # an axis may be found to be this much off
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,18 +57,39 @@ class Observed:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Patterns:
-    """Atomic lines and band heads in one list sorted by wavelength; species of bands follow those of elements.
+class Absences:
+    """Where some species should shine and no peak is; arrays (places,), in the order of species.
 
-    ``by_species`` are the lines' numbers in the order of species, then of wavelength.
+    Attributes
+    ----------
+    species : int32
+    strength : (EXCITATIONS, places) float32
+        What is expected there.
+    upper, noise : float32
+        What is seen there at most, and its error.
+    soft : float32
+        Share of lines of which only an intensity is known.
     """
 
-    wl_nm: FloatArray
-    species: IntArray
-    relative: FloatArray
-    soft: MaskArray
-    species_count: int
-    by_species: IntArray
+    species: NDArray[np.int32]
+    strength: Float32Array
+    upper: Float32Array
+    noise: Float32Array
+    soft: Float32Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Dark:
+    """The entries of an axis where this spectrum has no peak (``lonely``), and what is seen at most in each place."""
+
+    places: Places
+    lonely: MaskArray
+    upper: Float32Array
+    noise: Float32Array
+
+    def chosen(self, entry: IntArray, strength: Float32Array) -> Absences:
+        places, where = self.places, self.places.number[entry]
+        return Absences(places.species[entry], strength, self.upper[where], self.noise[where], places.soft[entry])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,65 +98,38 @@ class Scene:
 
     Attributes
     ----------
-    into_peaks : (EXCITATIONS, species, peaks) float64
+    into_peaks : (EXCITATIONS, species, peaks) float32
     tolerance_nm : (peaks,) float64
         1 sigma of the distance between a line and the peak it belongs to.
     surprise : (peaks,) float64
         How much a line that meets this peak says, relative to a lone peak: little where peaks are so dense that any
         line meets one.
-    first : (species + 1,) int64
-        ``absent[:, first[k]:first[k + 1]]`` are the absences of species k.
-    absent : (EXCITATIONS, bins) float64
-        Strength expected there; ``absent_upper`` what is seen at most, ``absent_noise`` its error, ``absent_soft``
-        the share of soft lines.
     """
 
     observed: Observed
     patterns: Patterns
-    into_peaks: FloatArray
+    into_peaks: Float32Array
     tolerance_nm: FloatArray
     surprise: FloatArray
-    first: IntArray
-    absent: FloatArray
-    absent_upper: FloatArray
-    absent_noise: FloatArray
-    absent_soft: FloatArray
-    cache: dict[int, object] = field(default_factory=dict)
+    dark: _Dark
 
+    def absences(self, species: MaskArray) -> Absences:
+        """Lay out the places without light of the chosen species, (species,)."""
+        entry = np.flatnonzero(species[self.dark.places.species] & self.dark.lonely)
+        return self.dark.chosen(entry, self.dark.places.strength[:, entry])
 
-def patterns_of(strengths: Strengths) -> Patterns:
-    """Merge the elements' lines and the molecules' heads."""
-    band_nm, system, share = band_heads()
-    wl = np.concatenate([strengths.table.wl_air_nm, band_nm])
-    species = np.concatenate([strengths.species, strengths.species_count + system])
-    relative = np.concatenate([strengths.relative, np.tile(share, (EXCITATIONS, 1))], axis=1)
-    soft = np.concatenate([strengths.soft, np.zeros(len(band_nm), dtype=np.bool_)])
-    order = np.argsort(wl, kind="stable")
-    count = strengths.species_count + len(SYSTEMS)
-    by_species = np.argsort(species[order], kind="stable")
-    return Patterns(wl[order], species[order], relative[:, order], soft[order], count, by_species)
-
-
-@cache
-def shipped_patterns() -> Patterns:
-    """Patterns of the shipped table, made once."""
-    return patterns_of(line_strengths())
-
-
-def band_species() -> range:
-    """Species numbers of the molecular band systems."""
-    first = len(line_strengths().table.elements) * STAGES
-    return range(first, first + len(SYSTEMS))
+    def strong_absences(self, excitation: int) -> Absences:
+        """Lay out the places where the strongest lines of any species are missing; ``strength`` is (1, places)."""
+        strong = self.dark.places.strong[excitation]
+        entry = strong[self.dark.lonely[strong]]
+        return self.dark.chosen(entry, self.dark.places.strength[excitation, entry][None])
 
 
 def build_scene(observed: Observed, patterns: Patterns) -> Scene:
     """Lay out one spectrum."""
     tolerance = np.sqrt((MATCH_FWHM * observed.fwhm_nm) ** 2 + observed.center_sigma_nm**2 + observed.axis_sigma_nm**2)
     into_peaks = _into_peaks(observed, patterns, tolerance)
-    first, absent, upper, noise, soft = _absences(observed, patterns)
-    return Scene(
-        observed, patterns, into_peaks, tolerance, _surprise(observed, tolerance), first, absent, upper, noise, soft
-    )
+    return Scene(observed, patterns, into_peaks, tolerance, _surprise(observed, tolerance), _dark(observed, patterns))
 
 
 def peak_lines(observed_nm: FloatArray, reach_nm: FloatArray, lines_nm: FloatArray) -> tuple[IntArray, IntArray]:
@@ -143,7 +138,7 @@ def peak_lines(observed_nm: FloatArray, reach_nm: FloatArray, lines_nm: FloatArr
     last = np.searchsorted(lines_nm, observed_nm + reach_nm, side="right")
     count = last - first
     peak = np.repeat(np.arange(len(count)), count)
-    line = np.arange(count.sum()) - np.repeat(np.cumsum(count) - count, count) + np.repeat(first, count)
+    line = np.arange(count.sum()) + np.repeat(first - np.cumsum(count) + count, count)
     return peak, line
 
 
@@ -159,55 +154,49 @@ def _surprise(observed: Observed, tolerance: FloatArray) -> FloatArray:
     return surprise
 
 
-def _into_peaks(observed: Observed, patterns: Patterns, tolerance: FloatArray) -> FloatArray:
+def _into_peaks(observed: Observed, patterns: Patterns, tolerance: FloatArray) -> Float32Array:
     peaks = len(observed.center_nm)
-    peak, line = peak_lines(observed.center_nm, 2.2 * tolerance, patterns.wl_nm)
+    peak, line = peak_lines(observed.center_nm, REACH * tolerance, patterns.wl_nm)
     z = (patterns.wl_nm[line] - observed.center_nm[peak]) / tolerance[peak]
     share = np.exp(-0.5 * z * z)
     keys = patterns.species[line] * peaks + peak
-    size = patterns.species_count * peaks
-    rows = [binned(keys, row[line] * share, size) for row in patterns.relative]
-    return np.stack(rows).reshape(EXCITATIONS, patterns.species_count, peaks)
+    into = np.empty((EXCITATIONS, patterns.species_count * peaks), dtype=np.float32)
+    for row, relative in enumerate(patterns.relative):
+        into[row] = np.bincount(keys, weights=relative[line] * share, minlength=into.shape[1])
+    return into.reshape(EXCITATIONS, patterns.species_count, peaks)
 
 
-def _absences(
-    observed: Observed, patterns: Patterns
-) -> tuple[IntArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-    lines = _lonely_lines(observed, patterns)
-    wl, species = patterns.wl_nm[lines], patterns.species[lines]
-    place = np.floor((wl - observed.true_nm[0]) / (BIN_FWHM * observed.fwhm_nm)).astype(np.int64)
-    places = int(place.max(initial=0)) + 1
-    keys = species * places + place
-    start = np.flatnonzero(np.diff(keys, prepend=-1))
-    upper, noise = _seen_at_most(observed, wl)
-    weights = patterns.relative[:, lines]
-    soft = (weights[SOFT_ROW] + 1e-15) * patterns.soft[lines]
-    return (
-        np.searchsorted(species[start], np.arange(patterns.species_count + 1)),
-        np.add.reduceat(weights, start, axis=1),
-        np.maximum.reduceat(upper, start),
-        np.minimum.reduceat(noise, start),
-        np.add.reduceat(soft, start) / np.add.reduceat(weights[SOFT_ROW] + 1e-15, start),
-    )
+def _dark(observed: Observed, patterns: Patterns) -> _Dark:
+    low, high = float(observed.true_nm[0]), float(observed.true_nm[-1])
+    width = on_a_ladder(observed.fwhm_nm)
+    places = places_on(patterns, round(low - AXIS_MARGIN_NM), round(high + AXIS_MARGIN_NM), width)
+    middle = _middle(places)
+    upper, noise = _seen_at_most(observed, middle)
+    return _Dark(places, _lonely(observed, middle)[places.number], upper, noise)
 
 
-def _lonely_lines(observed: Observed, patterns: Patterns) -> IntArray:
-    """Lines on the axis that no peak is near to, by species and then by wavelength."""
-    low, high = np.searchsorted(patterns.wl_nm, [observed.true_nm[0], observed.true_nm[-1]])
-    wl = patterns.wl_nm[low:high]
-    centers = np.concatenate([[-np.inf], observed.center_nm, [np.inf]])
-    after = np.searchsorted(centers, wl)
-    lonely = np.zeros(len(patterns.wl_nm), dtype=np.bool_)
-    lonely[low:high] = np.minimum(centers[after] - wl, wl - centers[after - 1]) >= NEAR_FWHM * observed.fwhm_nm
-    lines: IntArray = patterns.by_species[lonely[patterns.by_species]]
-    return lines
+def _middle(places: Places) -> FloatArray:
+    middle: FloatArray = 0.5 * (places.edges_nm[1:] + places.edges_nm[:-1])
+    return middle
 
 
-def _seen_at_most(observed: Observed, wl: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _lonely(observed: Observed, middle: FloatArray) -> MaskArray:
+    """Places on the axis whose middle no peak is near to."""
+    near = NEAR_FWHM * observed.fwhm_nm
+    size = len(middle) + 1
+    entered = np.bincount(np.searchsorted(middle, observed.center_nm - near), minlength=size)
+    left = np.bincount(np.searchsorted(middle, observed.center_nm + near), minlength=size)
+    on_axis = (middle >= observed.true_nm[0]) & (middle <= observed.true_nm[-1])
+    lonely: MaskArray = (np.cumsum(entered - left)[:-1] == 0) & on_axis
+    return lonely
+
+
+def _seen_at_most(observed: Observed, wl: FloatArray) -> tuple[Float32Array, Float32Array]:
     """Highest light near each wavelength after matched smoothing, and its noise."""
     kernel = gaussian_kernel(0.7 * observed.fwhm_px)
     smooth = np.maximum(filtered(observed.net, kernel), 0.0)
     noise = np.sqrt(filtered(observed.sigma**2, kernel * kernel))
     reach = max(1, round(0.35 * observed.fwhm_px))
     upper = sliding_window_view(np.pad(smooth, reach, mode="edge"), 2 * reach + 1).max(axis=1)
-    return np.interp(wl, observed.true_nm, upper), np.interp(wl, observed.true_nm, noise)
+    pixel = np.rint(np.interp(wl, observed.true_nm, np.arange(len(smooth)))).astype(np.int64)
+    return single(upper[pixel]), single(noise[pixel])

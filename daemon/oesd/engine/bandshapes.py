@@ -1,0 +1,131 @@
+"""Molecular bands told by their shape, where the instrument shows it: a head, and a side along which the light fades.
+
+Wherever a bright peak lies near a known head, the spectrum around it is fitted with the band's rotational envelope on a
+straight line, at several temperatures and shifts, and with one line of the instrument's width in its place. The band is
+there when it explains nearly all of the window, and far more than the line. Instruments that smear the envelope into a
+line cannot show this; there the pattern of several heads counts (:mod:`oesd.engine.assignment`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from oesd.engine.bands import SYSTEMS, band_light
+from oesd.engine.lines import IntArray
+from oesd.engine.peaks import PeakList
+from oesd.engine.windows import FWHM_PER_SIGMA, binned
+from oesd.model import FloatArray
+
+WIDEST_NM = 0.5  # broader lines hide the envelope
+BELOW_NM, ABOVE_NM = 3.5, 1.2  # the window around a head
+HEAD_NM = 0.3
+LEAST_HEAD = 0.25  # of the system's brightest
+FARTHEST_NM = 0.6  # of a head from the peak that may be it
+LEAST_SNR = 20.0
+LEAST_PIXELS = 24
+EXPLAINED, AGAINST_LINE = 0.9, 0.4  # share of the window's light explained, and of the line's misfit left
+HOPEFUL = 0.5  # of the window explained at the first try, or no other is made
+STEPS = np.arange(-2, 3)
+FAR_NM = 12.0
+UNKNOWN = 0.05  # of the head: what a band's other heads and single rotational lines may add, this far around it
+HIDDEN = 1.5  # a peak this much above the band's light is more than the band
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SeenBand:
+    """A band in the spectrum: which, how far the axis is off there, the share explained, and the peaks it makes."""
+
+    system: str
+    head_nm: float
+    shift_nm: float
+    explained: float
+    peaks: IntArray
+
+
+def seen_bands(device_nm: FloatArray, net: FloatArray, peaks: PeakList, fwhm_nm: float) -> list[SeenBand]:
+    """Bands whose shape is in the spectrum; ``net`` with its continuum, in counts, (pixels,)."""
+    if fwhm_nm > WIDEST_NM or not len(peaks):
+        return []
+    center = np.interp(peaks.center_px, np.arange(len(device_nm)), device_nm)
+    found = []
+    for number, head in _heads():
+        near = np.flatnonzero((np.abs(center - head) < FARTHEST_NM) & (peaks.snr > LEAST_SNR))
+        if len(near):
+            top = int(near[peaks.height[near].argmax()])
+            band = _fitted(device_nm, net, center, peaks.height, top, number, head, fwhm_nm)
+            found += [band] if band is not None else []
+    return found
+
+
+@cache
+def _heads() -> tuple[tuple[int, float], ...]:
+    """System and wavelength of every bright head, read off the band light at its second temperature."""
+    wl, system, light = band_light()
+    heads = []
+    for number in range(len(SYSTEMS)):
+        mine = system == number
+        place = np.floor(wl[mine] / HEAD_NM).astype(np.int64)
+        first = place.min() - 1
+        total = binned(place - first, light[1][mine], int(place.max() - first) + 2)
+        top = (total[1:-1] >= total[:-2]) & (total[1:-1] > total[2:]) & (total[1:-1] > LEAST_HEAD * total.max())
+        for at in np.flatnonzero(top) + 1 + first:
+            here = mine & (np.floor(wl / HEAD_NM) == at)
+            heads.append((number, float(np.average(wl[here], weights=light[1][here]))))
+    return tuple(heads)
+
+
+def _fitted(
+    device_nm: FloatArray,
+    net: FloatArray,
+    center: FloatArray,
+    height: FloatArray,
+    top: int,
+    number: int,
+    head: float,
+    fwhm_nm: float,
+) -> SeenBand | None:
+    shift = center[top] - head
+    window = slice(*np.searchsorted(device_nm, [head + shift - BELOW_NM, head + shift + ABOVE_NM]))
+    nm, seen = device_nm[window], net[window]
+    if len(nm) < LEAST_PIXELS or center[top] + 2.0 * fwhm_nm > device_nm[-1]:
+        return None
+    line = np.exp(-0.5 * ((nm - center[top]) * FWHM_PER_SIGMA / fwhm_nm) ** 2)
+    flat = _misfit(nm, seen, np.zeros_like(line))[0]
+    alone = _misfit(nm, seen, line)[0]
+    if _misfit(nm, seen, _shape(nm - shift, number, 1, fwhm_nm))[0] > (1.0 - HOPEFUL) * flat:
+        return None
+    best = (np.inf, 0.0, 0.0, 0)
+    for row in range(len(band_light()[2])):
+        for off in shift + STEPS * 0.5 * fwhm_nm:
+            misfit, amount = _misfit(nm, seen, _shape(nm - off, number, row, fwhm_nm))
+            if amount > 0.0 and misfit < best[0]:
+                best = (misfit, float(off), amount, row)
+    misfit, off, amount, row = best
+    if misfit > (1.0 - EXPLAINED) * flat or misfit > AGAINST_LINE * alone:
+        return None
+    inside = np.flatnonzero(np.abs(center - head - off) < FAR_NM)
+    brightest = float(_shape(nm - off, number, row, fwhm_nm).max())
+    its_light = amount * (_shape(center[inside] - off, number, row, fwhm_nm) + UNKNOWN * brightest)
+    mine = inside[(height[inside] < HIDDEN * its_light) | (inside == top)]
+    return SeenBand(SYSTEMS[number], head, off, 1.0 - misfit / flat, mine)
+
+
+def _shape(true_nm: FloatArray, number: int, row: int, fwhm_nm: float) -> FloatArray:
+    """The band system as the instrument shows it at these wavelengths; one bin of 1 would be 1 high."""
+    wl, system, light = band_light()
+    near = (system == number) & (wl > true_nm.min() - 2.0 * fwhm_nm) & (wl < true_nm.max() + 2.0 * fwhm_nm)
+    z = (true_nm[:, None] - wl[near]) * (FWHM_PER_SIGMA / fwhm_nm)
+    shape: FloatArray = np.exp(-0.5 * z * z) @ light[row][near]
+    return shape
+
+
+def _misfit(nm: FloatArray, seen: FloatArray, shape: FloatArray) -> tuple[float, float]:
+    """Sum of squares left by amount * shape on a straight line, and the amount."""
+    design = np.stack([np.ones_like(nm), nm - nm.mean(), shape])
+    normal = design @ design.T + np.diag([0.0, 0.0, 1e-9])
+    solution = np.linalg.solve(normal, design @ seen)
+    left = seen - solution @ design
+    return float(left @ left), float(solution[2])

@@ -1,0 +1,71 @@
+"""Atomic lines and molecular bands as one list: what the inference compares a spectrum with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oesd.engine.bands import SYSTEMS, band_light
+from oesd.engine.lines import IntArray
+from oesd.engine.strengths import STAGES, Strengths, line_strengths
+from oesd.model import FloatArray, MaskArray
+
+Float32Array = NDArray[np.float32]
+LARGEST = 1e18
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patterns:
+    """Lines and bins of bands sorted by wavelength; species of bands follow those of elements.
+
+    Attributes
+    ----------
+    wl_nm : (lines,) float64
+    species : (lines,) int64
+    relative : (EXCITATIONS, lines) float32
+    soft : (lines,) bool
+        Strength known by intensity only.
+    species_count : int
+    by_species : (lines,) int64
+        The lines' numbers in the order of species, then of wavelength.
+    """
+
+    wl_nm: FloatArray
+    species: IntArray
+    relative: Float32Array
+    soft: MaskArray
+    species_count: int
+    by_species: IntArray
+
+
+def patterns_of(strengths: Strengths) -> Patterns:
+    """Merge the elements' lines and the molecules' bands."""
+    band_nm, system, share = band_light()
+    wl = np.concatenate([strengths.table.wl_air_nm, band_nm])
+    species = np.concatenate([strengths.species, strengths.species_count + system])
+    relative = np.concatenate([strengths.relative, share], axis=1).astype(np.float32)
+    soft = np.concatenate([strengths.soft, np.zeros(len(band_nm), dtype=np.bool_)])
+    order = np.argsort(wl, kind="stable")
+    count = strengths.species_count + len(SYSTEMS)
+    by_species = np.argsort(species[order], kind="stable")
+    return Patterns(wl[order], species[order], relative[:, order], soft[order], count, by_species)
+
+
+def single(values: FloatArray) -> Float32Array:
+    """Single precision; what is too large for it is as large as its squares allow."""
+    return np.minimum(values, LARGEST).astype(np.float32)
+
+
+@cache
+def shipped_patterns() -> Patterns:
+    """Patterns of the shipped table, made once."""
+    return patterns_of(line_strengths())
+
+
+def band_species() -> range:
+    """Species numbers of the molecular band systems."""
+    first = len(line_strengths().table.elements) * STAGES
+    return range(first, first + len(SYSTEMS))
