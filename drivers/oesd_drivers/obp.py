@@ -153,9 +153,6 @@ class ObpDevice:
             self._order(_SET_SETPOINT, struct.pack("<f", setpoint_c), f"to cool to {setpoint_c} degrees")
         self._order(_SET_COOLER, bytes((setpoint_c is not None,)), "to switch its cooler")
 
-    def drain(self, integration_us: int) -> None:
-        """Nothing to do: each answer names its question, so none is taken for another."""
-
     def calm(self) -> int:
         """Undo averaging, boxcar and binning that another program left behind; scans the frame now running may take.
 

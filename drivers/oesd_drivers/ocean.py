@@ -14,6 +14,7 @@ from . import calibration
 from .capabilities import Capabilities
 from .errors import Gone, Refused, Reopen, Retry, SpectrometerError
 from .library import LIBRARY_ERRORS, LibraryDevice, meaning
+from .ooi import OoiDevice
 from .pace import HOST, Clock, Grid, wait_until
 from .scans import Device, Scan, Thermometers, free_scan, triggered_scan
 from .spectrometer import ONE, Address, Description, Exposure, Frame, Series, Trigger
@@ -44,7 +45,7 @@ class OceanSpectrometer:
         self._exposure: Exposure | None = None
         self._exposing_us = _UNKNOWN_EXPOSURE_US
         self._thermometers = Thermometers(clock)
-        self._armed = self._free = False
+        self._armed = self._free = self._drained = False
         self._cooling: tuple[float | None] | None = None
         self._lamp: bool | None = None
 
@@ -88,6 +89,7 @@ class OceanSpectrometer:
             if not self._free:
                 talk.set_trigger(Trigger.FREE)
                 self._free = True
+            self._drain(talk, can)
             self._set_integration(talk, wanted.integration_us)
             if wanted.trigger is not Trigger.FREE:
                 self._free = False
@@ -160,6 +162,7 @@ class OceanSpectrometer:
         device, self._device = self._device, None
         self._description = self._exposure = self._cooling = self._lamp = None
         self._armed = False
+        self._drained = False
         self._thermometers.forget()
         if device is not None:
             device.close()
@@ -171,9 +174,6 @@ class OceanSpectrometer:
         self._free = True
         self._exposing_us = averaged * (device.talk.integration_us() or _UNKNOWN_EXPOSURE_US)
         self._description = _describe(device, simulated=self._backend == "virtual")
-        # At the shortest exposure, so that it costs little even where the next one is long.
-        self._set_integration(device.talk, device.can.first_us)
-        device.talk.drain(device.can.first_us)
         return self._description
 
     def _opened(self) -> tuple[Device, Capabilities, Description]:
@@ -193,6 +193,14 @@ class OceanSpectrometer:
             if exposure is not None:
                 self.set_exposure(exposure)
         return self._opened()
+
+    def _drain(self, talk: Device, can: Capabilities) -> None:
+        """Once after each opening, read what nobody asked for: answers of OOI devices do not name their question."""
+        if isinstance(talk, OoiDevice) and not self._drained:
+            # At the shortest exposure, so that it costs little even where the next one is long.
+            self._set_integration(talk, can.first_us)
+            talk.drain(can.first_us)
+        self._drained = True
 
     def _set_integration(self, talk: Device, integration_us: int) -> None:
         """Set the integration time and discard the frame that still has the old one; once more where it was ignored."""

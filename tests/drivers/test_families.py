@@ -121,6 +121,7 @@ def test_the_st_counts_in_tens_of_microseconds(rig, opened):
 
 def test_the_longest_time_of_an_old_device_fits_its_sixteen_bits(rig, opened):
     serial, spectrometer, told = opened("USB2000")
+    spectrometer.set_exposure(Exposure(told.integration_min_us))
     rig.control.fault(serial, "stall")
     with pytest.raises(Reopen, match="stalled"):
         spectrometer.set_exposure(Exposure(told.integration_max_us))

@@ -109,6 +109,7 @@ def test_the_longest_exposure_is_taken_by_the_library(rig):
     serial = rig.add("USB4000")
     spectrometer = OceanSpectrometer(rig.address(serial), "virtual")
     told = spectrometer.open()
+    spectrometer.set_exposure(Exposure(told.integration_min_us))
     rig.control.fault(serial, "stall")
     with pytest.raises(Reopen, match="stalled"):
         spectrometer.set_exposure(Exposure(told.integration_max_us))
