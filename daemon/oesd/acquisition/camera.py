@@ -62,10 +62,14 @@ class Camera:
             The daemon ends.
         SpectrometerError
         """
+        self.prepare(kind, exposure)
+        return self._spectrometer.take(series, cancelled)
+
+    def prepare(self, kind: Kind, exposure: Exposure) -> None:
+        """Bring light, cooling and exposure; raises as :meth:`take` does."""
         self._bring_light(kind)
         self._cool()
         self._expose(exposure)
-        return self._spectrometer.take(series, cancelled)
 
     def reopen(self) -> None:
         """Close and open the device; everything is set again before the next frame.

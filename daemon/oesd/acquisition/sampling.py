@@ -78,7 +78,18 @@ class Sampling:
         self.end()
         self.exposing.lock(order.lock_exposure or self._settings.exposure.lock_in_runs)
         exposure = self.exposing.of(Kind.SAMPLE)
+        self._prepare(exposure)
         self.book.begin(order, self._settings.capture.every_us, exposure.integration_us * exposure.scans)
+
+    def _prepare(self, exposure: Exposure) -> None:
+        """Set everything before the first slot is due: none is lost to it. What fails is met again by that slot."""
+        try:
+            if not self.trouble.reopen:
+                self._camera.prepare(Kind.SAMPLE, exposure)
+        except SpectrometerError as error:
+            self.trouble.note(error)
+        except LightError as error:
+            self.trouble.light(str(error))
 
     def end(self) -> None:
         """End the run that is on."""
@@ -245,7 +256,8 @@ class Sampling:
         """Take a frame that nobody keeps."""
         self._next_look_ns = self._clock.monotonic_ns() + 1_000 * self._settings.capture.every_us
         try:
-            for frame in self._camera.take(Kind.SAMPLE, replace(self.exposing.of(Kind.SAMPLE), scans=1)):
+            # Run to its end first: a run that begins with this frame sets the exposure anew.
+            for frame in [*self._camera.take(Kind.SAMPLE, replace(self.exposing.of(Kind.SAMPLE), scans=1))]:
                 self.trouble.over()
                 self._celsius = celsius_of(frame)
                 self._heed(frame)
