@@ -256,7 +256,8 @@ def test_the_child_ends_with_its_parent(host, isolated, state):
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as parent:
         try:
             child = int(parent.stdout.readline())
-            wait_until(lambda: state == "idle" or host.control.frames("OOI-1") == frames + 3)
+            # One request is of the drain; the next meets the minute, or the last short frame before it.
+            wait_until(lambda: state == "idle" or host.control.frames("OOI-1") >= frames + 2)
         finally:
             parent.kill()
     wait_until(lambda: not alive(child))
