@@ -12,10 +12,14 @@ UTC for people, monotonic ns for pace, (run, sequence) for order.
 """
 
 from oesd.model.found import (
+    Ambiguity,
     Analysis,
+    AxisCorrection,
     Candidate,
     ConstraintMode,
     ElementFinding,
+    Evidence,
+    LineEvidence,
     Override,
     Peak,
     Recipe,
@@ -38,7 +42,8 @@ from oesd.model.names import is_uuid, new_id, utc_from_text, utc_text
 from oesd.model.runs import Conditions, Loss, RunOrder, RunRecord
 
 __all__ = [
-    "Analysis", "Candidate", "Capture", "Conditions", "ConstraintMode", "CountArray", "Device", "ElementFinding",
-    "Entry", "FloatArray", "Kind", "Loss", "MaskArray", "Measurement", "ModelledDark", "Override", "Peak", "Recipe",
-    "Result", "RunOrder", "RunRecord", "SpectrumFile", "SpreadArray", "is_uuid", "new_id", "utc_from_text", "utc_text",
+    "Ambiguity", "Analysis", "AxisCorrection", "Candidate", "Capture", "Conditions", "ConstraintMode", "CountArray",
+    "Device", "ElementFinding", "Entry", "Evidence", "FloatArray", "Kind", "LineEvidence", "Loss", "MaskArray",
+    "Measurement", "ModelledDark", "Override", "Peak", "Recipe", "Result", "RunOrder", "RunRecord", "SpectrumFile",
+    "SpreadArray", "is_uuid", "new_id", "utc_from_text", "utc_text",
 ]  # fmt: skip

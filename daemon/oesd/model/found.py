@@ -26,22 +26,40 @@ class ConstraintMode(StrEnum):
 class Recipe:
     """Everything a person can choose about an analysis; stored with each result.
 
-    ``elements`` counts only with include (only these) and exclude (never these).
-    ``fwhm_nm`` is a hint; None lets the engine learn the line width from the spectrum.
+    ``elements`` counts only with include (only these) and exclude (never these); ``ambient`` are gases that include
+    lets in besides. ``expected`` is what the process makes likely: evidence decides all the same, and forbids nothing.
+    ``fwhm_nm`` is a hint; None lets the engine learn the line width from the spectrum. ``search_nm`` says how far off
+    the axis may be; None for what is routine.
     """
 
     constraint: ConstraintMode = ConstraintMode.AUTO
     elements: tuple[str, ...] = ()
     fwhm_nm: float | None = None
+    ambient: tuple[str, ...] = ()
+    expected: tuple[str, ...] = ()
+    search_nm: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-ready form, the inverse of :meth:`from_dict`."""
-        return {"constraint": self.constraint.value, "elements": list(self.elements), "fwhm_nm": self.fwhm_nm}
+        """JSON-ready form, the inverse of :meth:`from_dict`; what is not chosen is left out."""
+        shown: dict[str, Any] = {
+            "constraint": self.constraint.value,
+            "elements": list(self.elements),
+            "fwhm_nm": self.fwhm_nm,
+        }
+        chosen = {"ambient": list(self.ambient), "expected": list(self.expected), "search_nm": self.search_nm}
+        return shown | {name: value for name, value in chosen.items() if value}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
         """Recipe from its stored form."""
-        return cls(ConstraintMode(values["constraint"]), tuple(values["elements"]), values["fwhm_nm"])
+        return cls(
+            ConstraintMode(values["constraint"]),
+            tuple(values["elements"]),
+            values["fwhm_nm"],
+            tuple(values.get("ambient", ())),
+            tuple(values.get("expected", ())),
+            values.get("search_nm"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +78,8 @@ class Peak:
     """One detected emission peak.
 
     ``peak_id`` stays the same when the entry is reprocessed. ``intensity`` is the height above the baseline and
-    ``area`` its integral over nm, both in (linearised) counts of one scan. ``element`` is None when none is named.
+    ``area`` its integral over nm, both in (linearised) counts of one scan. ``element`` is None when none is named:
+    then the peak is ``ambiguous``, with the competing names among its candidates, or unidentified.
     """
 
     peak_id: str
@@ -77,6 +96,7 @@ class Peak:
     candidates: tuple[Candidate, ...]
     saturated: bool = False
     blended: bool = False
+    ambiguous: bool = False
 
     def as_dict(self) -> dict[str, Any]:
         """The peak as it stands in the GET /oes document."""
@@ -85,7 +105,7 @@ class Peak:
             shown["manual"] = True
         numbers = ("wavelength_sigma_nm", "center_px", "fwhm_nm", "snr", "intensity", "area", "probability")
         shown.update({name: getattr(self, name) for name in numbers})
-        shown.update(saturated=self.saturated, blended=self.blended)
+        shown.update(saturated=self.saturated, blended=self.blended, ambiguous=self.ambiguous)
         shown["candidates"] = [
             {
                 "candidate_key": c.candidate_key,
@@ -108,10 +128,126 @@ class Peak:
 
 @dataclass(frozen=True, slots=True)
 class ElementFinding:
-    """An element said to be in the light, with the probability that this is true."""
+    """An element (or a molecule) said to be in the light, with the probability that this is true."""
 
     element: str
     probability: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {"element": self.element, "probability": self.probability}
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguity:
+    """Elements of which one is in the light, and nothing tells which: none of them is claimed; the likeliest first.
+
+    ``peaks_nm`` are the peaks that they share, on the device's axis.
+    """
+
+    elements: tuple[str, ...]
+    peaks_nm: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {"elements": list(self.elements), "peaks_nm": list(self.peaks_nm)}
+
+
+@dataclass(frozen=True, slots=True)
+class AxisCorrection:
+    """How far the device's axis is off, told by the plasma: true = device - shift_nm - stretch * (device - pivot_nm).
+
+    ``sigma_nm`` is the error of the correction; ``sure`` is False when the comb of lines cannot tell, and ``reason``
+    then says why. The device's axis is left as it is.
+    """
+
+    shift_nm: float
+    stretch: float
+    pivot_nm: float
+    sigma_nm: float
+    sure: bool
+    reason: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {
+            "shift_nm": self.shift_nm,
+            "stretch": self.stretch,
+            "pivot_nm": self.pivot_nm,
+            "sigma_nm": self.sigma_nm,
+            "sure": self.sure,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class LineEvidence:
+    """One line that speaks for an element, or, where ``peak_nm`` is None, one that should be seen and is not.
+
+    Attributes
+    ----------
+    wavelength_nm : float
+        Of the line table, air.
+    ionization : int
+        1 for the neutral atom, 2 for its ion.
+    peak_nm : float or None
+        Where the peak is on the device's axis: the ``wavelength_nm`` of the Peak.
+    expected, seen, seen_sigma : float
+        Heights above the baseline, counts: what the element's other lines let expect, and what is there.
+    shared_with : tuple of str
+        Other found elements with light in the same peak.
+    """
+
+    wavelength_nm: float
+    ionization: int
+    peak_nm: float | None
+    expected: float
+    seen: float
+    seen_sigma: float
+    shared_with: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {
+            "wavelength_nm": self.wavelength_nm,
+            "ionization": self.ionization,
+            "peak_nm": self.peak_nm,
+            "expected": self.expected,
+            "seen": self.seen,
+            "seen_sigma": self.seen_sigma,
+            "shared_with": list(self.shared_with),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Why an element is claimed, or nearly was: its lines, strongest first, and a sentence for a person.
+
+    ``margin_nats`` is what it gains beyond its price; ``rivals`` are elements that would explain its light nearly as
+    well.
+    """
+
+    element: str
+    probability: float
+    claimed: bool
+    margin_nats: float
+    lines: tuple[LineEvidence, ...]
+    missing: tuple[LineEvidence, ...]
+    rivals: tuple[str, ...]
+    sentence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-ready form."""
+        return {
+            "element": self.element,
+            "probability": self.probability,
+            "claimed": self.claimed,
+            "margin_nats": self.margin_nats,
+            "lines": [line.as_dict() for line in self.lines],
+            "missing": [line.as_dict() for line in self.missing],
+            "rivals": list(self.rivals),
+            "sentence": self.sentence,
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,7 +255,8 @@ class Analysis:
     """What the engine makes of one spectrum. All spectra have shape (pixels,).
 
     ``sample``, ``reference`` and ``dark`` are mean raw counts of one scan. ``scope_corrected`` is sample - dark,
-    linearised where the device gives sane coefficients. ``warnings`` are sentences for a person.
+    linearised where the device gives sane coefficients. ``warnings`` are sentences for a person. ``evidence`` is there
+    when it was asked for, and like ``baseline`` and ``noise`` it is made again rather than stored.
     """
 
     wavelengths_nm: FloatArray
@@ -135,6 +272,10 @@ class Analysis:
     baseline: FloatArray | None = None
     noise: FloatArray | None = None
     warnings: tuple[str, ...] = ()
+    molecules: tuple[ElementFinding, ...] = ()
+    ambiguous: tuple[Ambiguity, ...] = ()
+    axis: AxisCorrection | None = None
+    evidence: tuple[Evidence, ...] = ()
 
     def to_api(
         self,
@@ -155,7 +296,9 @@ class Analysis:
             "scope_corrected": _json_numbers(self.scope_corrected),
             "spectrum_type": "sample",
             "detected_peaks": [peak.as_dict() for peak in self.detected_peaks],
-            "elements": [{"element": e.element, "probability": e.probability} for e in self.elements],
+            "elements": [finding.as_dict() for finding in self.elements],
+            "molecules": [finding.as_dict() for finding in self.molecules],
+            "ambiguous": [one.as_dict() for one in self.ambiguous],
             "constraint_mode": self.recipe.constraint.value,
             "constrained_elements": constrained,
             "spectral_metadata": {
@@ -166,6 +309,10 @@ class Analysis:
             },
             "last_updated": utc_text(last_updated or datetime.now(UTC)),
         }
+        if self.axis is not None:
+            document["wavelength_correction"] = self.axis.as_dict()
+        if self.evidence:
+            document["evidence"] = [one.as_dict() for one in self.evidence]
         for name, spectrum in (("reference", self.reference), ("dark", self.dark)):
             if spectrum is not None:
                 document[name] = _json_numbers(spectrum)

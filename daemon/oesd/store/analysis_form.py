@@ -2,8 +2,8 @@
 
 The spectra that the engine was given are not stored a second time: of each it is noted that it is *the same* as the
 measurement's, or the same rounded to thousandths, and it is kept only when it is neither. ``scope_corrected`` is kept
-as what the dark's subtraction (or the linearisation) does not already tell. ``baseline`` and ``noise`` are left out:
-the engine makes them again from the same inputs.
+as what the dark's subtraction (or the linearisation) does not already tell. ``baseline``, ``noise`` and ``evidence``
+are left out: the engine makes them again from the same inputs.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from oesd.model import Analysis, ElementFinding, FloatArray, Measurement, Peak, Recipe
+from oesd.model import Ambiguity, Analysis, AxisCorrection, ElementFinding, FloatArray, Measurement, Peak, Recipe
 from oesd.store.bundle import pack_bundle, unpack_bundle
 from oesd.store.encoding import EncodingError, pack_floats, pack_milli, unpack_floats, unpack_milli
 from oesd.store.integrity import fingerprint
@@ -75,7 +75,9 @@ def unpack_payload(payload: bytes, measurement: Measurement) -> tuple[Analysis, 
     """
     stored, blobs = unpack_bundle(payload)
     values = stored["analysis"]
-    spectra = {name: _given(how, blobs.get(name), getattr(measurement, name)) for name, how in values["given"].items()}
+    spectra: dict[str, Any] = {
+        name: _given(how, blobs.get(name), getattr(measurement, name)) for name, how in values["given"].items()
+    }
     analysis = Analysis(
         scope_corrected=unpack_milli(blobs["scope_corrected"], _predictions(measurement)),
         elements=tuple(ElementFinding(*finding) for finding in values["elements"]),
@@ -84,6 +86,9 @@ def unpack_payload(payload: bytes, measurement: Measurement) -> tuple[Analysis, 
         line_table_version=values["line_table_version"],
         engine_version=values["engine_version"],
         warnings=tuple(values["warnings"]),
+        molecules=tuple(ElementFinding(*finding) for finding in values.get("molecules", ())),
+        ambiguous=tuple(Ambiguity(tuple(names), tuple(peaks_nm)) for names, peaks_nm in values.get("ambiguous", ())),
+        axis=AxisCorrection(**values["axis"]) if values.get("axis") else None,
         **spectra,
     )
     return analysis, stored["metadata"]
@@ -102,6 +107,9 @@ def _values(analysis: Analysis, given: Mapping[str, str]) -> dict[str, Any]:
         "line_table_version": analysis.line_table_version,
         "engine_version": analysis.engine_version,
         "warnings": list(analysis.warnings),
+        "molecules": [[finding.element, finding.probability] for finding in analysis.molecules],
+        "ambiguous": [[one.elements, one.peaks_nm] for one in analysis.ambiguous],
+        "axis": None if analysis.axis is None else analysis.axis.as_dict(),
     }
 
 

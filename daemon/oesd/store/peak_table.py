@@ -21,7 +21,7 @@ from oesd.store.encoding import EncodingError, from_planes, pack_bytes, planes, 
 _PEAK_NUMBERS = (
     "wavelength_nm", "wavelength_sigma_nm", "center_px", "fwhm_nm", "snr", "intensity", "area", "probability",
 )  # fmt: skip
-_PEAK_WORDS = ("peak_id", "element", "manual", "saturated", "blended")
+_PEAK_WORDS = ("peak_id", "element", "manual", "saturated", "blended", "ambiguous")
 _CANDIDATE_NUMBERS = ("wavelength_nm", "probability")
 _CANDIDATE_WORDS = ("element", "ionization")
 _DECIMALS = range(9)

@@ -108,9 +108,7 @@ def add_revision(
     peaks = carry_peak_ids(previous, analysis.detected_peaks, next_number=next_peak)
     packed = packed.with_peaks(peaks)
     if latest is None or latest.content != packed.content:
-        latest = Revision(
-            last + 1, now, packed.content, replace(analysis, detected_peaks=peaks, baseline=None, noise=None), metadata
-        )
+        latest = Revision(last + 1, now, packed.content, _kept(analysis, peaks), metadata)
         _insert(connection, entry_no, latest, packed.payload(metadata))
     result = latest.shown(data_id, load_overrides(connection, data_id))
     _mark_processed(connection, entry_no, result, max(next_peak, first_free_number(peaks)))
@@ -231,3 +229,8 @@ def _load_revision(connection: sqlite3.Connection, data_id: str, revision: int |
         verify(what, row[-1], *row[:-1])
         analysis, metadata = unpack_payload(row[4], measurement)
         return Revision(row[1], from_us(row[2]), row[3], analysis, metadata)
+
+
+def _kept(analysis: Analysis, peaks: tuple[Peak, ...]) -> Analysis:
+    """The analysis as it comes back from the store."""
+    return replace(analysis, detected_peaks=peaks, baseline=None, noise=None, evidence=())

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from oesd.model import (
+    Ambiguity,
     Analysis,
+    AxisCorrection,
     Candidate,
     Capture,
     Device,
@@ -133,6 +135,9 @@ def analysis(measurement: Measurement, wavelengths_nm: tuple[float, ...] = (294.
         "line_table_version": "lines-1",
         "engine_version": "engine-1",
         "warnings": ("a warning",),
+        "molecules": (ElementFinding("N2", 0.99),),
+        "ambiguous": (Ambiguity(("In", "H"), (410.2,)),),
+        "axis": AxisCorrection(0.2137, 1.5e-4, 540.0, 0.012, True),
     }
     return Analysis(**{**values, **changes})
 

@@ -151,6 +151,7 @@ peaks = st.lists(
             peak_id=key,
             manual=flag,
             blended=not flag,
+            ambiguous=element is None and flag,
             **dict(zip(("snr", "area", "intensity", "fwhm_nm", "probability"), rest, strict=True)),
         ),
         st.floats(180, 1100),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -8,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.daemon.store.making import NOW, analysis, peak, processed, same, spectrum_file, stored_entry
 
-from oesd.model import ConstraintMode, ElementFinding, Recipe, new_id
+from oesd.model import ConstraintMode, ElementFinding, Evidence, LineEvidence, Recipe, new_id
 from oesd.store import Store, UnknownCandidate, UnknownEntry, UnknownPeak
+from oesd.store.analysis_form import pack_analysis, unpack_payload
 
 
 def ids(result) -> list[str]:
@@ -19,7 +21,7 @@ def ids(result) -> list[str]:
 def test_a_result_comes_back_whole(store: Store) -> None:
     data_id = stored_entry(store).data_id
     measured = store.measurement(data_id)
-    made = analysis(measured, recipe=Recipe(ConstraintMode.INCLUDE, ("Ga", "O"), 1.5))
+    made = analysis(measured, recipe=Recipe(ConstraintMode.INCLUDE, ("Ga", "O"), 1.5, ("Ar",), ("As",), 2.0))
     saved = store.save_result(data_id, made, {"run": "7", "depth": [1, None]}).result(10)
     found = store.result(data_id)
     assert same(found, saved)
@@ -45,12 +47,24 @@ def test_spectra_unlike_the_measurement_are_kept_as_they_are(store: Store) -> No
     assert same(store.result(data_id).analysis, made)
 
 
+def test_results_of_earlier_versions_lack_what_was_not_told_then(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    measured = store.measurement(data_id)
+    made = analysis(measured, molecules=(), ambiguous=(), axis=None)
+    packed = pack_analysis(made, measured)
+    earlier = replace(
+        packed, values={k: v for k, v in packed.values.items() if k not in ("molecules", "ambiguous", "axis")}
+    )
+    assert same(unpack_payload(earlier.payload({}), measured)[0], made)
+
+
 def test_what_the_engine_can_make_again_is_not_kept(store: Store) -> None:
     data_id = stored_entry(store).data_id
     measured = store.measurement(data_id)
-    made = analysis(measured, baseline=measured.sample, noise=measured.sample)
+    why = Evidence("Ga", 0.97, True, 12.5, (LineEvidence(417.204, 1, 417.2, 900.0, 880.0, 12.0),), (), (), "because")
+    made = analysis(measured, baseline=measured.sample, noise=measured.sample, evidence=(why,))
     saved = store.save_result(data_id, made, {}).result(10)
-    assert (saved.analysis.baseline, saved.analysis.noise) == (None, None)
+    assert (saved.analysis.baseline, saved.analysis.noise, saved.analysis.evidence) == (None, None, ())
     assert same(store.result(data_id), saved)
 
 
