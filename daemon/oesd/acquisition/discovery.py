@@ -211,7 +211,8 @@ class Discovery:
             self._enlisted(enlisted)
         elif unit.address != address and unit.address in self._present:
             spectrometer.close()
-            self._doubles.add(address)
+            with self._lock:
+                self._doubles.add(address)
             self._problem(str(address), f"a second spectrometer with serial {description.serial!r}: not used")
         else:
             unit.adopt(spectrometer, description, address)

@@ -34,9 +34,9 @@ class Exposing:
         self.integration_us = settings.capture.integration_us
         self.proving_scans = 0
         self.locked = False
-        self._auto = _auto(settings, device) if settings.exposure.mode == "auto" else None
-        self._shortest_us = device.integration_min_us
-        self._black = device.electric_dark_pixels
+        self._device = device
+        self._period_us = settings.capture.every_us
+        self._auto = self._within(self._period_us)
 
     def of(self, kind: Kind) -> Exposure:
         """Exposure of the next capture of a kind; darks and references never wait for a trigger."""
@@ -58,7 +58,7 @@ class Exposing:
         ratio = self._settings.exposure.bracket
         if not ratio:
             return None
-        shorter_us = bracket_us(self.integration_us, ratio, self._shortest_us)
+        shorter_us = bracket_us(self.integration_us, ratio, self._device.integration_min_us)
         if shorter_us >= self.integration_us:
             return None
         return Exposure(shorter_us, self.scans(Kind.SAMPLE), Trigger(self._settings.trigger.mode))
@@ -67,8 +67,23 @@ class Exposing:
         """Learn from a sample: its exposure, mean counts of a scan and what was saturated, both (pixels,)."""
         if self._auto is None or self.locked:
             return
-        seen = brightness_of(counts, saturated, self._black)
+        seen = brightness_of(counts, saturated, self._device.electric_dark_pixels)
         self.integration_us = self._auto.next_us(integration_us, seen.peak_counts, seen.saturated, seen.offset_counts)
+
+    def fit(self, period_us: int) -> None:
+        """Keep exposures that follow the light within a period from now on."""
+        if self._auto is None or period_us == self._period_us:
+            return
+        self._period_us = period_us
+        self._auto = self._within(period_us)
+        if self._auto is not None:
+            self.integration_us = min(self.integration_us, self._auto.longest_us)
+
+    def shortest_period_us(self) -> int:
+        """Least distance of slots that the scans of a sample can keep to."""
+        if self._auto is None:
+            return self.integration_us * self.scans(Kind.SAMPLE)
+        return self._auto.shortest_us * self._scans_at_least()
 
     def lock(self, locked: bool) -> None:
         """Stay as it is, or follow the light again, by what is seen from now on."""
@@ -76,11 +91,15 @@ class Exposing:
         if self._auto is not None:
             self._auto.forget()
 
+    def _scans_at_least(self) -> int:
+        return 1 if self._settings.capture.total_us else self._settings.capture.scans
 
-def _auto(settings: Settings, device: Device) -> AutoExposure:
-    capture, bounds = settings.capture, settings.exposure
-    scans = 1 if capture.total_us else capture.scans
-    most_us = int(_ROOM * capture.every_us) // scans
-    longest_us = min(bounds.longest_us or most_us, capture.total_us or most_us, device.integration_max_us or most_us)
-    shortest_us = max(bounds.shortest_us, device.integration_min_us, 1)
-    return AutoExposure(bounds.aim, shortest_us, longest_us, device.saturation_counts)
+    def _within(self, period_us: int) -> AutoExposure | None:
+        """What follows the light within a period, None where the configuration has a fixed time."""
+        capture, bounds, device = self._settings.capture, self._settings.exposure, self._device
+        if bounds.mode != "auto":
+            return None
+        most_us = int(_ROOM * period_us) // self._scans_at_least()
+        limits = (most_us, bounds.longest_us, capture.total_us, device.integration_max_us)
+        shortest_us = max(bounds.shortest_us, device.integration_min_us, 1)
+        return AutoExposure(bounds.aim, shortest_us, min(limit for limit in limits if limit), device.saturation_counts)

@@ -132,6 +132,16 @@ class AutoExposure:
             self._now_us = wished
         return self._now_us
 
+    @property
+    def shortest_us(self) -> int:
+        """Nothing shorter is returned."""
+        return self._bounds[0]
+
+    @property
+    def longest_us(self) -> int:
+        """Nothing longer is returned."""
+        return self._bounds[1]
+
     def forget(self) -> None:
         """Forget the light seen so far: the next frame decides alone, as at the start."""
         self._seen.clear()

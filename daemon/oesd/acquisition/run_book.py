@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from oesd.acquisition.clock import Clock
@@ -56,8 +55,8 @@ class Run:
         """How many slots from the next one on can no longer be served."""
         if not self.paced:
             return 0
-        slot = self.grid.slot_at(now_ns)
-        return max(0, (slot if self.slots is None else min(slot, self.slots)) - self.next_slot)
+        missed = self.grid.missed(self.next_slot, now_ns)
+        return missed if self.slots is None else max(0, min(missed, self.slots - self.next_slot))
 
     def ahead(self, span_ns: int) -> int:
         """How many slots from the next one on begin within a span, one at least."""
@@ -150,11 +149,6 @@ class RunBook:
         run.sequence += 1
         if place.slot >= 0:
             run.next_slot = place.slot + 1
-
-    @property
-    def labels(self) -> Mapping[str, str]:
-        """Of the run that is on."""
-        return self.run.record.labels if self.run else {}
 
     def _lose(self, kind: Kind, first_slot: int, slots: int, reason: str, detail: str) -> None:
         run_id = self.run.record.run_id if self.run else self._aside_id

@@ -16,14 +16,14 @@ from oesd.acquisition.exposing import Exposing
 from oesd.acquisition.host_time import Gap
 from oesd.acquisition.light import LightError
 from oesd.acquisition.plasma import Plasma
-from oesd.acquisition.recovery import Trouble
+from oesd.acquisition.recovery import Trouble, blame
 from oesd.acquisition.run_book import Run, RunBook
 from oesd.acquisition.settings import Settings
 from oesd.acquisition.values import Sinks, capture_of, celsius_of
 from oesd.acquisition.wishes import Wishes
 from oesd.model import Conditions, Kind, RunOrder
 from oesd_drivers.errors import Gone, Retry, SpectrometerError
-from oesd_drivers.spectrometer import Address, Description, Exposure, Frame, Series, Spectrometer
+from oesd_drivers.spectrometer import Address, Description, Exposure, Frame, Series, Spectrometer, Trigger
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,7 @@ class Sampling:
         """End the run that is on and begin another."""
         self.end()
         self.exposing.lock(order.lock_exposure or self._settings.exposure.lock_in_runs)
+        self.exposing.fit(order.every_us or self._settings.capture.every_us)
         exposure = self.exposing.of(Kind.SAMPLE)
         self._prepare(exposure)
         self.book.begin(order, self._settings.capture.every_us, exposure.integration_us * exposure.scans)
@@ -255,9 +256,11 @@ class Sampling:
     def _look_for_plasma(self) -> None:
         """Take a frame that nobody keeps."""
         self._next_look_ns = self._clock.monotonic_ns() + 1_000 * self._settings.capture.every_us
+        # Whatever samples wait for: a trigger that comes only with the plasma cannot be what the plasma is told by.
+        look = replace(self.exposing.of(Kind.SAMPLE), scans=1, trigger=Trigger.FREE)
         try:
             # Run to its end first: a run that begins with this frame sets the exposure anew.
-            for frame in [*self._camera.take(Kind.SAMPLE, replace(self.exposing.of(Kind.SAMPLE), scans=1))]:
+            for frame in [*self._camera.take(Kind.SAMPLE, look)]:
                 self.trouble.over()
                 self._celsius = celsius_of(frame)
                 self._heed(frame)
@@ -274,21 +277,32 @@ class Sampling:
         return ready
 
     def take_aside(self, kind: Kind) -> None:
-        """Take what stands outside the slots: a background, or a sample by hand."""
+        """Take what stands outside the slots: a background, or a sample by hand.
+
+        Raises
+        ------
+        SpectrometerError
+            It is lost by name, and may be wished for again.
+        """
         try:
-            refused = ""
-            for frame in self._camera.take(kind, self.exposing.of(kind)):
-                self.trouble.over()
-                refused = self._hand_over(kind, frame, -1)
+            self._take_aside(kind)
+        except SpectrometerError as error:
+            self.book.lose_aside(kind, blame(error), str(error))
+            if not isinstance(error, Retry):
+                raise
         except LightError as error:
             log.warning("%s: no %s taken: %s", self._settings.name, kind, error)
-            refused = "light switch"
-        except Retry:
-            refused = "no trigger"
-        if refused:
-            self.book.lose_aside(kind, refused, f"{refused}: no {kind} taken")
-        self.wishes.taken(kind)
+            self.book.lose_aside(kind, "light switch", f"no {kind} taken: {error}")
+        finally:
+            self.wishes.taken(kind)
         self.book.lose_passed(f"{kind} taken", f"a {kind} was taken in its time")
+
+    def _take_aside(self, kind: Kind) -> None:
+        for frame in self._camera.take(kind, self.exposing.of(kind)):
+            self.trouble.over()
+            refused = self._hand_over(kind, frame, -1)
+            if refused:
+                self.book.lose_aside(kind, refused, f"{refused}: the {kind} could not be kept")
 
     def _conditions(self) -> Conditions:
         return Conditions(

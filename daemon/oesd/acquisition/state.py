@@ -36,6 +36,7 @@ class UnitState:
     scans: int = 0
     plasma: str = ""
     due: Mapping[str, str] = field(default_factory=dict)
+    shortest_period_us: int = 0
 
 
 def state_of(settings: Settings, camera: Camera, work: Sampling, *, alive: bool) -> UnitState:
@@ -61,6 +62,7 @@ def state_of(settings: Settings, camera: Camera, work: Sampling, *, alive: bool)
         scans=work.exposing.scans(Kind.SAMPLE),
         plasma=str(work.plasma) if work.plasma else "",
         due=work.wishes.due(),
+        shortest_period_us=work.exposing.shortest_period_us(),
     )
 
 

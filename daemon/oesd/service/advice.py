@@ -21,6 +21,7 @@ ADVICE = {
     "not stored": "the disk did not take it: the daemon's log names the error",
     "overrun": "scans times integration time do not fit into the period: raise [capture] every, or lower scans",
     "paused": "somebody paused it: oesd run resume",
+    "reference refused": "it was saturated, or showed no light: set lamp and exposure, then oesd capture reference",
     "reference taken": "a reference was taken in their time: nothing to do",
     "refused by device": "the spectrometer refuses its settings: oesd check-config, and the daemon's log",
     "sample taken": "a sample ordered by hand was taken in their time: nothing to do",

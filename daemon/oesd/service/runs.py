@@ -140,11 +140,13 @@ class Runs:
         Raises
         ------
         ValueError
-            Its labels and those of the configuration are too many together.
+            Its labels and those of the configuration are too many together, or its slots too close.
         """
         with self._lock:
             order = replace(order, labels=checked_labels({**self._section.labels, **order.labels}))
             chosen = self._chosen(device)
+            for _, unit in chosen:
+                _check_pace(order, unit.state())
             if chosen or not device:
                 self._book.give([name for name, _ in chosen], order, everybody=not device)
             self._note_pause(device, chosen, False)
@@ -240,6 +242,15 @@ class Runs:
                 },
                 "ordered": {name: _document(order) for name, order in orders.items() if order is not None},
             }
+
+
+def _check_pace(order: RunOrder, state: UnitState) -> None:
+    """See that a slot has time for its exposure."""
+    if order.every_us and not order.burst and order.every_us < state.shortest_period_us:
+        raise ValueError(
+            f"every: {state.name} needs {state.shortest_period_us / 1e6:g} s for the scans of a sample,"
+            f" {order.every_us / 1e6:g} s is too short"
+        )
 
 
 def _document(order: RunOrder) -> dict[str, Any]:

@@ -56,6 +56,32 @@ def test_an_exposure_that_follows_the_light_stays_within_device_and_period(
     assert own.integration_us == expected_us
 
 
+def test_an_exposure_that_follows_the_light_fits_the_run_s_own_period() -> None:
+    own = exposing('[capture]\nintegration = "200 ms"\nscans = 2\n[exposure]\nmode = "auto"\n')
+    own.fit(100_000)
+    assert own.integration_us == 45_000
+    for _ in range(40):
+        own.heed(own.integration_us, frame(1e-4), np.zeros(100, dtype=np.bool_))
+    assert own.integration_us == 45_000
+    own.fit(1_000_000)
+    for _ in range(40):
+        own.heed(own.integration_us, frame(1e-4), np.zeros(100, dtype=np.bool_))
+    assert own.integration_us == 450_000
+
+
+@pytest.mark.parametrize(
+    ("text", "least_us"),
+    [
+        ("scans = 3\n", 300_000),
+        ('total = "500 ms"\n', 500_000),
+        ('scans = 3\n[exposure]\nmode = "auto"\nshortest = "5 ms"\n', 15_000),
+        ('total = "500 ms"\n[exposure]\nmode = "auto"\n', 1_000),
+    ],
+)
+def test_slots_lie_no_closer_than_the_scans_of_a_sample_take(text: str, least_us: int) -> None:
+    assert exposing("[capture]\n" + text).shortest_period_us() == least_us
+
+
 def test_a_locked_exposure_does_not_move() -> None:
     own = exposing('[exposure]\nmode = "auto"\n')
     own.lock(True)

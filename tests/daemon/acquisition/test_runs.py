@@ -197,6 +197,17 @@ def test_a_run_begins_with_the_plasma_and_ends_with_it(bench: Bench, discover: D
     assert sum(run.slots or 0 for run in bench.ended) == len(bench.samples())
 
 
+def test_the_plasma_is_told_whatever_the_samples_wait_for(bench: Bench, discover: Discover) -> None:
+    """The trigger never comes: frames that only look for the plasma do not wait for it."""
+    bench.host.control.light(0.0)
+    (unit,) = discover(plasma=ARGON, trigger=TriggerSection(mode="edge", timeout="10 s")).units()  # type: ignore[call-arg]
+    unit.watch_plasma(RunOrder(cause="plasma on"))
+    until(lambda: "off" in unit.state().plasma)
+    bench.host.control.light(1.0)
+    until(lambda: len(bench.begun) == 1)
+    assert unit.state().detail == ""
+
+
 def due_until_taken(bench: Bench) -> Callable[[Kind, Conditions], str | None]:
     def due(kind: Kind, conditions: Conditions) -> str | None:
         have = [c for c in bench.captures if c.kind is kind and c.integration_us == conditions.integration_us]

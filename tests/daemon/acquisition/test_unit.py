@@ -150,6 +150,32 @@ def test_a_stuck_shutter_loses_the_dark_and_no_sample(bench: Bench, discover: Ca
     bench.slots_add_up()
 
 
+class PulledAtTheFirstDark:
+    """Somebody pulls the cable while the shutter closes for the first dark."""
+
+    def __init__(self, bench: Bench) -> None:
+        self._control = bench.host.control
+        self.darks = 0
+
+    def switch(self, kind: Kind, serial: str, name: str) -> None:
+        if kind is Kind.DARK:
+            self.darks += 1
+            if self.darks == 1:
+                self._control.unplug(serial)
+
+
+def test_a_dark_that_failed_is_named_and_wished_for_again(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    light = PulledAtTheFirstDark(bench)
+    darks = lambda: [capture for capture in bench.captures if capture.kind is Kind.DARK]  # noqa: E731
+    bench.due = lambda kind, _: "there is none" if kind is Kind.DARK and not darks() else None
+    discover(light=light, dark=SWITCHED)
+    bench.wait(lambda: bool(bench.losses))
+    assert [(loss.kind, loss.reason, loss.first_slot) for loss in bench.losses] == [(Kind.DARK, "device gone", -1)]
+    bench.host.control.plug("UNIT-1")
+    bench.wait(lambda: bool(darks()))
+    assert light.darks == 2
+
+
 def test_a_device_that_may_not_be_opened_is_named_until_it_may(
     bench: Bench, discover: Callable[..., Discovery]
 ) -> None:

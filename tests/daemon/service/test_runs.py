@@ -50,6 +50,7 @@ class Worker:
         self.told: list[object] = []
         self.run: RunRecord | None = None
         self.paused = False
+        self.shortest_period_us = 0
         self.begins: Callable[[RunRecord], None] = lambda _: None
         self.ends: Callable[[RunRecord], None] = lambda _: None
 
@@ -73,7 +74,8 @@ class Worker:
         self.paused = paused
 
     def state(self) -> UnitState:
-        return UnitState(self.name, f"serial of {self.name}", "M", True, "idle", "", "", "", 0, 0, None, 0)
+        return UnitState(self.name, f"serial of {self.name}", "M", True, "idle", "", "", "", 0, 0, None, 0,
+                         shortest_period_us=self.shortest_period_us)  # fmt: skip
 
     @property
     def labels(self) -> dict[str, str]:
@@ -132,6 +134,16 @@ def test_the_standing_order_counts_for_all_and_for_those_that_appear_later(lab: 
     late = lab.plug("c")
     lab.runs.join(late)
     assert [worker.told for worker in lab.workers] == [[RunOrder("always", {"project": "p"})]] * 3
+
+
+def test_slots_that_have_no_time_for_their_exposure_are_refused(lab: Lab) -> None:
+    of(lab)["b"].shortest_period_us = 250_000
+    with pytest.raises(ValueError, match=r"every: b needs 0.25 s .* 0.1 s is too short"):
+        lab.runs.start("", RunOrder("order", every_us=100_000))
+    assert [worker.told for worker in lab.workers] == [[], []], "nothing is begun on the others"
+    lab.runs.start("a", RunOrder("order", every_us=100_000))
+    lab.runs.start("b", RunOrder("order", every_us=250_000))
+    assert len(of(lab)["a"].told) == len(of(lab)["b"].told) == 1
 
 
 def test_nothing_is_told_before_anything_is_ordered(lab: Lab) -> None:

@@ -69,7 +69,7 @@ def test_every_trouble_comes_with_advice() -> None:
 
 REASONS = """device gone, worker lost, usb error, no permission, device busy, refused by device, no trigger, overrun,
 paused, saturated, disk full, store too slow, not stored, daemon down, light switch, clock stepped, host asleep,
-daemon stopped, dark refused, dark taken, reference taken, sample taken, defect in oesd"""
+daemon stopped, dark refused, dark taken, reference refused, reference taken, sample taken, defect in oesd"""
 
 
 def test_every_reason_of_the_ledger_has_advice() -> None:
