@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from oesd.store.errors import StoreDamaged, StoreError
 from oesd.store.integrity import fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
 from oesd.store.slots import Slot, account_stored, slot_of
-
-_log = logging.getLogger(__name__)
 
 _DESCRIBED = (
     "serial", "saturation_counts", "nonlinearity", "electric_dark_pixels", "integration_min_us", "integration_max_us",
@@ -117,35 +114,6 @@ def load_capture(connection: sqlite3.Connection, record_id: str | None) -> Captu
     """
     row = connection.execute(_SELECT + "WHERE c.record_id = ?", (record_id,)).fetchone()
     return None if row is None else _unpacked(row)
-
-
-def load_latest(
-    connection: sqlite3.Connection, device_name: str, kind: Kind, integration_us: int | None
-) -> Capture | None:
-    """The capture of a kind that was stored last, a damaged one passed over for the one before it."""
-    for (number,) in _newest_first(connection, device_name, kind, integration_us):
-        try:
-            return _unpacked(connection.execute(_SELECT + "WHERE capture_no = ?", (number,)).fetchone())
-        except StoreDamaged as error:
-            _log.error("%s; an earlier one is used", error)
-    return None
-
-
-def _newest_first(
-    connection: sqlite3.Connection, device_name: str, kind: Kind, integration_us: int | None
-) -> sqlite3.Cursor:
-    # The partial index of darks and references serves only a query that says that it wants no samples.
-    exposure = "" if integration_us is None else "AND integration_us = :integration_us"
-    # The shorter exposure of a bracket is a sample, too, but stands in for another one's pixels only.
-    only = (
-        "NOT EXISTS (SELECT 1 FROM entries WHERE short_no = capture_no)" if kind is Kind.SAMPLE else "kind != 'sample'"
-    )
-    return connection.execute(
-        "SELECT capture_no FROM captures WHERE device_no IN "  # noqa: S608  (fixed texts)
-        f"(SELECT device_no FROM devices WHERE name = :name) AND kind = :kind AND {only} {exposure} "
-        "ORDER BY capture_no DESC",
-        {"name": device_name, "kind": kind.value, "integration_us": integration_us},
-    )
 
 
 def _insert(connection: sqlite3.Connection, packed: PackedCapture) -> int:

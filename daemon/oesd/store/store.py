@@ -19,7 +19,6 @@ from oesd.model import (
     Analysis,
     Capture,
     Entry,
-    Kind,
     Measurement,
     ModelledDark,
     Override,
@@ -178,10 +177,6 @@ class Store(Bookkeeping):
     def capture(self, record_id: str) -> Capture | None:
         """A capture; StoreDamaged when it is not what was stored."""
         return self.read(lambda connection: captures.load_capture(connection, record_id))
-
-    def latest_capture(self, device_name: str, kind: Kind, integration_us: int | None = None) -> Capture | None:
-        """The undamaged capture of a device and kind that was stored last, of one integration time if given."""
-        return self.read(lambda connection: captures.load_latest(connection, device_name, kind, integration_us))
 
     def file(self, data_id: str) -> StoredFile | None:
         """The file of an entry, byte for byte; StoreDamaged when it is not what was stored."""

@@ -24,7 +24,6 @@ from tests.daemon.store.making import (
 
 from oesd.model import Kind, new_id
 from oesd.store import Store, StoreDamaged, StoreError
-from oesd.store.captures import load_latest
 from oesd.store.moments import from_us, to_us
 
 
@@ -118,7 +117,6 @@ def test_a_bracket_is_one_sample_one_entry_and_two_captures(store: Store) -> Non
     tally = store.tally()
     assert (tally.stored, tally.captured, tally.waiting) == (1, 1, 1)
     assert store.read(lambda db: db.execute("SELECT count(*) FROM captures").fetchone()) == (2,)
-    assert same(store.latest_capture("chamber-a", Kind.SAMPLE), sample)
 
 
 def test_a_bracket_is_stored_whole_or_not_at_all(store: Store) -> None:
@@ -177,28 +175,13 @@ def test_raw_rows_are_never_changed(store: Store, table: str, action: str) -> No
         store.write(lambda db: db.execute(statement)).result(10)
 
 
-def test_latest_capture_is_by_order_of_storing_not_by_clock(store: Store) -> None:
+def test_darks_are_judged_in_the_order_of_storing_not_of_a_clock(store: Store) -> None:
     first = capture(Kind.DARK, 1, taken_at_utc=NOW + timedelta(days=3650))
-    second = capture(Kind.DARK, 2, integration_us=5000)
-    for made in (first, second, capture(Kind.DARK, 3, of=device("chamber-b")), capture(Kind.SAMPLE, 4)):
+    second = capture(Kind.REFERENCE, 2, integration_us=5000)
+    for made in (first, second, capture(Kind.SAMPLE, 4)):
         store.save_capture(made, None, upload=False).result(10)
-    assert same(store.latest_capture("chamber-a", Kind.DARK), second)
-    assert same(store.latest_capture("chamber-a", Kind.DARK, 100_000), first)
-    assert store.latest_capture("chamber-a", Kind.DARK, 7) is None
-    assert store.latest_capture("chamber-a", Kind.REFERENCE) is None
-    assert store.latest_capture("nobody", Kind.DARK) is None
-
-
-def test_latest_dark_of_an_exposure_is_found_by_its_index(store: Store) -> None:
-    asked: list[str] = []
-
-    def explained(db: sqlite3.Connection) -> str:
-        db.set_trace_callback(asked.append)
-        load_latest(db, "chamber-a", Kind.DARK, 5)
-        db.set_trace_callback(None)
-        return str(db.execute("EXPLAIN QUERY PLAN " + asked[0]).fetchall())
-
-    assert "captures_calibration" in store.read(explained)
+    assert store.library.unjudged(5) == [first.record_id, second.record_id]
+    assert store.library.unjudged(1) == [second.record_id]
 
 
 def test_saving_again_is_once_and_another_under_the_same_id_is_refused(store: Store) -> None:

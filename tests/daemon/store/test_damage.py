@@ -73,14 +73,17 @@ def test_a_damaged_device_is_found(tmp_path: Path, change: str) -> None:
         store.capture(one.sample_id)
 
 
-def test_a_damaged_dark_is_passed_over(tmp_path: Path) -> None:
+def test_a_damaged_dark_keeps_no_other_from_being_judged(tmp_path: Path) -> None:
     darks = [capture(Kind.DARK, seed) for seed in range(3)]
     with Store.open(tmp_path) as store:
         for dark in darks:
             store.save_capture(dark, None, upload=False).result(10)
     rot(tmp_path, f"UPDATE captures SET counts = x'00' WHERE record_id = '{darks[2].record_id}'")
     with Store.open(tmp_path) as store:
-        assert same(store.latest_capture("chamber-a", Kind.DARK), darks[1])
+        assert store.library.unjudged(5) == [dark.record_id for dark in darks]
+        assert same(store.library.dark(darks[1].record_id), darks[1])
+        with pytest.raises(StoreDamaged, match=darks[2].record_id):
+            store.library.dark(darks[2].record_id)
 
 
 @pytest.mark.parametrize("change", ["payload = x'0001'", "made_at_us = 5", "revision = 7", "content = zeroblob(32)"])
