@@ -20,6 +20,7 @@ from oesd.model.found import (
     ElementFinding,
     Evidence,
     LineEvidence,
+    LineSpread,
     Override,
     Peak,
     Recipe,
@@ -43,7 +44,7 @@ from oesd.model.runs import Conditions, Loss, RunOrder, RunRecord
 
 __all__ = [
     "Ambiguity", "Analysis", "AxisCorrection", "Candidate", "Capture", "Conditions", "ConstraintMode", "CountArray",
-    "Device", "ElementFinding", "Entry", "Evidence", "FloatArray", "Kind", "LineEvidence", "Loss", "MaskArray",
-    "Measurement", "ModelledDark", "Override", "Peak", "Recipe", "Result", "RunOrder", "RunRecord", "SpectrumFile",
-    "SpreadArray", "is_uuid", "new_id", "utc_from_text", "utc_text",
+    "Device", "ElementFinding", "Entry", "Evidence", "FloatArray", "Kind", "LineEvidence", "LineSpread", "Loss",
+    "MaskArray", "Measurement", "ModelledDark", "Override", "Peak", "Recipe", "Result", "RunOrder", "RunRecord",
+    "SpectrumFile", "SpreadArray", "is_uuid", "new_id", "utc_from_text", "utc_text",
 ]  # fmt: skip

@@ -15,7 +15,17 @@ from typing import Any
 
 import numpy as np
 
-from oesd.model import Ambiguity, Analysis, AxisCorrection, ElementFinding, FloatArray, Measurement, Peak, Recipe
+from oesd.model import (
+    Ambiguity,
+    Analysis,
+    AxisCorrection,
+    ElementFinding,
+    FloatArray,
+    LineSpread,
+    Measurement,
+    Peak,
+    Recipe,
+)
 from oesd.store.bundle import pack_bundle, unpack_bundle
 from oesd.store.encoding import EncodingError, pack_floats, pack_milli, unpack_floats, unpack_milli
 from oesd.store.integrity import fingerprint
@@ -89,6 +99,7 @@ def unpack_payload(payload: bytes, measurement: Measurement) -> tuple[Analysis, 
         molecules=tuple(ElementFinding(*finding) for finding in values.get("molecules", ())),
         ambiguous=tuple(Ambiguity(tuple(names), tuple(peaks_nm)) for names, peaks_nm in values.get("ambiguous", ())),
         axis=AxisCorrection(**values["axis"]) if values.get("axis") else None,
+        line_spread=LineSpread.from_dict(values["line_spread"]) if values.get("line_spread") else None,
         **spectra,
     )
     return analysis, stored["metadata"]
@@ -110,6 +121,7 @@ def _values(analysis: Analysis, given: Mapping[str, str]) -> dict[str, Any]:
         "molecules": [[finding.element, finding.probability] for finding in analysis.molecules],
         "ambiguous": [[one.elements, one.peaks_nm] for one in analysis.ambiguous],
         "axis": None if analysis.axis is None else analysis.axis.as_dict(),
+        "line_spread": None if analysis.line_spread is None else analysis.line_spread.as_dict(),
     }
 
 

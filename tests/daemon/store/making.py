@@ -18,6 +18,7 @@ from oesd.model import (
     ElementFinding,
     Entry,
     Kind,
+    LineSpread,
     Loss,
     Measurement,
     Peak,
@@ -137,6 +138,7 @@ def analysis(measurement: Measurement, wavelengths_nm: tuple[float, ...] = (294.
         "warnings": ("a warning",),
         "molecules": (ElementFinding("N2", 0.99),),
         "ambiguous": (Ambiguity(("In", "H"), (410.2,)),),
+        "line_spread": LineSpread((250.0, 500.0, 750.0), (1.1, 1.2, 1.4), (0.02, 0.01, 0.03), 0.05, 17),
         "axis": AxisCorrection(0.2137, 1.5e-4, 540.0, 0.012, True),
     }
     return Analysis(**{**values, **changes})

@@ -9,9 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.daemon.store.making import NOW, analysis, peak, processed, same, spectrum_file, stored_entry
 
-from oesd.model import ConstraintMode, ElementFinding, Evidence, LineEvidence, Recipe, new_id
+from oesd.model import ConstraintMode, ElementFinding, Evidence, LineEvidence, LineSpread, Recipe, new_id
 from oesd.store import Store, UnknownCandidate, UnknownEntry, UnknownPeak
 from oesd.store.analysis_form import pack_analysis, unpack_payload
+
+SPREAD = LineSpread((250.0, 500.0, 750.0), (1.0, 1.1, 1.3), (0.01, 0.01, 0.02), 0.0, 250)
 
 
 def ids(result) -> list[str]:
@@ -21,7 +23,7 @@ def ids(result) -> list[str]:
 def test_a_result_comes_back_whole(store: Store) -> None:
     data_id = stored_entry(store).data_id
     measured = store.measurement(data_id)
-    made = analysis(measured, recipe=Recipe(ConstraintMode.INCLUDE, ("Ga", "O"), 1.5, ("Ar",), ("As",), 2.0))
+    made = analysis(measured, recipe=Recipe(ConstraintMode.INCLUDE, ("Ga", "O"), 1.5, ("Ar",), ("As",), 2.0, SPREAD))
     saved = store.save_result(data_id, made, {"run": "7", "depth": [1, None]}).result(10)
     found = store.result(data_id)
     assert same(found, saved)
@@ -50,10 +52,11 @@ def test_spectra_unlike_the_measurement_are_kept_as_they_are(store: Store) -> No
 def test_results_of_earlier_versions_lack_what_was_not_told_then(store: Store) -> None:
     data_id = stored_entry(store).data_id
     measured = store.measurement(data_id)
-    made = analysis(measured, molecules=(), ambiguous=(), axis=None)
+    made = analysis(measured, molecules=(), ambiguous=(), axis=None, line_spread=None)
     packed = pack_analysis(made, measured)
     earlier = replace(
-        packed, values={k: v for k, v in packed.values.items() if k not in ("molecules", "ambiguous", "axis")}
+        packed,
+        values={k: v for k, v in packed.values.items() if k not in ("molecules", "ambiguous", "axis", "line_spread")},
     )
     assert same(unpack_payload(earlier.payload({}), measured)[0], made)
 
