@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-VERSION = "nist-asd-libskit-0.2+pypeit-2.0.1 r1"
+VERSION = "nist-asd-libskit-0.2+pypeit-2.0.1 r2"
 SOURCES = (
     "NIST Atomic Spectra Database (Kramida, Ralchenko, Reader and NIST ASD Team, https://physics.nist.gov/asd), "
     "as redistributed in the PyPI wheels libskit 0.2 (MIT; nist_asd_lines_vacuum.csv and "
@@ -41,7 +41,10 @@ SCENE_TABLE = "drivers/oesd_drivers/virtual/data/scene_lines.npz"
 
 SCENE_ELEMENTS = "Ar He Ne Kr Xe Hg H N O F Cl Al Cu Ti Ga In As Zn Fe Cr Mo W Na K Ca Mg Si Mn Sr Ba La".split()
 STAGES = (1, 2)
-LEAST_PROMINENCE = {1: -2.2, 2: -2.0}  # log10 below the strongest line of the species: weak lines explain peaks too
+LEAST_PROMINENCE = -2.6  # log10 below the strongest line of the species: weak lines explain peaks too
+LEAST_IN_WINDOW = -2.7  # log10 below the strongest of the species' window, at any of WINDOW_EXCITATION_EV
+WINDOW_EXCITATION_EV = (0.5, 1.5)  # from an arc to a hot discharge, where a spectrometer may see that window alone
+WINDOWS_NM = (300, 450, 700)
 MERGE_NM = 0.003  # no spectrometer of ours tells components closer than this apart
 MERGE_EV = 0.01  # components of one multiplet emit together, accidental neighbours do not
 EXCITATION_EV = 0.7  # about 8100 K, between an arc and a low-pressure plasma
@@ -136,14 +139,33 @@ def prominence(rows: Rows) -> FloatArray:
     relative intensity, 0.3 dex less; the same within one of four spectral windows, 0.7 dex less, as ASD takes UV and
     visible intensities from different papers on different scales. A heuristic: it ranks, it does not measure.
     """
-    species = np.char.add(rows["element"], rows["stage"].astype("U1"))
-    window = np.char.add(species, np.digitize(rows["wl_vac_nm"], [300, 450, 700]).astype("U1"))
-    emission = rows["gk"] * rows["aki_s1"] / rows["wl_vac_nm"] * np.exp(-rows["ek_ev"] / EXCITATION_EV)
-    by_emission = _log_share(emission, species)
+    species, window = _species(rows), _window(rows)
+    by_emission = _log_share(_emission(rows, EXCITATION_EV), species)
     by_intensity = _log_share(rows["intens"], species)
     in_window = np.fmin(_log_share(rows["intens"], window) - 0.7, by_intensity + 2.0)
     best: FloatArray = np.fmax(np.fmax(by_emission, by_intensity - 0.3), in_window)
     return best.round(2)
+
+
+def is_kept(rows: Rows, prom: FloatArray) -> NDArray[np.bool_]:
+    """Whether a line is prominent in its species, or in one spectral window at some excitation."""
+    window = _window(rows)
+    seen = [_log_share(_emission(rows, kt_ev), window) >= LEAST_IN_WINDOW for kt_ev in WINDOW_EXCITATION_EV]
+    return np.any([prom >= LEAST_PROMINENCE, *seen], axis=0)
+
+
+def _species(rows: Rows) -> NDArray[np.str_]:
+    return np.char.add(rows["element"], rows["stage"].astype("U1"))
+
+
+def _window(rows: Rows) -> NDArray[np.str_]:
+    """Species and spectral window of each line, as one name."""
+    return np.char.add(_species(rows), np.digitize(rows["wl_vac_nm"], WINDOWS_NM).astype("U1"))
+
+
+def _emission(rows: Rows, kt_ev: float) -> FloatArray:
+    """Light of an optically thin plasma in equilibrium, photons on any scale; NaN where it is not known."""
+    return np.asarray(rows["gk"] * rows["aki_s1"] / rows["wl_vac_nm"] * np.exp(-rows["ek_ev"] / kt_ev))
 
 
 def _log_share(strength: FloatArray, group: NDArray[np.str_]) -> FloatArray:
@@ -270,8 +292,8 @@ def build(wheels: Path) -> tuple[dict[str, NDArray[Any]], dict[str, NDArray[Any]
     with libskit, pypeit:
         rows = np.concatenate([read_asd(libskit), read_infrared(pypeit), helium_1083()])
         prom = prominence(rows)
-        strong = prom >= np.vectorize(LEAST_PROMINENCE.__getitem__)(rows["stage"])
-        table = engine_table(*merge(rows[strong], prom[strong]), libskit)
+        kept = is_kept(rows, prom)
+        table = engine_table(*merge(rows[kept], prom[kept]), libskit)
     return table, scene_table(table)
 
 

@@ -3,7 +3,7 @@ import pytest
 from tests.engine.spectra import axis, continuum, lines, measured
 
 from oesd.engine.baseline import baseline
-from oesd.engine.linespread import learned_fwhm_px
+from oesd.engine.linespread import first_fwhm_px
 from oesd.engine.noise import noise_sigma
 
 WL = axis()
@@ -66,10 +66,10 @@ def test_the_line_width_is_learned(width_px):
     sample, dark = measured(light)
     net = sample - dark
     none = np.zeros(len(WL), dtype=bool)
-    assert learned_fwhm_px(net, noise_sigma(net, none, 65535.0, 1), none, None) == pytest.approx(width_px, rel=0.12)
+    assert first_fwhm_px(net, noise_sigma(net, none, 65535.0, 1), none, None) == pytest.approx(width_px, rel=0.12)
 
 
 def test_without_lines_the_hint_counts_and_without_a_hint_a_usual_width():
     quiet, none = np.zeros(200), np.zeros(200, dtype=bool)
-    assert learned_fwhm_px(quiet, np.ones(200), none, 6.5) == 6.5
-    assert learned_fwhm_px(quiet, np.ones(200), none, None) == 3.0
+    assert first_fwhm_px(quiet, np.ones(200), none, 6.5) == 6.5
+    assert first_fwhm_px(quiet, np.ones(200), none, None) == 3.0

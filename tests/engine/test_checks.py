@@ -4,7 +4,7 @@ from tests.engine.spectra import axis
 
 import oesd
 from oesd.engine import SpectrumError, checks
-from oesd.model import Measurement
+from oesd.model import ConstraintMode, Measurement, Recipe
 
 GOOD = axis(pixels=50)
 
@@ -25,6 +25,9 @@ GOOD = axis(pixels=50)
         ({"reference": np.full(50, np.nan)}, "reference is not finite"),
         ({"elements": ["Xx"], "constraint": "include"}, "unknown element 'Xx'"),
         ({"constraint": "only"}, "unknown constraint 'only'"),
+        ({"elements": ["Ga"]}, "elements are listed but the constraint is auto"),
+        ({"expected": ["Gallium"]}, "unknown element 'Gallium'"),
+        ({"search_nm": 0.0}, "search_nm must be a positive number"),
         ({"fwhm_nm": -1.0}, "fwhm_nm must be a positive number"),
         ({"saturation_counts": 0.0}, "saturation_counts must be a positive number"),
         ({"saturation_counts": float("nan")}, "saturation_counts must be a positive number"),
@@ -44,5 +47,8 @@ def test_a_saturation_mask_of_another_length_is_refused():
 
 
 def test_symbols_are_spelled_as_in_the_table():
-    assert checks.recipe("include", ["ar", " GA "], None).elements == ("Ar", "Ga")
-    assert checks.recipe("exclude", "he", None).elements == ("He",)
+    given = Recipe(ConstraintMode.INCLUDE, ("ar", " GA "), ambient=("n",), expected=("la", "O"), search_nm=2.0)
+    assert checks.recipe(given) == Recipe(
+        ConstraintMode.INCLUDE, ("Ar", "Ga"), ambient=("N",), expected=("La", "O"), search_nm=2.0
+    )
+    assert checks.symbols("he") == ("He",)

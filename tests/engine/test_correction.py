@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from tests.engine.spectra import axis, lines
 
-from oesd.engine.correction import correct, flat_tops, hot_pixels, spikes
+from oesd.engine.correction import correct, flat_tops
+from oesd.engine.defects import hot_pixels, spikes
 from oesd.engine.linearity import linearised
 from oesd.model import Measurement
 
@@ -106,8 +107,21 @@ def test_spikes_near_a_saturated_line_are_left_alone():
     net = np.zeros(30)
     net[15] = 4000.0
     saturated = net > 3000.0
-    assert spikes(net + np.random.default_rng(0).normal(0.0, 1.0, 30), ~saturated & False)[15]
-    assert not spikes(net + np.random.default_rng(0).normal(0.0, 1.0, 30), saturated).any()
+    noisy, sigma = net + np.random.default_rng(0).normal(0.0, 1.0, 30), np.ones(30)
+    assert spikes(noisy, sigma, ~saturated & False)[15]
+    assert not spikes(noisy, sigma, saturated).any()
+
+
+def test_the_top_of_a_line_between_close_neighbours_is_no_spike():
+    step = WL[1] - WL[0]
+    close = lines(WL, WL[[140, 142, 144, 146]] + 0.3 * step, np.array([3000.0, 5000.0, 4000.0, 3500.0]), 1.8 * step)
+    assert not correct(measurement(close + np.random.default_rng(3).normal(0.0, 5.0, 300))).unsure.any()
+
+
+def test_noise_on_a_bright_continuum_makes_no_spikes():
+    rng = np.random.default_rng(4)
+    bright = rng.poisson(20_000.0 * np.exp(-(((WL - 450.0) / 15.0) ** 2)) / 0.2) * 0.2 + rng.normal(0.0, 3.0, 300)
+    assert not correct(measurement(bright)).unsure.any()
 
 
 def test_the_boxcar_averages_the_net_only():

@@ -70,6 +70,49 @@ def test_a_line_moved_by_n_pixels_is_found_moved_by_n(n):
 
 
 @FEW
+@given(st.integers(-300, 2000))
+def test_a_constant_without_a_dark_changes_no_name(offset):
+    assert names(oesd.analyze(WL, SAMPLE + offset, saturation_counts=65535.0 + offset)) == names(PLAIN)
+
+
+LONG = axis(236.0, 914.0, 1068)
+LONG_SAMPLE, LONG_DARK = measured(
+    plasma(LONG, {"Ar": 12000.0, "Ti": 7000.0, "Al": 5000.0}, 1.6) + continuum(LONG, 900.0)
+)
+
+
+def window(begin):
+    part = slice(begin, begin + 1024)
+    return oesd.analyze(LONG[part], LONG_SAMPLE[part], LONG_DARK[part], saturation_counts=65535.0)
+
+
+AT_START = window(0)
+
+
+@FEW
+@given(st.integers(1, 30))
+def test_a_spectrum_that_begins_n_pixels_later_has_the_same_names_at_the_same_light(n):
+    later = window(n)
+    assert set(names(later)) == set(names(AT_START))
+    strong = [p for p in AT_START.detected_peaks if p.snr > 30.0 and n + 20 < p.center_px < 1004]
+    sure = [p for p in strong if p.probability > 0.9]
+    assert len(sure) > 20
+    for peak in sure:
+        same = min(later.detected_peaks, key=lambda p: abs(p.center_px + n - peak.center_px))
+        assert same.center_px + n == pytest.approx(peak.center_px, abs=0.1)
+        assert same.element == peak.element
+
+
+@FEW
+@given(st.permutations(["Ar", "Ti", "Cu", "Fe"]), st.sampled_from(["ambient", "expected"]))
+def test_the_order_of_what_is_ambient_or_expected_changes_nothing(order, what):
+    mode = {"constraint": "include", "elements": ["Al", "Ti"]} if what == "ambient" else {}
+    as_given, in_order = (oesd.analyze(WL, SAMPLE, DARK, **mode, **{what: e}) for e in (order, sorted(order)))
+    assert as_given.elements == in_order.elements
+    assert as_given.detected_peaks == in_order.detected_peaks
+
+
+@FEW
 @given(st.lists(st.sampled_from(["Ar", "Ti", "Al", "Fe", "Ce", "Cu"]), min_size=1, unique=True))
 def test_excluded_elements_are_never_claimed_or_offered(elements):
     result = oesd.analyze(WL, SAMPLE, DARK, constraint="exclude", elements=elements)

@@ -78,11 +78,13 @@ def test_the_starter_lamp_is_neon_and_argon_and_its_axis_is_not_trusted():
     result = analyzed("cali-sample.json")
     assert {"Ne", "Ar"} <= named(result) <= {"Ne", "Ar", "H"}
     assert any("not safe" in w for w in result.warnings)
+    assert result.axis is not None and not result.axis.sure and "search" in result.axis.reason
 
 
 def test_the_starter_lamp_s_axis_is_solved_when_it_is_searched_wider():
-    result = analyze_measurement(measurement("cali-sample.json"), Recipe(), 2.0)
+    result = analyze_measurement(measurement("cali-sample.json"), Recipe(search_nm=2.0))
     assert {"Ne", "Ar"} <= named(result) <= {"Ne", "Ar", "H"}
+    assert result.axis is not None and result.axis.sure and result.axis.shift_nm == pytest.approx(-1.65, abs=0.1)
     assert any("-1.6" in w for w in result.warnings) and not any("not safe" in w for w in result.warnings)
     for line, key in ((738.40, "Ar_738.4"), (763.51, "Ar_763.5"), (811.53, "Ar_811.5"), (640.22, "Ne_640.2")):
         peak = min(result.detected_peaks, key=lambda p: abs(p.wavelength_nm + 1.67 - line))
@@ -93,6 +95,7 @@ def test_the_nitrogen_band_is_called_nitrogen():
     result = analyzed("20220302_s01_sig.cam")
     assert max(result.detected_peaks, key=lambda p: p.intensity).element == "N2"
     assert named(result) == set()
+    assert {m.element for m in result.molecules} == {"N2"}
 
 
 def test_a_hydrogen_discharge_is_hydrogen_alone():

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from tests.engine.spectra import axis
+from tests.support.nonsense import nonsense, numbers_of
 
 import oesd
 from oesd.engine.analyze import analyze_measurement
+from oesd.engine.errors import SpectrumError
 from oesd.model import Measurement, Recipe
 
 WL = axis(pixels=300)
@@ -16,25 +18,7 @@ WL = axis(pixels=300)
 
 def checked(wavelengths, sample, dark=None, **more):
     result = oesd.analyze(wavelengths, sample, dark, **more)
-    numbers = [
-        x
-        for p in result.detected_peaks
-        for x in (
-            p.wavelength_nm,
-            p.wavelength_sigma_nm,
-            p.center_px,
-            p.fwhm_nm,
-            p.snr,
-            p.intensity,
-            p.area,
-            p.probability,
-        )
-    ]
-    numbers += [c.probability for p in result.detected_peaks for c in p.candidates] + [
-        e.probability for e in result.elements
-    ]
-    assert np.isfinite(numbers).all()
-    assert np.isfinite(result.scope_corrected).all() and np.isfinite(result.baseline).all()
+    assert np.isfinite(numbers_of(result)).all()
     return result
 
 
@@ -119,3 +103,20 @@ def test_a_line_of_which_one_pixel_is_left_beside_clipped_ones():
     saturated[[22, 23, 25, 29, 31]] = True
     measurement = Measurement(np.linspace(300.0, 400.0, 40), sample, saturation_counts=1e5, saturated=saturated)
     assert np.isfinite(analyze_measurement(measurement, Recipe()).noise).all()
+
+
+@pytest.mark.parametrize("tenth", range(10))
+def test_two_hundred_spectra_that_are_none(tenth):
+    for number in range(20 * tenth, 20 * (tenth + 1)):
+        assert np.isfinite(numbers_of(oesd.analyze(**nonsense(2, number)))).all(), number
+
+
+@pytest.mark.parametrize("where", ["wavelengths_nm", "sample", "dark"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_refused_in_one_line(where, bad):
+    arrays = {"wavelengths_nm": WL, "sample": np.ones(300), "dark": np.zeros(300)}
+    arrays[where] = arrays[where].copy()
+    arrays[where][17] = bad
+    with pytest.raises(SpectrumError) as refusal:
+        oesd.analyze(**arrays)
+    assert "\n" not in str(refusal.value) and len(str(refusal.value)) > 20

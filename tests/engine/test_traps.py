@@ -46,9 +46,11 @@ def nitrogen(fwhm_nm):
         (403.30, "Ga", lambda fwhm: plasma(WL, {"Ga": 9000.0}, fwhm)),
         (403.20, "Mn", lambda fwhm: plasma(WL, {"Mn": 9000.0}, fwhm)),
         (407.77, "Sr", lambda fwhm: plasma(WL, {"Sr": 9000.0}, fwhm, stage=2) + plasma(WL, {"Sr": 3000.0}, fwhm)),
+        (407.735, "La", lambda fwhm: plasma(WL, {"La": 9000.0}, fwhm, stage=2)),
         (408.67, "La", lambda fwhm: plasma(WL, {"La": 9000.0}, fwhm, stage=2)),
         (777.4, "O", lambda fwhm: plasma(WL, {"O": 9000.0}, fwhm)),
         (763.5, "Ar", lambda fwhm: plasma(WL, {"Ar": 9000.0}, fwhm)),
+        (420.0, "Ar", lambda fwhm: plasma(WL, {"Ar": 30000.0}, fwhm)),
     ],
 )
 def test_with_corroboration_the_right_one_is_named_alone(nm, right, light, fwhm_nm):
@@ -66,7 +68,12 @@ def test_the_nitrogen_band_at_420_is_no_argon(fwhm_nm):
 
 @pytest.mark.parametrize(
     ("nm", "rivals", "fwhm_nm"),
-    [(410.17, {"In", "H"}, 0.2), (410.17, {"In", "H"}, 0.5), (403.25, {"Ga", "Mn"}, 0.9)],
+    [
+        (410.17, {"In", "H"}, 0.2),
+        (410.17, {"In", "H"}, 0.5),
+        (403.25, {"Ga", "Mn"}, 0.9),
+        (407.75, {"La", "Sr"}, 0.5),
+    ],
 )
 def test_alone_on_a_short_axis_neither_is_sure(nm, rivals, fwhm_nm):
     wl = axis(nm - 5.0, nm + 5.5, int(50.0 / fwhm_nm))
@@ -82,3 +89,24 @@ def test_light_at_777_without_that_at_845_is_not_surely_oxygen(fwhm_nm):
     result = analyzed(lines(WL, np.array([777.2]), np.array([3000.0]), 1.4 * fwhm_nm))
     assert "O" not in named(result)
     assert "O" in {c.element for c in nearest(result, 777.2).candidates}
+
+
+@pytest.mark.parametrize("fwhm_nm", [0.5, 0.9])
+@pytest.mark.parametrize(
+    ("both", "light"),
+    [
+        ({"In", "H"}, lambda fwhm: plasma(WL, {"In": 9000.0}, fwhm) + balmer(fwhm)),
+        ({"Ga", "Mn"}, lambda fwhm: plasma(WL, {"Ga": 9000.0, "Mn": 9000.0}, fwhm)),
+        ({"La", "Sr"}, lambda fwhm: plasma(WL, {"La": 9000.0, "Sr": 7000.0}, fwhm, stage=2)),
+        ({"Ar"}, lambda fwhm: plasma(WL, {"Ar": 12000.0}, fwhm) + nitrogen(fwhm)),
+    ],
+)
+def test_where_both_are_there_both_are_named(both, light, fwhm_nm):
+    assert named(analyzed(light(fwhm_nm))) == both
+
+
+def test_a_lone_line_at_420_is_neither_surely_argon_nor_nitrogen():
+    wl = axis(412.0, 424.0, 120)
+    result = analyzed(lines(wl, np.array([420.06]), np.array([9000.0]), 0.5), wl)
+    assert "Ar" not in named(result)
+    assert "Ar" in {c.element for c in nearest(result, 420.06).candidates}

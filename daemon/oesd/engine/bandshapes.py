@@ -20,7 +20,7 @@ from oesd.engine.windows import FWHM_PER_SIGMA, binned
 from oesd.model import FloatArray
 
 WIDEST_NM = 0.5  # broader lines hide the envelope
-BELOW_NM, ABOVE_NM = 3.5, 1.2  # the window around a head
+SHADED_NM, OPEN_NM = 3.5, 1.2  # the window around a head: on the side along which the light fades, and on the other
 HEAD_NM = 0.3
 LEAST_HEAD = 0.25  # of the system's brightest
 FARTHEST_NM = 0.6  # of a head from the peak that may be it
@@ -36,33 +36,43 @@ HIDDEN = 1.5  # a peak this much above the band's light is more than the band
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SeenBand:
-    """A band in the spectrum: which, how far the axis is off there, the share explained, and the peaks it makes."""
+    """A band in the spectrum: which, how far the axis is off there, the share explained, the peaks it makes, counts."""
 
     system: str
     head_nm: float
     shift_nm: float
     explained: float
     peaks: IntArray
+    brightness: float
 
 
 def seen_bands(device_nm: FloatArray, net: FloatArray, peaks: PeakList, fwhm_nm: float) -> list[SeenBand]:
-    """Bands whose shape is in the spectrum; ``net`` with its continuum, in counts, (pixels,)."""
+    """Bands whose shape is in the spectrum, the brightest first; ``net`` with its continuum, in counts, (pixels,)."""
     if fwhm_nm > WIDEST_NM or not len(peaks):
         return []
     center = np.interp(peaks.center_px, np.arange(len(device_nm)), device_nm)
     found = []
-    for number, head in _heads():
-        near = np.flatnonzero((np.abs(center - head) < FARTHEST_NM) & (peaks.snr > LEAST_SNR))
+    for head in _heads():
+        near = np.flatnonzero((np.abs(center - head.nm) < FARTHEST_NM) & (peaks.snr > LEAST_SNR))
         if len(near):
             top = int(near[peaks.height[near].argmax()])
-            band = _fitted(device_nm, net, center, peaks.height, top, number, head, fwhm_nm)
+            band = _fitted(device_nm, net, center, peaks.height, top, head, fwhm_nm)
             found += [band] if band is not None else []
-    return found
+    return sorted(found, key=lambda band: -band.brightness)
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """A bright head: number of its system, air wavelength, and whether the light fades towards longer wavelengths."""
+
+    system: int
+    nm: float
+    to_the_red: bool
 
 
 @cache
-def _heads() -> tuple[tuple[int, float], ...]:
-    """System and wavelength of every bright head, read off the band light at its second temperature."""
+def _heads() -> tuple[_Head, ...]:
+    """Every bright head, read off the band light at its second temperature."""
     wl, system, light = band_light()
     heads = []
     for number in range(len(SYSTEMS)):
@@ -73,7 +83,9 @@ def _heads() -> tuple[tuple[int, float], ...]:
         top = (total[1:-1] >= total[:-2]) & (total[1:-1] > total[2:]) & (total[1:-1] > LEAST_HEAD * total.max())
         for at in np.flatnonzero(top) + 1 + first:
             here = mine & (np.floor(wl / HEAD_NM) == at)
-            heads.append((number, float(np.average(wl[here], weights=light[1][here]))))
+            nm = float(np.average(wl[here], weights=light[1][here]))
+            below, above = (light[1][mine & (np.abs(wl - nm - side) < 1.0)].sum() for side in (-1.2, 1.2))
+            heads.append(_Head(number, nm, bool(above > below)))
     return tuple(heads)
 
 
@@ -83,12 +95,12 @@ def _fitted(
     center: FloatArray,
     height: FloatArray,
     top: int,
-    number: int,
-    head: float,
+    head: _Head,
     fwhm_nm: float,
 ) -> SeenBand | None:
-    shift = center[top] - head
-    window = slice(*np.searchsorted(device_nm, [head + shift - BELOW_NM, head + shift + ABOVE_NM]))
+    number, shift = head.system, center[top] - head.nm
+    below, above = (OPEN_NM, SHADED_NM) if head.to_the_red else (SHADED_NM, OPEN_NM)
+    window = slice(*np.searchsorted(device_nm, [center[top] - below, center[top] + above]))
     nm, seen = device_nm[window], net[window]
     if len(nm) < LEAST_PIXELS or center[top] + 2.0 * fwhm_nm > device_nm[-1]:
         return None
@@ -106,11 +118,11 @@ def _fitted(
     misfit, off, amount, row = best
     if misfit > (1.0 - EXPLAINED) * flat or misfit > AGAINST_LINE * alone:
         return None
-    inside = np.flatnonzero(np.abs(center - head - off) < FAR_NM)
+    inside = np.flatnonzero(np.abs(center - head.nm - off) < FAR_NM)
     brightest = float(_shape(nm - off, number, row, fwhm_nm).max())
     its_light = amount * (_shape(center[inside] - off, number, row, fwhm_nm) + UNKNOWN * brightest)
     mine = inside[(height[inside] < HIDDEN * its_light) | (inside == top)]
-    return SeenBand(SYSTEMS[number], head, off, 1.0 - misfit / flat, mine)
+    return SeenBand(SYSTEMS[number], head.nm, off, 1.0 - misfit / flat, mine, amount * brightest)
 
 
 def _shape(true_nm: FloatArray, number: int, row: int, fwhm_nm: float) -> FloatArray:

@@ -1,7 +1,10 @@
-"""A peak wider than the instrument's line is two lines or more: fitted as a pair of lines of the instrument's width.
+"""A top that no single line explains is several lines: the light of its neighbourhood taken apart, none of it negative.
 
-All wide peaks are fitted at once, each on its own window with the light of the others taken off: heights and centres of
-both lines by damped Gauss-Newton steps. The pair stands where it fits the window clearly better than the one wide line.
+Around each such top lines of the instrument's width stand half a sigma apart; their heights are the non-negative least
+squares (Lawson and Hanson, Solving Least Squares Problems, 1974), which needs neither the number of lines nor a start
+and sees closer than the line is wide, because light is never negative. All tops are solved at once by a primal-dual
+interior-point method (Nocedal and Wright, Numerical Optimization, 2006, chapter 16), stopped where chi^2 is known to a
+fraction of one.
 """
 
 from __future__ import annotations
@@ -10,115 +13,125 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.engine.lines import IntArray
 from oesd.model import FloatArray, MaskArray
 
-STEPS = 5
-WIDER_THAN = 1.08  # of the instrument's width
-SURE_SIGMAS = 3.0  # so much wider by its own error
-LEAST_SNR = 8.0
-WINDOW_SIGMAS = 3.2  # of the line's own sigma, to each side
-START_SIGMAS = 1.6  # where the second line is looked for first
-CENTER_SIGMAS = 0.9  # how far either may wander from its start
-BETTER_CHI2 = 12.0
-FINE = np.linspace(-2.0, 2.0, 81)  # where the pair's top is looked for, in sigmas
+NODES = np.arange(-4.0, 4.01, 0.5)  # of a line's sigmas
+WINDOW_SIGMAS = 3.2  # pixels to each side of the top
+STEPS = 8
+CORE_SIGMAS = 1.5
+MISFIT_CHI2 = 4.0  # of a pixel, within the core: lines of this width do not make such a top
+SMOOTH_SIGMAS = 0.5  # what is left there is smoothed by so much and added to the curve
+GAP_CHI2 = 0.02  # of every node: where the steps end
+FINE = np.linspace(-1.2, 1.2, 61)  # where the highest point is looked for, in sigmas
+_ON_FINE = np.exp(-0.5 * (FINE[:, None] - NODES) ** 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pairs:
-    """What pairs of lines make of wide peaks; arrays (pairs,).
+class Apart:
+    """Tops taken apart; arrays (tops,) unless said otherwise.
 
     Attributes
     ----------
-    top_px, top : float64
-        Where the pair's light is highest, and how high.
-    center_sigma : float64
-        Error of the brighter line's centre.
-    better : bool
-        The pair fits clearly better than one wide line.
+    center_px, height : float64
+        Where the light of the lines together is highest, and how high.
+    center_sigma, height_sigma : float64
+    wider : float64
+        Relative variance that the lines add to a single one's, within a sigma and a half of the highest point.
+    node_px, node_height : (tops, nodes) float64
+        The lines themselves.
     """
 
-    top_px: FloatArray
-    top: FloatArray
+    center_px: FloatArray
+    height: FloatArray
     center_sigma: FloatArray
-    better: MaskArray
+    height_sigma: FloatArray
+    wider: FloatArray
+    node_px: FloatArray
+    node_height: FloatArray
 
 
-def wide_ones(width: FloatArray, width_sigma: FloatArray, snr: FloatArray, sigma_px: float) -> IntArray:
-    """Numbers of the peaks that are wider than a line, surely and bright enough to say more."""
-    excess = width - sigma_px
-    chosen = (excess > (WIDER_THAN - 1.0) * sigma_px) & (excess > SURE_SIGMAS * width_sigma) & (snr > LEAST_SNR)
-    return np.flatnonzero(chosen)
-
-
-def pairs_of(
-    light: FloatArray, weight: FloatArray, offsets: FloatArray, start: FloatArray, single: FloatArray, sigma_px: float
-) -> Pairs:
-    """Two lines in place of each wide one.
+def taken_apart(net: FloatArray, weight: FloatArray, center_px: FloatArray, sigma_px: FloatArray) -> Apart:
+    """Lines in the neighbourhood of each top.
 
     Parameters
     ----------
-    light, weight : (pairs, window) float64
-        Each peak's window without the light of other peaks, and 1 / variance (0: not to be used).
-    offsets : (pairs, window) float64
-        Pixel positions.
-    start : (pairs,) float64
-        Where the peak's top is.
-    single : (pairs, window) float64
-        The one wide line.
-    sigma_px : float
-        Of a single line.
+    net, weight : (pixels,) float64
+        Counts above the baseline and 1 / variance; weight 0 where a pixel is not to be used.
+    center_px, sigma_px : (tops,) float64
+        Where the tops are about, and the width of a single line there.
     """
-    top = np.maximum((light * (np.abs(offsets - start[:, None]) < 0.75)).max(axis=1), 1e-30)
-    lone = top[:, None] * np.exp(-0.5 * ((offsets - start[:, None]) / sigma_px) ** 2)
-    left_over = (light - lone) * (weight > 0.0)
-    side = np.where(np.einsum("pw,pw->p", left_over, offsets - start[:, None]) > 0.0, 1.0, -1.0)
-    home = np.stack([start, start + START_SIGMAS * sigma_px * side], axis=1)
-    center, height = home.copy(), np.stack([0.9 * top, 0.3 * top], axis=1)
-    inverse = np.zeros((len(start), 4, 4))
-    for number in range(STEPS):
-        change, inverse = _step(light, weight, offsets, center, height, home, sigma_px)
-        damping = 0.6 if number < 3 else 0.9
-        height = np.clip(height + damping * change[:, :2], 0.02 * top[:, None], 1.6 * top[:, None])
-        center = center + damping * np.clip(change[:, 2:], -0.7 * sigma_px, 0.7 * sigma_px)
-        center = np.clip(center, home - 2.0 * sigma_px, home + 2.0 * sigma_px)
-    error = np.sqrt(np.maximum(np.einsum("pii->pi", inverse), 0.0))
-    pair = np.einsum("pk,pkw->pw", height, _shapes(offsets, center, sigma_px))
-    gain = np.einsum("pw,pw->p", weight, (light - single) ** 2 - (light - pair) ** 2)
-    fine = start[:, None] + sigma_px * FINE
-    curve = np.einsum("pk,pkw->pw", height, _shapes(fine, center, sigma_px))
-    rows, best = np.arange(len(start)), curve.argmax(axis=1)
-    return Pairs(fine[rows, best], curve[rows, best], error[:, 2], gain > BETTER_CHI2)
+    half = int(np.ceil(WINDOW_SIGMAS * float(sigma_px.max())))
+    place = np.rint(center_px).astype(np.int64)[:, None] + np.arange(-half, half + 1)
+    at = np.clip(place, 0, len(net) - 1)
+    z = (place - center_px[:, None]) / sigma_px[:, None]
+    used = np.where((place == at) & (np.abs(z) <= WINDOW_SIGMAS + 0.3), weight[at], 0.0)
+    shapes = np.exp(-0.5 * (z[:, :, None] - NODES) ** 2)
+    weighted = shapes * used[:, :, None]
+    normal = weighted.transpose(0, 2, 1) @ shapes
+    light = np.einsum("pkn,pk->pn", weighted, net[at])
+    node_height = non_negative(normal, light)
+    curve = node_height @ _ON_FINE.T
+    left = net[at] - np.einsum("pkn,pn->pk", shapes, node_height)
+    core = used * (np.abs(z) < CORE_SIGMAS)
+    misfit = np.einsum("pk,pk,pk->p", core, left, left) / np.maximum((core > 0.0).sum(axis=1), 1)
+    odd = np.flatnonzero(misfit > MISFIT_CHI2)
+    trusted = 1.0 - MISFIT_CHI2 / misfit[odd]
+    curve[odd] += trusted[:, None] * _smoothed(left[odd], z[odd], used[odd] > 0.0)
+    rows, best = np.arange(len(center_px)), np.clip(curve.argmax(axis=1), 1, len(FINE) - 2)
+    height = np.maximum(curve[rows, best], 1e-30)
+    step = FINE[1] - FINE[0]
+    bend = (2.0 * height - curve[rows, best - 1] - curve[rows, best + 1]) / step**2
+    tilt = 0.5 * (curve[rows, best + 1] - curve[rows, best - 1]) / step
+    top = FINE[best] + np.clip(tilt / np.maximum(bend, 0.05 * height), -step, step)
+    height_sigma = 1.0 / np.sqrt(np.maximum(np.einsum("pk,pk->p", used, np.exp(-z * z)), 1e-300))
+    distance = NODES - top[:, None]
+    near = node_height * (np.abs(distance) < 1.5)
+    share = near / np.maximum(near.sum(axis=1), 1e-300)[:, None]
+    mean = (share * distance).sum(axis=1)
+    return Apart(
+        center_px=center_px + sigma_px * top,
+        height=height,
+        center_sigma=sigma_px * height_sigma / np.maximum(bend, 0.1 * height),
+        height_sigma=height_sigma,
+        wider=np.maximum((share * distance * distance).sum(axis=1) - mean * mean, 0.0),
+        node_px=center_px[:, None] + sigma_px[:, None] * NODES,
+        node_height=node_height,
+    )
 
 
-def _shapes(offsets: FloatArray, center: FloatArray, sigma_px: float) -> FloatArray:
-    z = (offsets[:, None, :] - center[:, :, None]) / sigma_px
-    shapes: FloatArray = np.exp(-0.5 * z * z)
-    return shapes
+def _smoothed(left: FloatArray, z: FloatArray, used: MaskArray) -> FloatArray:
+    """What the lines leave, at the fine places: (tops, places)."""
+    kernel = np.exp(-0.5 * ((z[:, :, None] - FINE) / SMOOTH_SIGMAS) ** 2) * used[:, :, None]
+    smoothed: FloatArray = np.einsum("pkf,pk->pf", kernel, left) / np.maximum(kernel.sum(axis=1), 1e-3)
+    return smoothed
 
 
-def _step(
-    light: FloatArray,
-    weight: FloatArray,
-    offsets: FloatArray,
-    center: FloatArray,
-    height: FloatArray,
-    home: FloatArray,
-    sigma_px: float,
-) -> tuple[FloatArray, FloatArray]:
-    """Change of (height, height, centre, centre) and the covariance, (pairs, 4) and (pairs, 4, 4)."""
-    shapes = _shapes(offsets, center, sigma_px)
-    slopes = height[:, :, None] * shapes * (offsets[:, None, :] - center[:, :, None]) / sigma_px**2
-    jacobian = np.concatenate([shapes, slopes], axis=1)
-    weighted = jacobian * weight[:, None, :]
-    residual = light - np.einsum("pk,pkw->pw", height, shapes)
-    normal = weighted @ jacobian.transpose(0, 2, 1)
-    gradient = np.einsum("piw,pw->pi", weighted, residual)
-    stiff = (CENTER_SIGMAS * sigma_px) ** -2.0
-    scale = np.maximum(height.max(axis=1), 1e-30) ** -2.0
-    for number in range(2):
-        normal[:, number, number] += 1e-4 * scale + 1e-9 * normal[:, number, number]
-        normal[:, 2 + number, 2 + number] += stiff
-        gradient[:, 2 + number] += stiff * (home[:, number] - center[:, number])
-    inverse: FloatArray = np.linalg.inv(normal).astype(np.float64, copy=False)
-    return np.einsum("pij,pj->pi", inverse, gradient), inverse
+def non_negative(normal: FloatArray, light: FloatArray) -> FloatArray:
+    """Heights x >= 0 that make x' N x / 2 - b' x least, (tops, nodes); N is (tops, nodes, nodes), b (tops, nodes)."""
+    nodes = np.arange(light.shape[1])
+    scale = np.sqrt(np.maximum(normal[:, nodes, nodes], 1e-12 * normal.max(axis=(1, 2))[:, None] + 1e-300))
+    unit, wanted = normal / (scale[:, :, None] * scale[:, None, :]), light / scale
+    unit[:, nodes, nodes] += 1e-9
+    level = np.maximum(wanted.sum(axis=1) / unit.sum(axis=(1, 2)), 1e-6)
+    x = np.repeat(level[:, None], len(nodes), axis=1)
+    slope = np.einsum("pij,pj->pi", unit, x) - wanted
+    y = np.maximum(slope, 0.0) + 0.1 * np.abs(slope).max(axis=1, keepdims=True) + 1e-9
+    for _ in range(STEPS):
+        aim = np.maximum(0.1 * (x * y).mean(axis=1, keepdims=True), GAP_CHI2)
+        ratio = y / x
+        system = unit.copy()
+        system[:, nodes, nodes] += ratio
+        dx = np.linalg.solve(system, (aim / x - slope)[:, :, None])[:, :, 0]
+        dy = aim / x - y - ratio * dx
+        x = x + _length(x, dx) * dx
+        y = y + _length(y, dy) * dy
+        slope = np.einsum("pij,pj->pi", unit, x) - wanted
+    heights: FloatArray = x / scale
+    return heights
+
+
+def _length(values: FloatArray, change: FloatArray) -> FloatArray:
+    """How much of a change keeps the values above zero, (tops, 1)."""
+    steepest = (-change / values).max(axis=1, keepdims=True)
+    length: FloatArray = np.minimum(1.0, 0.9 / np.maximum(steepest, 1e-9))
+    return length

@@ -79,7 +79,9 @@ def bracketed(
     """
     short, longer_us, shorter_us = measurement.short, measurement.integration_us, measurement.short_integration_us
     replaced = replaceable(saturated, short_saturated)
-    if short is None or not longer_us or not shorter_us or shorter_us >= longer_us or not (saturated & replaced).any():
+    if short is None or longer_us is None or shorter_us is None or not 0 < shorter_us < longer_us:
+        return None
+    if not (saturated & replaced).any():
         return None
     ratio = longer_us / shorter_us
     clear = ~grown(saturated, GROWN_PX) & ~short_saturated

@@ -1,35 +1,38 @@
-"""The plasma calibrates the axis: how far the device's wavelengths are from the truth, from the whole comb of lines.
+"""The plasma calibrates the axis: which shift, which stretch, how well known, and whether that is safe.
 
-Observed and expected spectra are compressed (logarithm of height over noise, logarithm of strength), so that many lines
-vote and no single one decides, and compared at every shift within ``REACH_NM``; the shift at which some species fit
-best wins (cross-correlation of logarithmic spectra as in Tonry and Davis, Astron. J. 84, 1511 (1979)).
+The shift at which the comb of lines fits best (:mod:`oesd.engine.combs`) is a hypothesis; where several do nearly as
+well the elements decide (:mod:`oesd.engine.identify`), and a straight line through their peaks gives shift and stretch.
+It is *sure* only where chance could hardly do the same; where it cannot be told the tolerance is widened and said why.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-from oesd.engine.patterns import Float32Array, shipped_patterns
-from oesd.engine.places import on_a_ladder
-from oesd.engine.priors import prior_nats
-from oesd.engine.strengths import LAMP, STAGES, line_strengths
-from oesd.engine.windows import FWHM_PER_SIGMA, binned, median
-from oesd.model import FloatArray
+from oesd.engine.combs import Shifts
+from oesd.engine.windows import median
+from oesd.model import AxisCorrection, FloatArray, MaskArray
 
 REACH_NM = 0.65
-BINS_PER_FWHM = 3.0
-MAX_BINS = 4096
-MAX_LAGS = 120
-SMEAR = np.exp(-0.5 * (np.arange(-3, 4) * FWHM_PER_SIGMA / BINS_PER_FWHM) ** 2)
-FAINTEST = 3.0  # of DYNAMIC_RANGE
-DYNAMIC_RANGE = 300.0
+WIDEST_SEARCH_NM = 2.5
 TYPICAL_ERROR = 0.7  # of the reach
-EQUILIBRIUM = 2  # the excitation used beside the lamp's
+MOST_HYPOTHESES = 3
+RIVAL_NATS = 2.5  # a shift that fits worse than the best by more is no hypothesis
+BEYOND_NATS = 1.0  # by which a shift beyond the reach must fit better than all within it to be tried, ...
+UNASKED_NATS = 5.0  # ... and what its elements must be worth more: as much as one of them costs
+APART_WIDTHS = 1.2  # shifts closer than this many line widths are one hypothesis
+COARSE_FWHM = 0.08  # 1 sigma of a shift read off the comb
+LEAST_WORTH_NATS = 10.0  # elements that may be there by chance calibrate nothing
+LEAST_PEAKS = 3  # two lines at the right distance are met by chance
+STANDS_OUT_NATS = 1.0  # by which the comb must fit better than at any other shift within 3 nm, asked for or not
+RIGHT_FWHM, CHANCE_FWHM = 0.1, 0.6  # right lines scatter so much about the correction (1 sigma), others up to that
+WITNESS = 0.05  # of the evidence of one line: those of one element are not independent, and they were chosen to fit
+RESIDUAL_FWHM = 0.2  # rms of right lines about the straight line is 0.06; of lines met by chance 0.25 and more
+SEARCH_WIDER = "search wider, with search_nm"
+EDGE = 0.9  # of the reach: a shift this far out may only be the nearest that was looked at
+UNKNOWN_FWHM, UNKNOWN_NM = 0.15, 0.1  # tolerance where the axis could not be told
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +42,7 @@ class Axis:
     shift_nm: float = 0.0
     stretch: float = 0.0
     pivot_nm: float = 0.0
-    sigma_nm: float = 0.1
-    sure: bool = False
+    sigma_nm: float = UNKNOWN_NM
 
     def true_nm(self, device_nm: FloatArray) -> FloatArray:
         """Air wavelengths of positions on the device's axis."""
@@ -51,122 +53,67 @@ class Axis:
         return (true_nm + self.shift_nm - self.stretch * self.pivot_nm) / (1.0 - self.stretch)
 
 
-def coarse_axis(
-    center_nm: FloatArray,
-    height: FloatArray,
-    noise: FloatArray,
-    low_nm: float,
-    high_nm: float,
-    fwhm_nm: float,
-    reach_nm: float = REACH_NM,
-) -> Axis:
-    """Best shift over all species; unsure (and zero) when the peaks fit nothing.
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """A shift of the axis.
 
-    Parameters
-    ----------
-    center_nm, height, noise : (peaks,) float64
-        Peaks on the device's axis, their heights and the errors of these.
-    low_nm, high_nm : float
-        Ends of the axis.
-    fwhm_nm : float
-        Line width in the middle of the axis.
-    reach_nm : float
-        How far off the axis may be.
+    ``prior_nats`` speaks against large ones; ``clear_nats`` is by how much it fits better than the best of all others,
+    ``rival_nm``, which may lie outside the reach. ``asked`` is False for a shift beyond the reach.
     """
-    if not len(center_nm):
-        return Axis()
-    width = max(on_a_ladder(fwhm_nm), (high_nm - low_nm) * BINS_PER_FWHM / MAX_BINS)
-    step = width / BINS_PER_FWHM
-    bins = int((high_nm - low_nm) / step) + 2
-    reach = int(min(np.ceil(reach_nm / step), MAX_LAGS))
-    combs = _combs(round(low_nm, 6), bins, step)
-    observed = _observed(center_nm, np.log1p(0.5 * height / noise), low_nm, step, bins, reach)
-    lags = np.arange(-reach, reach + 1)
-    met = sliding_window_view(observed, len(lags))[combs.place] * combs.weight[:, None]
-    agreement = np.clip(np.add.reduceat(met, combs.start, axis=0), 0.0, None).astype(np.float64)
-    score = (agreement**4).sum(axis=0) * np.exp(-0.5 * (lags * step / (TYPICAL_ERROR * reach_nm)) ** 2)
-    best = int(np.argmax(score))
-    if score[best] <= 0.0:
-        return Axis()
-    return Axis(shift_nm=float((lags[best] + _vertex(score, best)) * step), sigma_nm=0.08 * fwhm_nm, sure=True)
+
+    axis: Axis
+    prior_nats: float
+    clear_nats: float
+    rival_nm: float
+    asked: bool = True
+
+
+def hypotheses(shifts: Shifts, fwhm_nm: float, reach_nm: float) -> list[Hypothesis]:
+    """Shifts that fit about as well as the best one, the best first; none if nothing fits anywhere.
+
+    They lie within the reach, but for one beyond it that fits clearly better than all of them.
+    """
+    if shifts.score.max() <= 0.0:
+        return []
+    fit = np.log(shifts.score + 1e-30)
+    prior = -0.5 * (shifts.nm / (TYPICAL_ERROR * reach_nm)) ** 2
+    asked = np.abs(shifts.nm) <= reach_nm
+    left = np.where(asked, fit + prior, -np.inf)
+    found: list[Hypothesis] = []
+    for _ in range(MOST_HYPOTHESES):
+        at = int(np.argmax(left))
+        if found and left[at] < fit[asked].max() - RIVAL_NATS:
+            break
+        found.append(_hypothesis(shifts, fit, prior, at, fwhm_nm))
+        left = np.where(_apart(shifts, at), left, -np.inf)
+    beyond = np.where(asked | (np.abs(shifts.nm) > WIDEST_SEARCH_NM), -np.inf, fit)
+    at = int(np.argmax(beyond))
+    if beyond[at] > fit[asked].max() + BEYOND_NATS:
+        found.append(replace(_hypothesis(shifts, fit, np.full_like(fit, -UNASKED_NATS), at, fwhm_nm), asked=False))
+    return found
+
+
+def _hypothesis(shifts: Shifts, fit: FloatArray, prior: FloatArray, at: int, fwhm_nm: float) -> Hypothesis:
+    step = shifts.nm[1] - shifts.nm[0]
+    axis = Axis(float(shifts.nm[at] + _vertex(fit, at) * step), sigma_nm=COARSE_FWHM * fwhm_nm)
+    apart = _apart(shifts, at)
+    rival = int(np.argmax(np.where(apart, fit, -np.inf)))
+    clear = float(fit[at] - fit[rival]) if apart.any() else 0.0
+    return Hypothesis(axis, float(prior[at]), clear, float(shifts.nm[rival]))
+
+
+def _apart(shifts: Shifts, at: int) -> MaskArray:
+    apart: MaskArray = np.abs(shifts.nm - shifts.nm[at]) > APART_WIDTHS * shifts.width_nm
+    return apart
 
 
 def _vertex(score: FloatArray, best: int) -> float:
+    """Where between its neighbours the top lies, steps; at most half a step off."""
     if not 0 < best < len(score) - 1:
         return 0.0
     left, top, right = score[best - 1 : best + 2]
-    return float(0.5 * (left - right) / min(left - 2.0 * top + right, -1e-300))
-
-
-def _observed(
-    center_nm: FloatArray, weight: FloatArray, low_nm: float, step: float, bins: int, reach: int
-) -> Float32Array:
-    """Compressed spectrum on the grid and ``reach`` bins beyond: the highest of all peaks' shapes at each place.
-
-    Its mean is taken off, its norm is one, and then it is smeared by one more line width: in place of all the combs.
-    """
-    half = int(2.0 * BINS_PER_FWHM)
-    near = np.rint((center_nm - low_nm) / step).astype(np.int64)[:, None] + np.arange(-half, half + 1)
-    z = (near * step + low_nm - center_nm[:, None]) / (BINS_PER_FWHM * step / FWHM_PER_SIGMA)
-    values = weight[:, None] * np.exp(-0.5 * z * z)
-    place = near + reach
-    inside = (place >= 0) & (place < bins + 2 * reach)
-    grid = np.zeros(bins + 2 * reach)
-    np.maximum.at(grid, place[inside], values[inside])
-    grid -= grid.mean()
-    smeared = np.convolve(grid, SMEAR, mode="same")[: len(grid)] if len(grid) >= len(SMEAR) else grid
-    return (smeared / max(float(np.linalg.norm(grid)), 1e-12)).astype(np.float32)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Combs:
-    """Compressed expected spectra: entries in the order of species, ``start`` where each one's begin."""
-
-    place: NDArray[np.int32]
-    weight: Float32Array
-    start: NDArray[np.int64]
-
-
-@lru_cache(maxsize=4)
-def _combs(low_nm: float, bins: int, step: float) -> _Combs:
-    """Combs of all species on the grid, each of unit norm when smeared by one line width, prior-weighted.
-
-    A line counts with the better of its equilibrium and its lamp strength: which of the two rules is not known yet.
-    """
-    strengths, patterns = line_strengths(), shipped_patterns()
-    lines = patterns.by_species
-    place = np.rint((patterns.wl_nm[lines] - low_nm) / step).astype(np.int64)
-    strength = np.maximum(patterns.relative[EQUILIBRIUM, lines], patterns.relative[LAMP, lines])
-    used = (place >= 0) & (place < bins)
-    place, strength, species = place[used], strength[used], patterns.species[lines[used]]
-    first = np.flatnonzero(np.diff(species * bins + place, prepend=-1))
-    if not len(first):
-        return _Combs(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.int64))
-    strength, place, species = np.add.reduceat(strength, first), place[first], species[first]
-    start = np.flatnonzero(np.diff(species, prepend=-1))
-    top = np.repeat(np.maximum.reduceat(strength, start), np.diff(start, append=len(species)))
-    ratio = DYNAMIC_RANGE * strength / top
-    used = ratio > FAINTEST
-    place, species, weight = place[used], species[used], np.log1p(ratio[used])
-    start = np.flatnonzero(np.diff(species, prepend=-1))
-    prior = np.ones(patterns.species_count)
-    prior[: strengths.species_count] = np.repeat(
-        [np.exp(-0.15 * prior_nats(name)) for name in strengths.table.elements], STAGES
-    )
-    norm = _smeared_norm(place, species, weight, patterns.species_count)
-    return _Combs(place.astype(np.int32), (weight * (prior / norm)[species]).astype(np.float32), start)
-
-
-def _smeared_norm(place: NDArray[np.int64], species: NDArray[np.int64], weight: FloatArray, count: int) -> FloatArray:
-    """Norm of each species' comb after smearing: entries that overlap count together."""
-    overlap = np.convolve(SMEAR, SMEAR)[len(SMEAR) - 1 :]
-    square = overlap[0] * weight * weight
-    far = len(overlap)
-    shared = np.append(2.0 * overlap, 0.0)
-    for ahead in range(1, min(far, len(place))):
-        gap = np.where(species[ahead:] == species[:-ahead], place[ahead:] - place[:-ahead], far)
-        square[:-ahead] += weight[:-ahead] * weight[ahead:] * shared[np.minimum(gap, far)]
-    return np.sqrt(np.maximum(binned(species, square, count), 1e-30))
+    bend = left - 2.0 * top + right
+    return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if bend < 0.0 else 0.0
 
 
 def refined_axis(coarse: Axis, center_nm: FloatArray, expected_nm: FloatArray, sigma_nm: FloatArray) -> Axis:
@@ -193,7 +140,6 @@ def refined_axis(coarse: Axis, center_nm: FloatArray, expected_nm: FloatArray, s
         stretch=float(solution[1]) / 300.0,
         pivot_nm=pivot,
         sigma_nm=float(np.sqrt(covariance[0, 0])),
-        sure=True,
     )
 
 
@@ -201,3 +147,59 @@ def _huber_weight(residual: FloatArray, sigma: FloatArray) -> FloatArray:
     scale = max(1.4826 * float(median(np.abs(residual / sigma))), 1.0) * sigma
     weight: FloatArray = 1.0 / (scale * scale) / np.maximum(np.abs(residual) / (1.5 * scale), 1.0)
     return weight
+
+
+def why_unsafe(
+    found: Hypothesis, axis: Axis, worth_nats: float, offset_nm: FloatArray, fwhm_nm: float, reach_nm: float
+) -> str:
+    """One sentence why the correction must not be relied on; empty when it is safe.
+
+    ``worth_nats`` is what the found elements gain beyond their prices; ``offset_nm``, (peaks,), what is left on the
+    corrected axis between their peaks and their lines.
+    """
+    if len(offset_nm) < LEAST_PEAKS:
+        return too_few(len(offset_nm))
+    if worth_nats < LEAST_WORTH_NATS:
+        return "the elements found are too weakly there to calibrate the axis"
+    if abs(axis.shift_nm) > EDGE * reach_nm:
+        where = "outside" if abs(axis.shift_nm) > reach_nm else "at the edge of"
+        return f"{axis.shift_nm:+.2f} nm is {where} the {reach_nm:g} nm searched: {SEARCH_WIDER}"
+    if found.clear_nats + WITNESS * _agreement_nats(offset_nm / fwhm_nm) < STANDS_OUT_NATS:
+        better = "better" if found.clear_nats < 0.0 else "nearly as well"
+        return f"the lines fit {better} at {found.rival_nm:+.2f} nm" + _outside(found.rival_nm, reach_nm)
+    if float(np.sqrt(np.mean(offset_nm * offset_nm))) > RESIDUAL_FWHM * fwhm_nm:
+        return "the lines scatter about the correction as lines do that were met by chance"
+    return ""
+
+
+def too_few(peaks: int) -> str:
+    """That so few peaks cannot tell the axis."""
+    of = {0: "no peak is", 1: "only one peak is"}.get(peaks, f"only {peaks} peaks are")
+    return f"{of} a found element's: chance could put so few lines anywhere"
+
+
+def _agreement_nats(offset: FloatArray) -> float:
+    """How much likelier offsets (line widths) are of right lines (Gaussian) than of lines met by chance (uniform)."""
+    peak = np.log(2.0 * CHANCE_FWHM / (RIGHT_FWHM * np.sqrt(2.0 * np.pi)))
+    return float((peak - 0.5 * np.minimum((offset / RIGHT_FWHM) ** 2, 9.0)).sum())
+
+
+def _outside(shift_nm: float, reach_nm: float) -> str:
+    return f", outside the {reach_nm:g} nm searched: {SEARCH_WIDER}" if abs(shift_nm) > reach_nm else ""
+
+
+def unsure(axis: Axis, fwhm_nm: float) -> Axis:
+    """The same correction with the tolerance that it needs where it could not be told."""
+    return replace(axis, sigma_nm=float(np.hypot(axis.sigma_nm, min(UNKNOWN_FWHM * fwhm_nm, UNKNOWN_NM))))
+
+
+def correction(axis: Axis, reason: str) -> AxisCorrection:
+    """What is told of the axis."""
+    return AxisCorrection(
+        shift_nm=round(axis.shift_nm, 4),
+        stretch=round(axis.stretch, 9),
+        pivot_nm=round(axis.pivot_nm, 4),
+        sigma_nm=round(axis.sigma_nm, 5),
+        sure=not reason,
+        reason=reason,
+    )

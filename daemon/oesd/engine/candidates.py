@@ -7,18 +7,17 @@ choose from.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
 import numpy as np
 
-from oesd.engine.assignment import Claim, Inference
-from oesd.engine.bands import SYSTEMS, charge_stage
+from oesd.engine.bands import SYSTEMS, charge_stage, molecule_of
 from oesd.engine.bandshapes import SeenBand
+from oesd.engine.claims import Claim, Inference
 from oesd.engine.lines import IntArray
-from oesd.engine.priors import prior_nats
+from oesd.engine.priors import Prior, prior_nats
 from oesd.engine.scene import REACH, Scene, peak_lines
 from oesd.engine.strengths import Strengths, line_strengths
 from oesd.model import Candidate, FloatArray, MaskArray
@@ -26,12 +25,16 @@ from oesd.model import Candidate, FloatArray, MaskArray
 MAX_CANDIDATES = 8
 SURE_CANDIDATES = 4  # are always shown, ...
 LEAST_PROBABILITY = 5e-4  # ... the others when they are so likely
-FOUND_BASE = 0.03  # a found element's weaker lines, as a share of the peak, before others are asked
+FOUND_BASE = 0.05  # what a found element's line of the right strength weighs before its light is asked, ...
+FAINT_BASE = 2e-3  # ... and one of any strength: line lists are known by intensity only, or not at all
 OTHER_BASE = 0.004
+HOPELESS_NATS = 6.0
+HOPE_WEIGHT = 0.4
 NAMED_ABOVE = 0.5
+CONTESTED_SHARE = 0.3  # of a peak's height
 DOUBT_SHARE = 0.04  # a peak of which a found element explains so little is as likely something else
-WORST_PROMINENCE = -2.5
 LEAST_WEIGHT = 2e-5  # a faint line at the edge of reach is no alternative
+CLOSE_FWHM = 0.12  # 1 sigma of a line's distance from the peak that it makes alone
 OTHER_EXCITATIONS = 0.2  # a plasma is not one temperature: lines that another excitation favours count this much
 
 
@@ -42,12 +45,13 @@ class Naming:
     element: str | None
     probability: float
     candidates: tuple[Candidate, ...]
+    ambiguous: bool = False
 
 
-def name_peaks(scene: Scene, inference: Inference, allowed: Collection[str]) -> list[Naming]:
+def name_peaks(scene: Scene, inference: Inference, prior: Prior) -> list[Naming]:
     """Name every peak of the scene, in its order."""
     table = line_strengths().table
-    peak, line, weight = _weighed_lines(scene, inference, allowed)
+    peak, line, weight = _weighed_lines(scene, inference, prior)
     order = np.argsort(peak + 1.0 / (1.0 + weight), kind="stable")
     peak, line, weight = peak[order], line[order], weight[order]
     rank = np.arange(len(peak)) - np.searchsorted(peak, peak)
@@ -60,61 +64,93 @@ def name_peaks(scene: Scene, inference: Inference, allowed: Collection[str]) -> 
         zip(symbols, table.stage[line].tolist(), np.round(wavelength, 4).tolist(), weight.tolist(), strict=True)
     )
     named = _named_elements(scene, inference)
+    contested = np.asarray(contested_peaks(scene, inference).any(axis=0), dtype=np.bool_)
     centers = scene.observed.center_nm.tolist()
-    return [
+    namings = [
         _naming(facts[first:last], named[number], centers[number])
         for number, (first, last) in enumerate(pairwise(bounds))
     ]
+    return [
+        replace(naming, ambiguous=True) if naming.element is None and mine else naming
+        for naming, mine in zip(namings, contested.tolist(), strict=True)
+    ]
 
 
-def _weighed_lines(
-    scene: Scene, inference: Inference, allowed: Collection[str]
-) -> tuple[IntArray, IntArray, FloatArray]:
+def contested_peaks(scene: Scene, inference: Inference) -> MaskArray:
+    """Peaks that each contest is about: those its likeliest contender explains; shape (contests, peaks)."""
+    peaks = np.zeros((len(inference.contests), len(scene.observed.height)), dtype=np.bool_)
+    for number, contest in enumerate(inference.contests):
+        likeliest = next(iter(contest.claims.values()))
+        peaks[number] = likeliest.light > CONTESTED_SHARE * scene.observed.height
+    return peaks
+
+
+def _weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[IntArray, IntArray, FloatArray]:
     """Peak, line and probability of every pair within reach; probabilities of one peak add up to at most one."""
     strengths = line_strengths()
     seen, table = scene.observed, strengths.table
     reach = np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm)
     peak, line = peak_lines(seen.center_nm, reach, table.wl_air_nm)
-    z = (table.wl_air_nm[line] - seen.center_nm[peak]) / scene.tolerance_nm[peak]
-    near = np.exp(-0.5 * z * z)
-    base = (_element_base(table.elements, inference, allowed)[table.element] * _prominence())[line] * near
-    keep = base > LEAST_WEIGHT
-    peak, line, near, base = peak[keep], line[keep], near[keep], base[keep]
-    light = _line_light(strengths, inference, line) * near / seen.height[peak]
-    weight = np.minimum(light, 1.0) + base
-    certainty = np.array([inference.probability.get(name, 0.5) for name in table.elements])[table.element[line]]
+    offset = table.wl_air_nm[line] - seen.center_nm[peak]
+    near = np.exp(-0.5 * (offset / scene.tolerance_nm[peak]) ** 2)
+    close = 1.0 / (1.0 + (offset / _closeness(scene)[peak]) ** 2)
+    base = _element_base(table.elements, inference, prior)[table.element[line]] * _prominence()[line]
+    found = _found(table.elements, inference)[table.element[line]]
+    keep = found & (close > 0.05) | (base * close > LEAST_WEIGHT)
+    peak, line = peak[keep], line[keep]
+    share = _line_light(strengths, inference, line) / seen.height[peak]
+    faint = np.where(found[keep], FAINT_BASE + FOUND_BASE * np.sqrt(np.minimum(share, 1.0)), base[keep])
+    weight = np.minimum(share * near[keep], 1.0) + faint * close[keep]
+    sure = _contenders(inference) | inference.probability
+    certainty = np.array([sure.get(name, 0.5) for name in table.elements])[table.element[line]]
     total = np.bincount(peak, weights=weight, minlength=len(seen.height))
     unexplained = np.clip(1.0 - inference.light / seen.height, 0.0, 1.0)
     return peak, line, weight * certainty / (total + 0.3 * unexplained)[peak]
 
 
-def _element_base(elements: tuple[str, ...], inference: Inference, allowed: Collection[str]) -> FloatArray:
-    """Weight of an element's most prominent line, zero where it is not allowed; shape (elements,)."""
-    return np.array(
-        [
-            0.0
-            if name not in allowed
-            else FOUND_BASE
-            if name in inference.claims
-            else OTHER_BASE * np.exp(-prior_nats(name))
-            for name in elements
-        ]
-    )
+def _closeness(scene: Scene) -> FloatArray:
+    """1 sigma of the distance between a peak and the line that makes it alone, nm; shape (peaks,)."""
+    seen = scene.observed
+    close: FloatArray = np.sqrt((CLOSE_FWHM * seen.fwhm_nm) ** 2 + seen.center_sigma_nm**2 + seen.axis_sigma_nm**2)
+    return close
+
+
+def _found(elements: tuple[str, ...], inference: Inference) -> MaskArray:
+    """Which elements are claimed or contested; shape (elements,)."""
+    there = inference.claims.keys() | _contenders(inference).keys()
+    return np.array([name in there for name in elements])
+
+
+def _contenders(inference: Inference) -> dict[str, float]:
+    """Everybody of whom it could not be decided whether he is there, with his share of the probability."""
+    return {name: share for contest in inference.contests for name, share in contest.share.items()}
+
+
+def _element_base(elements: tuple[str, ...], inference: Inference, prior: Prior) -> FloatArray:
+    """Weight of an unclaimed element's most prominent line, zero where it is not allowed; shape (elements,).
+
+    An element whose other lines are missing has little left to hope for.
+    """
+    hope = np.clip([inference.hope.get(name, -HOPELESS_NATS) for name in elements], -HOPELESS_NATS, 0.0)
+    owed = np.array([prior_nats(name) for name in elements])
+    allowed = np.array([prior.allows(name) for name in elements])
+    base: FloatArray = np.where(allowed, OTHER_BASE * np.exp(HOPE_WEIGHT * hope - owed), 0.0)
+    return base
 
 
 @cache
 def _prominence() -> FloatArray:
-    """Prominence of every line of the shipped table as a share, zero for the faintest; shape (lines,)."""
-    prom = line_strengths().table.prom
-    share: FloatArray = np.where(prom > WORST_PROMINENCE, 10.0 ** np.minimum(prom, 0.0), 0.0)
+    """Prominence of every line of the shipped table as a share; shape (lines,)."""
+    share: FloatArray = 10.0 ** np.minimum(line_strengths().table.prom, 0.0)
     return share
 
 
 def _line_light(strengths: Strengths, inference: Inference, line: IntArray) -> FloatArray:
-    """Expected light of each of these lines, counts; none of elements that were not found."""
+    """Expected light of each of these lines, counts; none of elements that are neither found nor contested."""
     light = np.zeros(len(line))
     species = strengths.species[line]
-    for claim in inference.claims.values():
+    contested = [claim for contest in inference.contests for claim in contest.claims.values()]
+    for claim in (*inference.claims.values(), *contested):
         for number, fit in claim.fits.items():
             mine = np.flatnonzero(species == number)
             relative = strengths.relative[:, line[mine]]
@@ -150,12 +186,13 @@ def with_bands(namings: list[Naming], of_lines: MaskArray, bands: list[SeenBand]
         for number in band.peaks.tolist():
             if named[number] is None:
                 molecule = _molecule(band.system, band.head_nm, probability)
-                named[number] = Naming(band.system, probability, (molecule,))
+                named[number] = Naming(molecule_of(band.system), probability, (molecule,))
     return [naming for naming in named if naming is not None]
 
 
 def _molecule(system: str, nm: float, probability: float) -> Candidate:
-    return Candidate(f"{system}_{nm:.1f}", system, charge_stage(system), round(nm, 4), round(probability, 4))
+    name = molecule_of(system)
+    return Candidate(f"{name}_{nm:.1f}", name, charge_stage(system), round(nm, 4), round(probability, 4))
 
 
 def _other_light(scene: Scene, claim: Claim) -> FloatArray:
@@ -174,7 +211,7 @@ def _naming(lines: list[tuple[str, int, float, float]], named: tuple[str | None,
     element, probability = named
     if element in SYSTEMS:
         return Naming(
-            element,
+            molecule_of(element),
             round(probability, 4),
             (_molecule(element, nm, probability), *_naming(lines, (None, 0.0), nm).candidates),
         )

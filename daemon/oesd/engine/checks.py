@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from oesd.engine.errors import SpectrumError
 from oesd.engine.lines import line_table
-from oesd.model import ConstraintMode, FloatArray, MaskArray, Measurement, Recipe
+from oesd.model import ConstraintMode, FloatArray, MaskArray, Measurement, Quantity, Recipe
 
 MIN_PIXELS = 2
+_SPOKEN = {
+    Quantity.TRANSMITTANCE: "a transmittance",
+    Quantity.REFLECTANCE: "a reflectance",
+    Quantity.ABSORBANCE: "an absorbance",
+    Quantity.IRRADIANCE: "an irradiance",
+    Quantity.RATIO: "a ratio of two spectra (values lie far below zero)",
+}
 
 
 def spectrum(values: ArrayLike, name: str, pixels: int | None = None) -> FloatArray:
@@ -53,15 +61,33 @@ def positive(value: float | None, name: str) -> float | None:
     return number
 
 
-def recipe(constraint: str, elements: Iterable[str], fwhm_nm: float | None) -> Recipe:
-    """Recipe with known element symbols, spelled as in the table."""
+def recipe(chosen: Recipe) -> Recipe:
+    """The same recipe with known element symbols, spelled as in the table, and sane numbers."""
+    return replace(
+        chosen,
+        elements=symbols(chosen.elements),
+        fwhm_nm=positive(chosen.fwhm_nm, "fwhm_nm"),
+        ambient=symbols(chosen.ambient),
+        expected=symbols(chosen.expected),
+        search_nm=positive(chosen.search_nm, "search_nm"),
+    )
+
+
+def constraint(name: str, elements: tuple[str, ...]) -> ConstraintMode:
+    """Constraint by its name; a list of elements without one would be silently without effect."""
     try:
-        mode = ConstraintMode(constraint)
+        mode = ConstraintMode(name)
     except ValueError:
         modes = ", ".join(m.value for m in ConstraintMode)
-        raise SpectrumError(f"unknown constraint {constraint!r}: one of {modes}") from None
-    chosen = (elements,) if isinstance(elements, str) else tuple(elements)
-    return Recipe(mode, tuple(symbol(name) for name in chosen), positive(fwhm_nm, "fwhm_nm"))
+        raise SpectrumError(f"unknown constraint {name!r}: one of {modes}") from None
+    if mode is ConstraintMode.AUTO and elements:
+        raise SpectrumError("elements are listed but the constraint is auto: say include (only these) or exclude")
+    return mode
+
+
+def symbols(names: Iterable[str]) -> tuple[str, ...]:
+    """Symbols of known elements; a single name is a list of one."""
+    return tuple(symbol(name) for name in ((names,) if isinstance(names, str) else names))
 
 
 def symbol(name: str) -> str:
@@ -92,7 +118,22 @@ def measurement(given: Measurement) -> Measurement:
         short_saturated=_mask(given.short_saturated, "saturation mask of short", pixels),
         short_dark=_optional(given.short_dark, "short_dark", pixels),
         short_integration_us=given.short_integration_us,
+        spread=_optional(given.spread, "spread", pixels),
+        dark_variance=_optional(given.dark_variance, "dark_variance", pixels),
+        dark_scans=max(int(given.dark_scans), 0),
+        dark_integration_us=given.dark_integration_us,
+        reference_saturated=_mask(given.reference_saturated, "saturation mask of reference", pixels),
+        reference_scans=max(int(given.reference_scans), 1),
+        dead_pixels=tuple(int(i) for i in given.dead_pixels),
+        stray_light=tuple(float(c) for c in given.stray_light),
+        quantity=given.quantity,
     )
+
+
+def emission(given: Measurement) -> None:
+    """Refuse to look for lines in what is no light in counts: peaks there are no lines, and names would be wrong."""
+    if given.quantity is not Quantity.COUNTS:
+        raise SpectrumError(f"this is {_SPOKEN[given.quantity]}, no emission in counts: it has no lines to name")
 
 
 def _optional(values: FloatArray | None, name: str, pixels: int) -> FloatArray | None:

@@ -1,7 +1,8 @@
 """From raw counts to net counts, in this order (the README gives the reasons).
 
-saturation mask (raw) -> hot pixels (dark) -> dark, stored or electric -> non-linearity -> saturated pixels out of the
-shorter exposure of a bracket -> spikes -> boxcar.
+saturation mask (raw) -> bad pixels (dark, reference, scans, list) -> dark, stored or modelled or electric -> hits, told
+by the spread of the scans -> non-linearity -> saturated pixels out of the shorter exposure of a bracket -> stray light
+-> spikes -> boxcar. The variance of every pixel goes along.
 """
 
 from __future__ import annotations
@@ -11,11 +12,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from oesd.engine.bracket import Bracket, bracketed
-from oesd.engine.linearity import linearised
-from oesd.engine.windows import bridged, grown, median, median_of_seven, moving_mean, robust_sigma
+from oesd.engine.defects import Hits, hits, spikes, untrusted
+from oesd.engine.linearity import linearised, steepness
+from oesd.engine.noise import noise_sigma
+from oesd.engine.straylight import without_stray_light
+from oesd.engine.variance import NoiseLaw, dark_doubt, pixel_response, scan_law
+from oesd.engine.windows import bridged, grown, median, moving_mean
 from oesd.model import FloatArray, MaskArray, Measurement
 
-SPIKE_SHARE = 0.25  # a line at least 1.8 px wide leaves 0.42 of its height in the higher neighbour pixel
+USUAL_FWHM_PX = 3.0
+DEEPEST_WELL_ELECTRONS = 1e7  # of InGaAs arrays: the scans tell the photon noise, this only keeps it above zero
+OTHER_EXPOSURE = 1e-3  # share by which files round an integration time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,13 +32,23 @@ class Corrected:
     Attributes
     ----------
     scope_corrected : float64
-        sample - dark, linearised, saturated pixels out of the bracket; nothing bridged or smoothed: what a person sees.
+        sample - dark, linearised, saturated pixels out of the bracket, without stray light; nothing bridged or
+        smoothed: what a person sees.
     net : float64
-        The same with bad pixels bridged and the boxcar applied: what the peak finder sees.
+        The same with hits taken out, bad pixels bridged and the boxcar applied: what the peak finder sees.
+    variance : float64
+        Of ``net``, counts^2, above 0: what is independent from pixel to pixel, that is read and photon noise and the
+        dark's own doubt.
+    flicker : float
+        Share by which the light as a whole varied from scan to scan; 0 where that is not known.
     saturated : bool
         Pixels at the detector's limit in at least one scan, and in the shorter exposure too where there is one.
+    spilled : bool
+        Pixels within half a line width of a saturated one: its charge and its light lie on them.
     unsure : bool
-        Hot pixels and spikes: bridged in ``net``.
+        Hot, dead and stuck pixels and spikes: bridged in ``net``.
+    boxcar_px : int
+        Half width of the boxcar applied to ``net``; its noise is then alike in neighbours.
     bracket : Bracket or None
         What stands in for saturated pixels, when something does.
     """
@@ -41,39 +58,87 @@ class Corrected:
     saturated: MaskArray
     unsure: MaskArray
     warnings: tuple[str, ...]
+    variance: FloatArray
+    spilled: MaskArray
     bracket: Bracket | None = None
+    boxcar_px: int = 0
+    flicker: float = 0.0
 
 
-def correct(measurement: Measurement) -> Corrected:
-    """Apply every correction that the measurement allows; never fails on finite numbers."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Scans:
+    """What the spread of the scans tells."""
+
+    law: NoiseLaw
+    hits: Hits
+    spread: FloatArray
+    scans: int
+
+    def variance(self, light: FloatArray) -> FloatArray:
+        """Independent variance of the mean of the scans, raw counts^2; without the scan that was hit."""
+        variance = self.law.independent(light) / self.scans
+        own = np.maximum(self.spread**2 - (self.law.flicker * light) ** 2, 0.0) / self.scans
+        variance = np.where(self.hits.noisy, np.maximum(own, variance), variance)
+        fewer = variance * self.scans / max(self.scans - 1, 1) + self.hits.excess_sigma**2
+        return np.where(self.hits.hit, fewer, variance)
+
+
+def correct(measurement: Measurement, fwhm_px: float | None = None) -> Corrected:
+    """Apply every correction that the measurement allows; never fails on finite numbers.
+
+    Parameters
+    ----------
+    measurement : Measurement
+    fwhm_px : float, optional
+        Line width, for the pixels next to saturated ones; a usual one by default.
+    """
     saturated = saturation_mask(measurement)
-    hot = hot_pixels(measurement.dark, len(measurement.sample))
+    bad = untrusted(measurement, saturated)
     dark = dark_level(measurement)
-    net, warnings = linearised(measurement.sample - dark, measurement.nonlinearity)
-    bracket = _bracket(measurement, net, saturated, dark, believable=not warnings) if saturated.any() else None
-    untold = (
-        saturated  # a spike there cannot be told from the flank of a clipped line, or the noise of a short exposure
-    )
+    raw = measurement.sample - dark
+    told = _told_by_scans(measurement, raw, saturated)
+    bad = bad if told is None else bad | told.hits.lost
+    lin, warnings = linearised(raw, measurement.nonlinearity)
+    usable = measurement if not warnings else replace(measurement, nonlinearity=())
+    warnings = _other_exposure(measurement) + warnings
+    bracket = _bracket(usable, lin, saturated, dark) if saturated.any() else None
+    untold = saturated  # a spike there cannot be told from a clipped line's flank, or the noise of a short exposure
+    shown, net = lin, lin if told is None else _without_hits(usable, raw, lin, told.hits)
     if bracket is not None:
-        net, untold, saturated = bracket.into(net), saturated | bracket.replaced, saturated & ~bracket.replaced
+        shown, net = bracket.into(shown), bracket.into(net)
+        untold, saturated = saturated | bracket.replaced, saturated & ~bracket.replaced
         warnings += bracket.warnings
-    unsure = spikes(bridged(net, hot), untold) | hot
-    bridged_net = bridged(net, unsure)
-    smooth = moving_mean(bridged_net, min(measurement.boxcar_half_width_px, len(net) - 1))
+    shown, net, stray_warnings = _without_stray_light(measurement, shown, net)
+    sound = bridged(net, bad)
+    uneven = noise_sigma(sound, saturated, _full_scale(measurement, sound), measurement.scans)
+    unsure = spikes(sound, uneven, untold) | bad
+    clean = bridged(net, unsure)
+    width = min(measurement.boxcar_half_width_px, len(net) - 1)
+    variance = bridged(_variance(usable, raw, sound, uneven, saturated, told, bracket), unsure)
     if saturated.any():
         warnings += (f"{int(saturated.sum())} saturated pixels: heights there are lower limits",)
-    return Corrected(net, smooth, saturated, unsure, warnings, bracket)
+    return Corrected(
+        scope_corrected=shown,
+        net=moving_mean(clean, width),
+        saturated=saturated,
+        unsure=unsure,
+        warnings=warnings + stray_warnings,
+        variance=moving_mean(variance, width) / (2 * width + 1),
+        spilled=grown(saturated, max(1, int(0.5 * (fwhm_px or USUAL_FWHM_PX) + 0.5))) & ~saturated,
+        bracket=bracket,
+        boxcar_px=width,
+        flicker=0.0 if told is None else told.law.flicker,
+    )
 
 
 def _bracket(
-    measurement: Measurement, net: FloatArray, saturated: MaskArray, dark: FloatArray | float, *, believable: bool
+    measurement: Measurement, net: FloatArray, saturated: MaskArray, dark: FloatArray | float
 ) -> Bracket | None:
     """What the shorter exposure tells, None without one."""
     if measurement.short is None:
         return None
     seen = replace(measurement, sample=measurement.short, saturated=measurement.short_saturated)
-    usable = measurement if believable else replace(measurement, nonlinearity=())
-    return bracketed(usable, net, saturated, saturation_mask(seen), dark)
+    return bracketed(measurement, net, saturated, saturation_mask(seen), dark)
 
 
 def saturation_mask(measurement: Measurement) -> MaskArray:
@@ -104,32 +169,80 @@ def dark_level(measurement: Measurement) -> FloatArray | float:
     return float(np.mean(measurement.sample[black])) if black else 0.0
 
 
-def hot_pixels(dark: FloatArray | None, pixels: int) -> MaskArray:
-    """Pixels whose dark stands out: beyond 8 robust sigma above or below the median of its seven neighbours.
+def _other_exposure(measurement: Measurement) -> tuple[str, ...]:
+    """Warn of a dark of another integration time: only a model can scale one, for its offset does not grow."""
+    light_us, dark_us = measurement.integration_us, measurement.dark_integration_us
+    if measurement.dark is None or not light_us or not dark_us or abs(dark_us - light_us) <= OTHER_EXPOSURE * light_us:
+        return ()
+    told = f"the dark was exposed for {dark_us / 1000.0:g} ms, the sample for {light_us / 1000.0:g} ms"
+    return (f"{told}: it is subtracted as it is; take one of the same integration time",)
 
-    A stored dark takes a hot pixel's mean away but leaves its larger shot noise and its drift with temperature, so
-    such a pixel cannot carry a line alone.
+
+def _told_by_scans(measurement: Measurement, raw: FloatArray, saturated: MaskArray) -> _Scans | None:
+    """Noise law and hits, where the sample's scans left their spread."""
+    spread, scans = measurement.spread, measurement.scans
+    if spread is None or scans < 2 or not spread.any():
+        return None
+    law = scan_law(raw, spread, scans, saturated, _full_scale(measurement, raw) / DEEPEST_WELL_ELECTRONS)
+    return _Scans(law, hits(raw, spread, scans, law, saturated), spread, scans)
+
+
+def _without_hits(measurement: Measurement, raw: FloatArray, lin: FloatArray, found: Hits) -> FloatArray:
+    """The linearised counts, where one scan was hit without what that adds to the mean."""
+    if not found.hit.any():
+        return lin
+    without = linearised(raw - found.excess, measurement.nonlinearity)[0]
+    return np.where(found.hit, without, lin)
+
+
+def _without_stray_light(
+    measurement: Measurement, shown: FloatArray, net: FloatArray
+) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    if not measurement.stray_light:
+        return shown, net, ()
+    nm_per_px = float(median(np.diff(measurement.wavelengths_nm)))
+    cleared, warnings = without_stray_light(net, measurement.stray_light, nm_per_px)
+    return shown + (cleared - net), cleared, warnings
+
+
+def _full_scale(measurement: Measurement, net: FloatArray) -> float:
+    return measurement.saturation_counts or float(np.abs(net).max())
+
+
+def _variance(
+    measurement: Measurement,
+    raw: FloatArray,
+    sound: FloatArray,
+    uneven: FloatArray,
+    saturated: MaskArray,
+    told: _Scans | None,
+    bracket: Bracket | None,
+) -> FloatArray:
+    """Independent variance of the net counts, before the boxcar.
+
+    From the unevenness of the spectrum itself (the sigma of :func:`noise_sigma`), in which the dark's noise shows
+    already: a pixel's own doubt counts where it is larger. Lines that stand close look like noise there; where the
+    scans tell less, they are right, and what they cannot tell comes on top: that pixels differ in response, and the
+    dark's doubt.
     """
-    if dark is None or pixels < 7:
-        return np.zeros(pixels, dtype=np.bool_)
-    excess = dark - median_of_seven(dark)
-    hot: MaskArray = np.abs(excess) > 8.0 * robust_sigma(excess) + 1e-12 * np.abs(dark).max()
-    return hot
+    seen = uneven**2
+    if told is None:
+        variance = np.maximum(seen, _doubt(measurement, seen))
+    else:
+        steep = steepness(raw, measurement.nonlinearity) ** 2 if measurement.nonlinearity else 1.0
+        of_scans = told.variance(raw) * steep
+        of_scans = np.where(told.hits.noisy | told.hits.hit, of_scans, np.minimum(of_scans, seen))
+        of_scans = of_scans + _doubt(measurement, np.maximum(seen - of_scans, 0.0)) * steep
+        response = pixel_response(sound, of_scans, saturated)
+        variance = of_scans + (response * np.maximum(sound, 0.0)) ** 2
+    if bracket is not None:
+        full_scale = bracket.ratio * _full_scale(measurement, raw)
+        short = noise_sigma(bracket.net, ~bracket.clear, full_scale, measurement.scans) ** 2
+        variance = np.where(bracket.replaced, np.maximum(short, variance), variance)
+    return variance
 
 
-def spikes(net: FloatArray, saturated: MaskArray) -> MaskArray:
-    """Single pixels too narrow for any line spread: a cosmic hit or a hot pixel that the dark does not show.
-
-    A pixel is one when it exceeds both neighbours by far more than the noise and neither neighbour keeps
-    ``SPIKE_SHARE`` of its height above the local floor.
-    """
-    found = np.zeros(len(net), dtype=np.bool_)
-    if len(net) < 7:
-        return found
-    noise = 1.4826 * float(median(np.abs(2.0 * net[1:-1] - net[:-2] - net[2:]))) / np.sqrt(6.0)
-    floor = median_of_seven(net)
-    above = net - floor
-    higher_neighbour = np.maximum(above[:-2], above[2:])
-    height = above[1:-1]
-    found[1:-1] = (height > 6.0 * noise) & (higher_neighbour < SPIKE_SHARE * height - 2.0 * noise)
-    return found & ~grown(saturated, 1)
+def _doubt(measurement: Measurement, seen: FloatArray) -> FloatArray | float:
+    if measurement.dark is None or measurement.dark_variance is None:
+        return 0.0
+    return dark_doubt(np.maximum(measurement.dark_variance, 0.0), measurement.dark_scans, seen)

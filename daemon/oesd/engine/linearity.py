@@ -13,7 +13,8 @@ def linearised(net: FloatArray, coefficients: tuple[float, ...]) -> tuple[FloatA
     """Divide by the detector's polynomial in net counts, if that polynomial is believable.
 
     The gate: finite coefficients, and a polynomial within ``LINEARITY_RANGE`` from zero to the highest net count.
-    Ocean Optics devices store up to eight coefficients; some hold zeros or garbage (python-seabreeze #40).
+    Ocean Optics devices store up to eight coefficients (what the counts are divided by: OOINLCorrect's instructions);
+    some hold zeros or garbage (python-seabreeze #40).
     """
     if not len(coefficients):
         return net, ()
@@ -25,3 +26,15 @@ def linearised(net: FloatArray, coefficients: tuple[float, ...]) -> tuple[FloatA
     if not sane:
         return net, ("non-linearity coefficients are not believable: not applied",)
     return net / gain, ()
+
+
+def steepness(net: FloatArray, coefficients: tuple[float, ...]) -> FloatArray:
+    """How much a linearised count changes with a net count, (pixels,): d(x / p) / dx = (p - x p') / p^2.
+
+    For coefficients that :func:`linearised` has applied to these counts.
+    """
+    level = np.clip(net, 0.0, None)
+    highest_first = np.array(coefficients[::-1])
+    gain = np.polyval(highest_first, level)
+    slope: FloatArray = (gain - level * np.polyval(np.polyder(highest_first), level)) / (gain * gain)
+    return slope

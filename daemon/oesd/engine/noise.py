@@ -1,7 +1,9 @@
 """How much each pixel may err: read noise from what alternates from pixel to pixel, photon noise from the counts.
 
-sigma^2 = read^2 + slope * counts, the photon-transfer law (Janesick, Photon Transfer, SPIE 2007): read from the
-quietest blocks, slope from the blocks whose noise rises with their level.
+sigma^2 = read^2 + slope * counts + (uneven * counts)^2, the photon-transfer law (Janesick, Photon Transfer, SPIE 2007):
+read from the quietest blocks, the others from blocks that are bright and smooth. Where lines stand dense and narrow
+they alternate as noise does: the lower quartile of a block asks the pixels between them, and a spectrum of lines alone
+tells no slope.
 """
 
 from __future__ import annotations
@@ -13,6 +15,16 @@ from oesd.model import FloatArray, MaskArray
 
 BLOCK_PX = 32
 FULL_WELL_ELECTRONS = 1.5e5  # of the line CCDs in these spectrometers: 3e4 to 2e5; bounds the photon noise from below
+QUARTILE, MEDIAN = 0.31864, 0.67449  # of |x| for a Gaussian of unit sigma
+QUIET_SHARE = 0.5  # of the blocks, the dimmest: they show the read noise
+QUIET_QUANTILE = 0.4  # of their variances: lines only add
+SMOOTH_SHARE, SMOOTH_SIGMAS = 0.15, 4.0  # by how much a block of continuum may differ within itself
+TELLING_SHARE = 0.1  # of the read noise's variance that the photons' must reach to be told from it
+FEWEST_BLOCKS = 3
+LEAST_LEVEL = 1e-150  # counts; below it nothing can be divided by
+SLOPE_QUANTILE = 0.4
+TOLD_APART = 1.5  # of a brighter half of the blocks against the dimmer
+MOST_UNEVEN = 0.05  # pixels of one detector differ by 0.2 to 2 %, etalon fringes of thinned ones by up to 5 %
 
 
 def noise_sigma(net: FloatArray, saturated: MaskArray, full_scale: float, scans: int) -> FloatArray:
@@ -28,36 +40,53 @@ def noise_sigma(net: FloatArray, saturated: MaskArray, full_scale: float, scans:
     scans : int
         Averaged scans: both kinds of noise fall with their root.
     """
-    level, variance = _blocks(net, saturated)
-    quiet = level <= quantile(level, 0.3)
-    read2 = quantile(variance[quiet], 0.5) if quiet.any() else 0.0
-    floor = full_scale / FULL_WELL_ELECTRONS / max(scans, 1)
-    counts = np.clip(net, 0.0, None)
-    slope = max(_slope(level, variance, read2), floor)
+    level, spread, low, high = _blocks(net, saturated)
+    quiet = level <= quantile(level, QUIET_SHARE)
+    read2 = quantile(low[quiet], QUIET_QUANTILE)
+    floor = min(full_scale, 1.0 / LEAST_LEVEL) / FULL_WELL_ELECTRONS / max(scans, 1)
+    telling = (spread < SMOOTH_SHARE * level + SMOOTH_SIGMAS * np.sqrt(high)) & (spread < 0.5 * level)
+    telling &= (floor * level > TELLING_SHARE * read2) & (level > LEAST_LEVEL)
+    slope, uneven = floor, 0.0
+    if telling.sum() >= FEWEST_BLOCKS:
+        slope, uneven = _law(level[telling], (high[telling] - read2) / level[telling], floor)
     read2 = max(read2 - slope * max(float(median(level[quiet])), 0.0), 0.05 * read2, 0.0)
-    sigma = np.sqrt(read2 + slope * counts)
+    counts = np.clip(net, 0.0, None)
+    sigma = np.sqrt(read2 + counts * (slope + uneven * counts))
     return np.maximum(sigma, 1e-9 * max(float(np.abs(net).max()), 1e-30))
 
 
-def _blocks(net: FloatArray, saturated: MaskArray) -> tuple[FloatArray, FloatArray]:
-    """Median level and alternating variance of each block of pixels.
+def _law(level: FloatArray, rise: FloatArray, floor: float) -> tuple[float, float]:
+    """Slope of the photon noise, and the square of the share by which pixels differ in their response.
 
-    The second difference (-1, 2, -1)/sqrt(6) leaves white noise as it is and takes slopes away; the median over a block
-    ignores its lines unless they fill it.
+    Photons make variance rise with the level, uneven pixels with its square: what rises with the level after division
+    by it is the latter. Levels that are all alike do not tell them apart.
     """
-    if len(net) < 3:
-        return np.zeros(1), np.zeros(1)
-    second = np.abs(2.0 * net[1:-1] - net[:-2] - net[2:]) / np.sqrt(6.0)
-    variance = (1.4826 * median(blocks(second, BLOCK_PX), axis=1)) ** 2
-    level = median(blocks(net[1:-1], BLOCK_PX), axis=1)
-    usable = blocks(saturated[1:-1].astype(np.float64), BLOCK_PX).mean(axis=1) < 0.25
-    return (level[usable], variance[usable]) if usable.any() else (level, variance)
+    bright = level > float(median(level))
+    if bright.sum() < FEWEST_BLOCKS or (~bright).sum() < FEWEST_BLOCKS:
+        return max(quantile(rise, SLOPE_QUANTILE), floor), 0.0
+    low, high = float(median(level[~bright])), float(median(level[bright]))
+    if high < TOLD_APART * low:
+        return max(quantile(rise, SLOPE_QUANTILE), floor), 0.0
+    dim_rise, bright_rise = quantile(rise[~bright], SLOPE_QUANTILE), quantile(rise[bright], SLOPE_QUANTILE)
+    uneven = min(max((bright_rise - max(dim_rise, floor)) / (high - low), 0.0), MOST_UNEVEN**2)
+    return max(dim_rise - uneven * low, floor), uneven
 
 
-def _slope(level: FloatArray, variance: FloatArray, read2: float) -> float:
-    """Lower-quartile slope of variance against level over the brighter blocks: lines only add, they never take away."""
-    bright = level > max(quantile(level, 0.5), 0.0)
-    if bright.sum() < 4:
-        return 0.0
-    rise = (variance[bright] - read2) / level[bright]
-    return max(quantile(rise, 0.3), 0.0)
+def _blocks(net: FloatArray, saturated: MaskArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Of each block of pixels: median level, quartiles' distance, alternating variance by quartile and by median.
+
+    The fourth difference (1, -4, 6, -4, 1)/sqrt(70) leaves white noise as it is and takes slopes and wide lines away.
+    """
+    if len(net) < 8:
+        return np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1)
+    inner = net[2:-2]
+    fourth = np.abs(6.0 * inner - 4.0 * (net[1:-3] + net[3:-1]) + net[:-4] + net[4:]) / np.sqrt(70.0)
+    quarter, half = BLOCK_PX // 4, BLOCK_PX // 2
+    alternating = np.partition(blocks(fourth, BLOCK_PX), (quarter, half), axis=1)
+    levels = np.partition(blocks(inner, BLOCK_PX), (quarter, half, BLOCK_PX - quarter), axis=1)
+    high = (alternating[:, half] / MEDIAN) ** 2
+    low = np.where(alternating[:, quarter] > 0.0, (alternating[:, quarter] / QUARTILE) ** 2, high)
+    usable = blocks(saturated[2:-2].astype(np.float64), BLOCK_PX).mean(axis=1) < 0.25
+    chosen = usable if usable.any() else np.ones(len(usable), dtype=np.bool_)
+    spread = levels[:, BLOCK_PX - quarter] - levels[:, quarter]
+    return levels[chosen, half], spread[chosen], low[chosen], high[chosen]

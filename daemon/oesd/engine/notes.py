@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from oesd.engine.assignment import Inference
+from oesd.engine.bands import molecule_of
 from oesd.engine.bandshapes import SeenBand
-from oesd.engine.calibration import Axis
+from oesd.engine.calibration import SEARCH_WIDER, Axis
+from oesd.engine.claims import Inference
 
 AXIS_WARNING_NM = 0.2
-EDGE = 0.9  # of the reach: a shift this far out may only be the nearest that was looked at
 
 
-def axis_notes(axis: Axis, inference: Inference, reach_nm: float) -> tuple[str, ...]:
-    """That the axis is off, and that it may be farther off than was searched."""
-    if not inference.claims or abs(axis.shift_nm) < AXIS_WARNING_NM:
-        return ()
+def axis_notes(axis: Axis, unsafe: str, inference: Inference) -> tuple[str, ...]:
+    """That the axis is off, and why that is not safe or may be worse."""
+    off = bool(inference.claims) and abs(axis.shift_nm) >= AXIS_WARNING_NM
     told = f"the lines lie {axis.shift_nm:+.2f} nm from where they belong: the wavelength axis needs calibration"
-    if abs(axis.shift_nm) <= EDGE * reach_nm:
-        return (told,)
-    return (told, f"that is at the edge of the {reach_nm:g} nm searched and not safe: search wider, with search_nm")
+    doubt = f"the correction of the wavelength axis is not safe: {unsafe}"
+    return ((told,) if off else ()) + ((doubt,) if unsafe and (off or SEARCH_WIDER in unsafe) else ())
 
 
 def band_notes(bands: list[SeenBand], inference: Inference) -> tuple[str, ...]:
     """Which molecules shine: they name peaks and are not among the elements."""
-    systems = sorted({band.system for band in bands} | set(inference.bands))
+    systems = sorted({molecule_of(name) for name in ({band.system for band in bands} | set(inference.bands))})
     return (f"molecular bands of {', '.join(systems)}",) if systems else ()

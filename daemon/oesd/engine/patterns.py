@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oesd.engine.bands import SYSTEMS, band_light
+from oesd.engine.bands import SYSTEMS, band_peaks, width_number
 from oesd.engine.lines import IntArray
 from oesd.engine.strengths import STAGES, Strengths, line_strengths
 from oesd.model import FloatArray, MaskArray
 
 Float32Array = NDArray[np.float32]
 LARGEST = 1e18
+KEPT_WIDTHS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patterns:
-    """Lines and bins of bands sorted by wavelength; species of bands follow those of elements.
+    """Lines and peaks of bands sorted by wavelength; species of bands follow those of elements.
 
     Attributes
     ----------
@@ -41,9 +42,9 @@ class Patterns:
     by_species: IntArray
 
 
-def patterns_of(strengths: Strengths) -> Patterns:
-    """Merge the elements' lines and the molecules' bands."""
-    band_nm, system, share = band_light()
+def patterns_of(strengths: Strengths, width: int) -> Patterns:
+    """Merge the elements' lines and the peaks of molecules' bands, as lines of a width (by its number) show them."""
+    band_nm, system, share = band_peaks(width)
     wl = np.concatenate([strengths.table.wl_air_nm, band_nm])
     species = np.concatenate([strengths.species, strengths.species_count + system])
     relative = np.concatenate([strengths.relative, share], axis=1).astype(np.float32)
@@ -59,10 +60,14 @@ def single(values: FloatArray) -> Float32Array:
     return np.minimum(values, LARGEST).astype(np.float32)
 
 
-@cache
-def shipped_patterns() -> Patterns:
-    """Patterns of the shipped table, made once."""
-    return patterns_of(line_strengths())
+def shipped_patterns(fwhm_nm: float) -> Patterns:
+    """Patterns of the shipped table for a line width, made once."""
+    return _shipped(width_number(fwhm_nm))
+
+
+@lru_cache(maxsize=KEPT_WIDTHS)
+def _shipped(width: int) -> Patterns:
+    return patterns_of(line_strengths(), width)
 
 
 def band_species() -> range:

@@ -12,17 +12,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.engine.linefit import JointFit
+from oesd.engine.blends import taken_apart
+from oesd.engine.linefit import LeftOver, LineFit
+from oesd.engine.lines import IntArray
+from oesd.engine.linespread import Widths, learned, optical
 from oesd.engine.windows import FWHM_PER_SIGMA, filtered, gaussian_kernel, grown, long_runs
 from oesd.model import FloatArray, MaskArray
 
 FALSE_PER_SPECTRUM = 0.05
 BASELINE_SIGMAS = 0.5  # the baseline's own error, in units of the filtered noise, added to the threshold
 SADDLE_SIGMAS = 3.0
+TOPS_FWHM = 0.35  # smoothing before maxima are looked for: noise falls, close lines stay apart
 MAX_PEAKS = 600
 LEAST_SNR = 2.0  # of the fitted height: lower, and a neighbour has taken all the light
 BLEND_FWHM = 1.5
 PLATEAU_FWHM = 8.0  # a longer run of full pixels is no line: nothing can be said within it
+TELLING_SNR = 10.0  # of lines whose width is asked for
+SEVERAL_SIGMAS = 2.5  # what a single line leaves by chance
+OWN_WIDTH = 0.02  # how much wider than the instrument's a line that looks single may be
 CLIPPED_CENTER_FWHM = 0.2  # a clipped line's middle is known no better
 
 
@@ -47,26 +54,62 @@ class PeakList:
         return PeakList(**{name: getattr(self, name)[keep] for name in self.__slots__})
 
 
-def find_peaks(net: FloatArray, sigma: FloatArray, saturated: MaskArray, fwhm_px: float) -> PeakList:
-    """Peaks of a baseline-free spectrum.
+def find_peaks(
+    net: FloatArray, sigma: FloatArray, saturated: MaskArray, widths: Widths, known: Widths | None = None
+) -> tuple[PeakList, Widths]:
+    """Peaks of a baseline-free spectrum, and the line width that they show.
 
     Parameters
     ----------
     net, sigma : (pixels,) float64
         Counts above the baseline and their standard deviation.
     saturated : (pixels,) bool
-    fwhm_px : float
-        The instrument's line spread.
+        Pixels that are not to be used: full, or spilled over by full neighbours.
+    widths : Widths
+        The instrument's line width as far as it is known.
+    known : Widths, optional
+        What a hint or earlier spectra say of it.
     """
-    tops = detected_tops(net, sigma, fwhm_px)
-    plateau = grown(long_runs(saturated, PLATEAU_FWHM * fwhm_px), int(np.ceil(2.0 * fwhm_px)))
+    tops = detected_tops(net, sigma, widths.middle_px)
+    plateau = grown(long_runs(saturated, PLATEAU_FWHM * widths.middle_px), int(np.ceil(2.0 * widths.middle_px)))
     tops = tops[~plateau[tops.astype(np.int64)]]
-    clipped = grown(saturated, 1)
-    weight = np.where(clipped, 0.0, 1.0 / (sigma * sigma))
-    fit = JointFit(net, weight, tops, fwhm_px)
+    weight = np.where(saturated, 0.0, 1.0 / (sigma * sigma))
+    fit = LineFit(net, weight, tops, widths.sigma_px(tops))
+    if not len(tops):
+        return _accepted(fit, sigma, saturated, np.zeros(0)), widths
     fit.run()
-    fit.split(clipped)
-    return _accepted(fit, sigma, clipped, fwhm_px)
+    for _ in range(2):
+        left = fit.left_over()
+        usable = _telling(fit, saturated)
+        widths = learned(widths, fit.center[usable], left.wider[usable], left.wider_sigma[usable], known)
+        fit.sigma = widths.sigma_px(fit.center)
+        fit.run(2)
+    left = fit.left_over()
+    wider = left.wider * OWN_WIDTH**2 / (OWN_WIDTH**2 + left.wider_sigma**2)
+    several = _several(fit, left, saturated)
+    if len(several):
+        apart = taken_apart(net, weight, fit.first[several], fit.sigma[several])
+        fit.center[several], fit.height[several] = apart.center_px, apart.height
+        fit.error[0, several], fit.error[1, several] = apart.height_sigma, apart.center_sigma
+        wider[several] = np.sqrt(1.0 + apart.wider) - 1.0
+    return _accepted(fit, sigma, saturated, wider), widths
+
+
+def _telling(fit: LineFit, saturated: MaskArray) -> MaskArray:
+    """Lines that tell their width: bright, and not clipped."""
+    telling: MaskArray = (fit.height > TELLING_SNR * fit.error[0]) & ~_touched(fit, saturated)
+    return telling
+
+
+def _touched(fit: LineFit, saturated: MaskArray) -> MaskArray:
+    touched: MaskArray = saturated[np.clip(np.rint(fit.center).astype(np.int64), 0, len(saturated) - 1)]
+    return touched
+
+
+def _several(fit: LineFit, left: LeftOver, saturated: MaskArray) -> IntArray:
+    """Lines that no single one explains."""
+    signs = np.maximum(np.maximum(np.abs(left.bend), np.abs(left.skew)), left.excess)
+    return np.flatnonzero((signs > SEVERAL_SIGMAS) & (fit.height > 0.0) & ~_touched(fit, saturated))
 
 
 def threshold_sigmas(pixels: int, fwhm_px: float) -> float:
@@ -78,7 +121,7 @@ def threshold_sigmas(pixels: int, fwhm_px: float) -> float:
 
 def detected_tops(net: FloatArray, sigma: FloatArray, fwhm_px: float) -> FloatArray:
     """Pixel positions of significant maxima, ascending, shape (peaks,)."""
-    kernel = gaussian_kernel(0.5 * fwhm_px)  # half the line's width: noise falls, close lines stay apart
+    kernel = gaussian_kernel(TOPS_FWHM * fwhm_px)
     smooth = filtered(net, kernel)
     noise = np.sqrt(filtered(sigma * sigma, kernel * kernel))
     tops = _maxima(smooth)
@@ -125,10 +168,10 @@ def _prominent(
     return tops
 
 
-def _accepted(fit: JointFit, sigma: FloatArray, clipped: MaskArray, fwhm_px: float) -> PeakList:
+def _accepted(fit: LineFit, sigma: FloatArray, clipped: MaskArray, wider: FloatArray) -> PeakList:
     """The fitted peaks in order, without those the fit did away with; a clipped one is at least as high as its top."""
     order = np.argsort(fit.center, kind="stable")
-    center, width = fit.center[order], fit.width[order]
+    center, looks = fit.center[order], fit.sigma[order] * FWHM_PER_SIGMA
     at = np.clip(np.rint(center).astype(np.int64), 0, len(clipped) - 1)
     saturated = clipped[at]
     top = np.where(saturated, np.maximum(fit.net[at], 0.0), 0.0)
@@ -140,12 +183,12 @@ def _accepted(fit: JointFit, sigma: FloatArray, clipped: MaskArray, fwhm_px: flo
     keep = snr > LEAST_SNR
     fitted = PeakList(
         center_px=center,
-        sigma_px=np.maximum(fit.error[1, order], np.where(saturated, CLIPPED_CENTER_FWHM * fwhm_px, 0.0)),
-        fwhm_px=width * FWHM_PER_SIGMA,
+        sigma_px=np.maximum(fit.error[1, order], np.where(saturated, CLIPPED_CENTER_FWHM * looks, 0.0)),
+        fwhm_px=optical(looks * (1.0 + wider[order])),
         height=height,
         height_sigma=height_sigma,
         snr=snr,
         saturated=saturated,
-        blended=np.minimum(gap[:-1], gap[1:]) < BLEND_FWHM * fwhm_px,
+        blended=np.minimum(gap[:-1], gap[1:]) < BLEND_FWHM * looks,
     )
     return fitted.chosen(keep)

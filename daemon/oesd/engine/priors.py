@@ -6,9 +6,15 @@ many lines that one of them fits anything, and the short-lived elements are neve
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from oesd.model import ConstraintMode, Recipe
+
 UNUSUAL_NATS = 1.5
 LANTHANIDE_NATS = 3.0
 RADIOACTIVE_NATS = 7.0
+EXPECTED_NATS = 1.5  # about 4.5 to 1
+UNEXPECTED_NATS = 0.5
 
 UNUSUAL = frozenset("Se Br Tc Ru Rh Pd Sb Te I La Hf Ta Re Os Ir Tl Nb Zr".split())
 LANTHANIDES = frozenset("Ce Pr Nd Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Th U".split())
@@ -22,3 +28,37 @@ def prior_nats(symbol: str) -> float:
     if symbol in LANTHANIDES:
         return LANTHANIDE_NATS
     return UNUSUAL_NATS if symbol in UNUSUAL else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """What a recipe says of the elements before the light is seen.
+
+    ``only`` is None where all are allowed. An expected element is as common as any, and ``EXPECTED_NATS`` likelier;
+    where some are expected the others owe ``UNEXPECTED_NATS`` more. Both are small beside what a few matching lines
+    gain, so that a wrong expectation neither makes nor hides an element that shows.
+    """
+
+    only: frozenset[str] | None = None
+    never: frozenset[str] = frozenset()
+    expected: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, recipe: Recipe) -> Prior:
+        """Prior of a recipe."""
+        chosen, expected = frozenset(recipe.elements), frozenset(recipe.expected)
+        if recipe.constraint is ConstraintMode.INCLUDE:
+            return cls(only=chosen | frozenset(recipe.ambient), expected=expected)
+        if recipe.constraint is ConstraintMode.EXCLUDE:
+            return cls(never=chosen, expected=expected)
+        return cls(expected=expected)
+
+    def allows(self, symbol: str) -> bool:
+        """Whether the element may be named at all."""
+        return symbol not in self.never and (self.only is None or symbol in self.only)
+
+    def nats(self, symbol: str) -> float:
+        """Evidence that the element owes beyond the price of any."""
+        if symbol in self.expected:
+            return -EXPECTED_NATS
+        return prior_nats(symbol) + (UNEXPECTED_NATS if self.expected else 0.0)

@@ -72,6 +72,15 @@ def median_of_seven(values: FloatArray) -> FloatArray:
     return p[3]
 
 
+def lowest_of_seven(values: FloatArray) -> FloatArray:
+    """Lowest of each value and its three neighbours on either side."""
+    wide = reflected(values, 3)
+    pair = np.minimum(wide[:-1], wide[1:])
+    four = np.minimum(pair[:-2], pair[2:])
+    lowest: FloatArray = np.minimum(four[:-3], four[3:])
+    return lowest
+
+
 def moving_mean(values: FloatArray, half_width: int) -> FloatArray:
     """Boxcar: mean of the 2 h + 1 values around each one."""
     if half_width <= 0:

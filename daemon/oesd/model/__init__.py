@@ -35,16 +35,19 @@ from oesd.model.measured import (
     Kind,
     MaskArray,
     Measurement,
+    Quantity,
     SpectrumFile,
     SpreadArray,
 )
 from oesd.model.modelled import ModelledDark
 from oesd.model.names import is_uuid, new_id, utc_from_text, utc_text
+from oesd.model.photometric import IrradianceCalibration, Photometric
 from oesd.model.runs import Conditions, Loss, RunOrder, RunRecord
 
 __all__ = [
     "Ambiguity", "Analysis", "AxisCorrection", "Candidate", "Capture", "Conditions", "ConstraintMode", "CountArray",
-    "Device", "ElementFinding", "Entry", "Evidence", "FloatArray", "Kind", "LineEvidence", "LineSpread", "Loss",
-    "MaskArray", "Measurement", "ModelledDark", "Override", "Peak", "Recipe", "Result", "RunOrder", "RunRecord",
-    "SpectrumFile", "SpreadArray", "is_uuid", "new_id", "utc_from_text", "utc_text",
+    "Device", "ElementFinding", "Entry", "Evidence", "FloatArray", "IrradianceCalibration", "Kind", "LineEvidence",
+    "LineSpread", "Loss", "MaskArray", "Measurement", "ModelledDark", "Override", "Peak", "Photometric", "Quantity",
+    "Recipe", "Result", "RunOrder", "RunRecord", "SpectrumFile", "SpreadArray", "is_uuid", "new_id", "utc_from_text",
+    "utc_text",
 ]  # fmt: skip

@@ -57,8 +57,8 @@ class LineSpread:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> LineSpread:
         """Line spread from its stored form."""
-        tuples = (tuple(values[name]) for name in ("wavelengths_nm", "fwhm_nm", "sigma_nm"))
-        return cls(*tuples, values["wing"], values["lines"])
+        wavelengths_nm, fwhm_nm, sigma_nm = (tuple(values[name]) for name in ("wavelengths_nm", "fwhm_nm", "sigma_nm"))
+        return cls(wavelengths_nm, fwhm_nm, sigma_nm, values["wing"], values["lines"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -28,6 +29,17 @@ class Kind(StrEnum):
     DARK = "dark"
 
 
+class Quantity(StrEnum):
+    """What a spectrum is of. Only light in counts is emission, in which lines are looked for."""
+
+    COUNTS = "counts"
+    TRANSMITTANCE = "transmittance"
+    REFLECTANCE = "reflectance"
+    ABSORBANCE = "absorbance"
+    IRRADIANCE = "irradiance"
+    RATIO = "ratio"  # one of the above that the file does not name
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Device:
     """A spectrometer as it described itself when it was opened.
@@ -46,6 +58,11 @@ class Device:
         Polynomial c0, c1, ... with corrected = (raw - dark) / polynomial(raw - dark); empty when the device has none.
     electric_dark_pixels : tuple of int
         Optically black pixels; empty when there are none.
+    dead_pixels : tuple of int
+        Pixels that a person says never to trust; not told by the device.
+    stray_light : tuple of float
+        ``(share,)`` of the mean light that lies evenly on every pixel, or ``(share, halo_share, halo_nm)`` with another
+        share in a halo around its source that falls by e in ``halo_nm``; empty when unknown.
     simulated : bool
         True for every virtual spectrometer; it follows each spectrum for good.
     """
@@ -61,6 +78,8 @@ class Device:
     integration_max_us: int = 0
     simulated: bool = False
     calibrated: bool = True
+    dead_pixels: tuple[int, ...] = ()
+    stray_light: tuple[float, ...] = ()
 
     @property
     def pixels(self) -> int:
@@ -120,6 +139,13 @@ class Capture:
         """Mean raw counts of one scan, shape (pixels,)."""
         return self.counts_sum / float(self.scans)
 
+    @property
+    def celsius(self) -> float | None:
+        """Temperature of the detector, else of the board; None where neither is known."""
+        detector_c, board_c = self.detector_temperature_c, self.board_temperature_c
+        known = board_c if detector_c is None else detector_c
+        return known if known is not None and math.isfinite(known) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -155,6 +181,20 @@ class Measurement:
         The same light at a shorter integration time, ``short_integration_us``: stands in where the sample is saturated.
     short_dark : (pixels,) float64 or None
         Its dark; None lets the engine fit the sample's to it.
+    spread : (pixels,) float64 or None
+        Standard deviation of the sample's scans, counts (n - 1); None with one scan or when unknown.
+    dark_variance : (pixels,) float64 or None
+        How far ``dark`` may be off, counts^2: of the mean of its scans, or of the model that predicted it.
+    dark_scans : int
+        Scans from whose spread ``dark_variance`` was taken; 0 for a modelled dark, or when unknown.
+    dark_integration_us : int or None
+        Of the dark, where that is told; one that is not the sample's is used with a warning, never scaled.
+    reference_saturated, reference_scans : (pixels,) bool or None, int
+        Of the reference, as ``saturated`` and ``scans`` of the sample.
+    dead_pixels, stray_light : tuple
+        As of :class:`Device`.
+    quantity : Quantity
+        What the spectrum was taken for; the file may hold counts beside it.
     """
 
     wavelengths_nm: FloatArray
@@ -172,6 +212,15 @@ class Measurement:
     short_saturated: MaskArray | None = None
     short_dark: FloatArray | None = None
     short_integration_us: int | None = None
+    spread: FloatArray | None = None
+    dark_variance: FloatArray | None = None
+    dark_scans: int = 0
+    dark_integration_us: int | None = None
+    reference_saturated: MaskArray | None = None
+    reference_scans: int = 1
+    dead_pixels: tuple[int, ...] = ()
+    stray_light: tuple[float, ...] = ()
+    quantity: Quantity = Quantity.COUNTS
 
     @classmethod
     def from_captures(
@@ -184,6 +233,7 @@ class Measurement:
     ) -> Measurement:
         """Measurement of a sample with the dark and the reference that apply to it, and its shorter exposure."""
         device = sample.device
+        dark_variance, dark_scans = _doubt_of(dark)
         return cls(
             wavelengths_nm=device.wavelengths_nm,
             sample=sample.counts,
@@ -200,7 +250,26 @@ class Measurement:
             short_saturated=None if short is None else short.saturated,
             short_dark=None if short_dark is None else short_dark.counts,
             short_integration_us=None if short is None else short.integration_us,
+            spread=None if sample.spread is None else sample.spread.astype(np.float64),
+            dark_variance=dark_variance,
+            dark_scans=dark_scans,
+            dark_integration_us=None if dark is None else dark.integration_us,
+            reference_saturated=None if reference is None else reference.saturated,
+            reference_scans=1 if reference is None else reference.scans,
+            dead_pixels=device.dead_pixels,
+            stray_light=device.stray_light,
         )
+
+
+def _doubt_of(dark: Capture | ModelledDark | None) -> tuple[FloatArray | None, int]:
+    """Variance of a dark as it is used, counts^2, and the scans that tell it; a single scan tells nothing."""
+    if dark is None:
+        return None, 0
+    if not isinstance(dark, Capture):
+        return np.square(dark.sigma, dtype=np.float64), 0
+    if dark.spread is None:
+        return None, 0
+    return np.square(dark.spread, dtype=np.float64) / dark.scans, dark.scans
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,77 @@
+"""What the inference hands on: fits of species, claims of elements and molecules, and what it could not decide."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from oesd.model import FloatArray
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """Amount and excitation of one species, and what it gains (nats)."""
+
+    gain: float
+    amount: float
+    excitation: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """An element (or band system) in the light: its species' fits, its light in every peak, its gain in nats."""
+
+    fits: dict[int, Fit]
+    light: FloatArray
+    gain: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contest:
+    """Suspects of which one makes some peaks, and nothing tells which: each with its share of the probability."""
+
+    claims: dict[str, Claim]
+    share: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NearMiss:
+    """A suspect not claimed: what it would be beside all that is, and its margin, nats."""
+
+    claim: Claim
+    margin: float
+
+
+@dataclass(slots=True, eq=False)
+class Inference:
+    """Elements found, by symbol.
+
+    Attributes
+    ----------
+    claims, probability, margin : dict
+        Of elements; ``margin`` in nats beyond the price.
+    bands, band_probability : dict
+        The same of molecules.
+    contests : list of Contest
+        What could not be decided; no member of one is claimed.
+    light : (peaks,) float64
+        Of all of them together, in every peak.
+    hope : dict
+        Of elements not claimed: the margin they had at most when they were last looked at, nats.
+    near_misses : dict of NearMiss
+        Suspects not far below their price; only where explanations were asked for.
+    rivals : dict of tuple of str
+        For each claim those who would do nearly as well in its place; as above.
+    """
+
+    claims: dict[str, Claim] = field(default_factory=dict)
+    probability: dict[str, float] = field(default_factory=dict)
+    margin: dict[str, float] = field(default_factory=dict)
+    bands: dict[str, Claim] = field(default_factory=dict)
+    band_probability: dict[str, float] = field(default_factory=dict)
+    contests: list[Contest] = field(default_factory=list)
+    light: FloatArray = field(default_factory=lambda: np.zeros(0))
+    hope: dict[str, float] = field(default_factory=dict)
+    near_misses: dict[str, NearMiss] = field(default_factory=dict)
+    rivals: dict[str, tuple[str, ...]] = field(default_factory=dict)

@@ -1,0 +1,167 @@
+"""The comb of lines: how well the observed peaks fit all species' expected lines at every shift of the axis.
+
+Observed and expected spectra are compressed (logarithm of height over noise, logarithm of strength), so that many lines
+vote and no single one decides, and compared at every shift (cross-correlation of logarithmic spectra as in Tonry and
+Davis, Astron. J. 84, 1511 (1979)). A species' comb has unit norm: every line that should be there and is not takes from
+what the others can give. Shifts are scored far beyond those asked for: what chance can do is seen there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from oesd.engine.bands import LISTED
+from oesd.engine.patterns import Float32Array, shipped_patterns
+from oesd.engine.places import on_a_ladder
+from oesd.engine.priors import prior_nats
+from oesd.engine.strengths import LAMP, STAGES, line_strengths
+from oesd.engine.windows import FWHM_PER_SIGMA, binned
+from oesd.model import FloatArray
+
+BINS_PER_FWHM = 3.0
+MAX_BINS = 4096
+MAX_LAGS = 120
+WINDOW_NM = 3.0  # shifts scored at least, ...
+BEYOND_NM = 1.0  # ... and this much beyond those asked for
+SIDE_WIDTHS = 4.0
+SMEAR = np.exp(-0.5 * (np.arange(-3, 4) * FWHM_PER_SIGMA / BINS_PER_FWHM) ** 2)
+DYNAMIC_RANGE = 300.0
+FAINTEST = 10.0  # of DYNAMIC_RANGE
+MOST_LINES = 25  # of a species: its strongest lines are seen first; a forest of weak ones fits every shift
+POWER = 6  # of the agreement: those species that fit best decide, and not how many there are
+EQUILIBRIUM = 2  # the excitation used beside the lamp's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shifts:
+    """How well the peaks fit at every shift of the axis.
+
+    Attributes
+    ----------
+    nm, score : (shifts,) float64
+        Evenly spaced, symmetric about zero.
+    width_nm : float
+        Line width: shifts closer than that are not told apart.
+    """
+
+    nm: FloatArray
+    score: FloatArray
+    width_nm: float
+
+
+def shift_scores(
+    center_nm: FloatArray,
+    clarity: FloatArray,
+    low_nm: float,
+    high_nm: float,
+    fwhm_nm: float,
+    reach_nm: float,
+) -> Shifts:
+    """Score of every shift within the reach and beyond it.
+
+    Parameters
+    ----------
+    center_nm, clarity : (peaks,) float64
+        Peaks on the device's axis, and their heights over noise.
+    low_nm, high_nm : float
+        Ends of the axis.
+    fwhm_nm : float
+        Line width in the middle of the axis.
+    reach_nm : float
+        How far off the axis may be.
+    """
+    width = max(on_a_ladder(fwhm_nm), (high_nm - low_nm) * BINS_PER_FWHM / MAX_BINS)
+    step = width / BINS_PER_FWHM
+    bins = int((high_nm - low_nm) / step) + 2
+    wide = max(WINDOW_NM, reach_nm + BEYOND_NM, SIDE_WIDTHS * width)
+    reach = int(min(np.ceil(wide / step), MAX_LAGS))
+    combs = _combs(round(low_nm, 6), bins, step)
+    observed = _observed(center_nm, np.log1p(0.5 * clarity), low_nm, step, bins, reach)
+    lags = np.arange(-reach, reach + 1)
+    met = sliding_window_view(observed, len(lags))[combs.place] * combs.weight[:, None]
+    agreement = np.clip(np.add.reduceat(met, combs.start, axis=0), 0.0, None).astype(np.float64)
+    shift_nm: FloatArray = (lags * step).astype(np.float64)
+    return Shifts(shift_nm, (agreement**POWER).sum(axis=0), width)
+
+
+def _observed(
+    center_nm: FloatArray, weight: FloatArray, low_nm: float, step: float, bins: int, reach: int
+) -> Float32Array:
+    """Compressed spectrum on the grid and ``reach`` bins beyond: the highest of all peaks' shapes at each place.
+
+    Its mean is taken off, its norm is one, and then it is smeared by one more line width: in place of all the combs.
+    """
+    half = int(2.0 * BINS_PER_FWHM)
+    near = np.rint((center_nm - low_nm) / step).astype(np.int64)[:, None] + np.arange(-half, half + 1)
+    z = (near * step + low_nm - center_nm[:, None]) / (BINS_PER_FWHM * step / FWHM_PER_SIGMA)
+    values = weight[:, None] * np.exp(-0.5 * z * z)
+    place = near + reach
+    inside = (place >= 0) & (place < bins + 2 * reach)
+    grid = np.zeros(bins + 2 * reach)
+    np.maximum.at(grid, place[inside], values[inside])
+    grid -= grid.mean()
+    smeared = np.convolve(grid, SMEAR, mode="same")[: len(grid)] if len(grid) >= len(SMEAR) else grid
+    return (smeared / max(float(np.linalg.norm(grid)), 1e-12)).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Combs:
+    """Compressed expected spectra: entries in the order of species, ``start`` where each one's begin."""
+
+    place: NDArray[np.int32]
+    weight: Float32Array
+    start: NDArray[np.int64]
+
+
+@lru_cache(maxsize=4)
+def _combs(low_nm: float, bins: int, step: float) -> _Combs:
+    """Combs of all species on the grid, each of unit norm when smeared by one line width, prior-weighted.
+
+    A line counts with the better of its equilibrium and its lamp strength: which of the two rules is not known yet.
+    """
+    strengths, patterns = line_strengths(), shipped_patterns(step * BINS_PER_FWHM)
+    lines = patterns.by_species
+    place = np.rint((patterns.wl_nm[lines] - low_nm) / step).astype(np.int64)
+    strength = np.maximum(patterns.relative[EQUILIBRIUM, lines], patterns.relative[LAMP, lines])
+    used = (place >= 0) & (place < bins) & (patterns.species[lines] < strengths.species_count + len(LISTED))
+    place, strength, species = place[used], strength[used], patterns.species[lines[used]]
+    first = np.flatnonzero(np.diff(species * bins + place, prepend=-1))
+    if not len(first):
+        return _Combs(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.int64))
+    strength, place, species = np.add.reduceat(strength, first), place[first], species[first]
+    used, weight = _strongest(strength, species)
+    place, species, weight = place[used], species[used], weight[used]
+    prior = np.ones(patterns.species_count)
+    prior[: strengths.species_count] = np.repeat(
+        [np.exp(-0.15 * prior_nats(name)) for name in strengths.table.elements], STAGES
+    )
+    norm = _smeared_norm(place, species, weight, patterns.species_count)
+    start = np.flatnonzero(np.diff(species, prepend=-1))
+    return _Combs(place.astype(np.int32), (weight * (prior / norm)[species]).astype(np.float32), start)
+
+
+def _strongest(strength: FloatArray, species: NDArray[np.int64]) -> tuple[NDArray[np.int64], FloatArray]:
+    """Entries of each species worth a vote, in the order given, and the logarithmic weight of all entries."""
+    start = np.flatnonzero(np.diff(species, prepend=-1))
+    count = np.diff(start, append=len(species))
+    ratio = DYNAMIC_RANGE * strength / np.repeat(np.maximum.reduceat(strength, start), count)
+    rank = np.empty(len(species), dtype=np.int64)
+    rank[np.lexsort((-ratio, species))] = np.arange(len(species)) - np.repeat(start, count)
+    return np.flatnonzero((ratio > FAINTEST) & (rank < MOST_LINES)), np.log1p(ratio)
+
+
+def _smeared_norm(place: NDArray[np.int64], species: NDArray[np.int64], weight: FloatArray, count: int) -> FloatArray:
+    """Norm of each species' comb after smearing: entries that overlap count together."""
+    overlap = np.convolve(SMEAR, SMEAR)[len(SMEAR) - 1 :]
+    square = overlap[0] * weight * weight
+    far = len(overlap)
+    shared = np.append(2.0 * overlap, 0.0)
+    for ahead in range(1, min(far, len(place))):
+        gap = np.where(species[ahead:] == species[:-ahead], place[ahead:] - place[:-ahead], far)
+        square[:-ahead] += weight[:-ahead] * weight[ahead:] * shared[np.minimum(gap, far)]
+    return np.sqrt(np.maximum(binned(species, square, count), 1e-30))

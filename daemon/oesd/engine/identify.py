@@ -1,0 +1,151 @@
+"""Axis and elements together: the plasma's own axis first, then what is in the light.
+
+Where the comb of lines allows several shifts, each is tried on the elements, and that at which they are worth most
+stands. The peaks of what was found give shift and stretch; molecules do not calibrate: heads move with excitation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from oesd.engine.assignment import BAND_PRICE_NATS, expected_centers, infer
+from oesd.engine.calibration import (
+    LEAST_PEAKS,
+    WIDEST_SEARCH_NM,
+    Axis,
+    Hypothesis,
+    hypotheses,
+    refined_axis,
+    too_few,
+    unsure,
+    why_unsafe,
+)
+from oesd.engine.claims import Inference
+from oesd.engine.combs import shift_scores
+from oesd.engine.measure import Light
+from oesd.engine.patterns import shipped_patterns
+from oesd.engine.priors import Prior
+from oesd.engine.scene import Observed, Scene, build_scene
+from oesd.engine.windows import median
+from oesd.model import FloatArray
+
+WORTH_REPEATING_FWHM = 0.1
+BLEND_FWHM = 0.15  # how far unseen neighbours pull a peak's centre
+UNTOLD_NM = 0.2  # tolerance of an axis that cannot be told at all: what a device is off by on an ordinary day
+OF_ELEMENTS = 0.5  # of a peak's explained light
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Identified:
+    """What is in the light, on which axis, and why that axis is not safe (empty where it is)."""
+
+    axis: Axis
+    unsafe: str
+    scene: Scene
+    inference: Inference
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """One spectrum's peaks as the axis needs them."""
+
+    device_nm: FloatArray
+    light: Light
+    center_nm: FloatArray
+    fwhm_nm: float
+
+    def on(self, axis: Axis) -> Scene:
+        """Everything the inference asks, with the axis corrected."""
+        light = self.light
+        dispersion = np.interp(light.peaks.center_px, np.arange(len(self.device_nm)), np.gradient(self.device_nm))
+        observed = Observed(
+            center_nm=axis.true_nm(self.center_nm),
+            center_sigma_nm=light.peaks.sigma_px * dispersion,
+            height=light.peaks.height,
+            height_sigma=light.peaks.height_sigma,
+            saturated=light.peaks.saturated,
+            true_nm=axis.true_nm(self.device_nm),
+            net=light.corrected.net - light.floor,
+            sigma=light.sigma,
+            fwhm_nm=self.fwhm_nm,
+            fwhm_px=light.fwhm_px,
+            axis_sigma_nm=axis.sigma_nm,
+        )
+        return build_scene(observed, shipped_patterns(self.fwhm_nm))
+
+
+def line_width_nm(device_nm: FloatArray, light: Light) -> float:
+    """Line width in nm at the axis' median dispersion."""
+    return light.fwhm_px * float(median(np.diff(device_nm)))
+
+
+def identify(device_nm: FloatArray, light: Light, prior: Prior, reach_nm: float, explain: bool = False) -> Identified:
+    """Shift, elements, the straight line through their peaks, and the elements again where it moves them."""
+    center_nm = np.interp(light.peaks.center_px, np.arange(len(device_nm)), device_nm)
+    seen = _Seen(device_nm, light, center_nm, line_width_nm(device_nm, light))
+    reach_nm = min(reach_nm, WIDEST_SEARCH_NM)
+    tried = _hypotheses(seen, reach_nm)
+    if not tried:
+        axis = Axis(sigma_nm=min(UNTOLD_NM, reach_nm))
+        scene = seen.on(axis)
+        reason = "no line fits at any shift" if len(center_nm) >= LEAST_PEAKS else too_few(len(center_nm))
+        return Identified(axis, reason, scene, infer(scene, prior, explain))
+    found, scene, inference = _best(seen, tried, prior, explain)
+    axis = finer = found.axis
+    center, expected, sigma = _calibrating(center_nm, scene, inference)
+    if len(center):
+        finer = refined_axis(axis, center, expected, sigma)
+    worth, left_nm = sum(inference.margin.values()), finer.true_nm(center) - expected
+    unsafe = why_unsafe(found, finer, worth, left_nm, seen.fwhm_nm, reach_nm)
+    told = unsure(finer, seen.fwhm_nm) if unsafe else finer
+    moved = np.abs(finer.true_nm(center_nm) - axis.true_nm(center_nm))
+    if moved.max() < WORTH_REPEATING_FWHM * seen.fwhm_nm:
+        return Identified(told, unsafe, scene, inference)
+    scene = seen.on(finer)
+    return Identified(told, unsafe, scene, infer(scene, prior, explain))
+
+
+def _hypotheses(seen: _Seen, reach_nm: float) -> list[Hypothesis]:
+    if len(seen.center_nm) < LEAST_PEAKS:
+        return []
+    peaks, low_nm, high_nm = seen.light.peaks, float(seen.device_nm[0]), float(seen.device_nm[-1])
+    clarity = peaks.height / peaks.height_sigma
+    shifts = shift_scores(seen.center_nm, clarity, low_nm, high_nm, seen.fwhm_nm, reach_nm)
+    return hypotheses(shifts, seen.fwhm_nm, reach_nm)
+
+
+def _best(seen: _Seen, tried: list[Hypothesis], prior: Prior, explain: bool) -> tuple[Hypothesis, Scene, Inference]:
+    """The hypothesis at which what is found is worth most; one that nobody asked for must show a comb."""
+    best: tuple[float, Hypothesis, Scene, Inference] | None = None
+    for hypothesis in tried:
+        scene = seen.on(hypothesis.axis)
+        inference = infer(scene, prior, explain)
+        worth = _worth(inference) + hypothesis.prior_nats
+        if best is None or (worth > best[0] and (hypothesis.asked or _is_comb(seen, scene, inference))):
+            best = worth, hypothesis, scene, inference
+    assert best is not None
+    return best[1:]
+
+
+def _is_comb(seen: _Seen, scene: Scene, inference: Inference) -> bool:
+    return len(_calibrating(seen.center_nm, scene, inference)[0]) > LEAST_PEAKS
+
+
+def _worth(inference: Inference) -> float:
+    """Nats that all claims gain beyond their prices."""
+    return sum(inference.margin.values()) + sum(claim.gain - BAND_PRICE_NATS for claim in inference.bands.values())
+
+
+def _calibrating(
+    center_nm: FloatArray, scene: Scene, inference: Inference
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Peaks of found elements on the device's axis, where their light belongs, and the errors of these."""
+    expected, trusted = expected_centers(scene, inference)
+    light = np.zeros(len(center_nm))
+    for claim in inference.claims.values():
+        light += claim.light
+    trusted &= light > OF_ELEMENTS * inference.light
+    spread = np.hypot(scene.observed.center_sigma_nm, BLEND_FWHM * scene.observed.fwhm_nm)
+    return center_nm[trusted], expected[trusted], spread[trusted]
