@@ -1,6 +1,7 @@
 """Scores on the practice cases with their own score.py, and the time a spectrum takes.
 
 Run from the repository's root: ``python -m tests.bench.practice``. The data lie in ``../shared``, outside the project.
+``python -m tests.bench.identification`` has the same figures beside those of cases of our own.
 """
 
 import contextlib
@@ -14,46 +15,12 @@ from types import ModuleType
 from typing import Any
 
 import numpy as np
-
-import oesd
-from oesd.model import Analysis
-
-PRACTICE = Path(__file__).resolve().parents[3] / "shared" / "data" / "practice"
+from tests.bench.identification import PRACTICE, analyzed, prediction
 
 
 def load_case(path: Path) -> dict[str, Any]:
     case: dict[str, Any] = json.loads(path.read_text())
     return case
-
-
-def analyzed(case: dict[str, Any]) -> Analysis:
-    return oesd.analyze(
-        case["wavelengths"],
-        case["sample"],
-        case["dark"],
-        integration_us=case["integration_us"],
-        saturation_counts=case["saturation_counts"],
-        nonlinearity=case["nonlinearity"],
-        scans_averaged=case["scans_averaged"],
-        fwhm_nm=case["fwhm_hint_nm"],
-    )
-
-
-def prediction(result: Analysis) -> dict[str, Any]:
-    return {
-        "elements": [{"element": e.element, "score": e.probability} for e in result.elements],
-        "peaks": [
-            {
-                "center_px": p.center_px,
-                "fwhm_nm": p.fwhm_nm,
-                "snr": p.snr,
-                "candidates": [
-                    {"element": c.element, "ion": c.ionization, "wavelength_nm": c.wavelength_nm} for c in p.candidates
-                ],
-            }
-            for p in result.detected_peaks
-        ],
-    }
 
 
 def scorer() -> ModuleType:
