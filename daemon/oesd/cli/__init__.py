@@ -17,11 +17,15 @@ COMMANDS = {
     "devices": "oesd.cli.devices:devices",
     "capture": "oesd.cli.capture:capture",
     "analyze": "oesd.cli.analyze:analyze",
+    "photometry": "oesd.cli.photometry:photometry",
     "show": "oesd.cli.entries:show",
     "assign": "oesd.cli.entries:assign",
-    "reprocess": "oesd.cli.entries:reprocess",
+    "reprocess": "oesd.cli.reprocess:reprocess",
     "status": "oesd.cli.status:status",
     "ledger": "oesd.cli.ledger:ledger",
+    "import": "oesd.cli.imports:import_",
+    "verify": "oesd.cli.verify:verify",
+    "backup": "oesd.cli.backup:backup",
     "check-config": "oesd.cli.check:check_config",
 }
 
@@ -32,11 +36,15 @@ SUMMARIES = {
     "devices": "List the spectrometers that are plugged in; opens none.",
     "capture": "Take one dark, reference or sample now.",
     "analyze": "Name peaks and elements in spectrum files.",
+    "photometry": "Turn counts into transmittance, reflectance, absorbance or irradiance.",
     "show": "Show one entry: its elements and peaks.",
     "assign": "Choose a candidate of a peak by hand.",
     "reprocess": "Analyse stored entries again; choices made by hand stay.",
     "status": "Tell what the daemon is doing.",
     "ledger": "Tell what became of every scheduled slot, and why.",
+    "import": "Store files of other software, folders of them, as entries.",
+    "verify": "Check every checksum, reference and sum of the data.",
+    "backup": "Copy the data, verified, while the daemon runs.",
     "check-config": "Check a configuration file without starting anything.",
 }
 

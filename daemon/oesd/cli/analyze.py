@@ -6,12 +6,16 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from oesd.cli.errors import fail, printable
-from oesd.cli.tables import peak_lines
+from oesd.cli.explaining import evidence_lines
+from oesd.cli.plotting import draw, plot_option
+from oesd.cli.recipes import chosen_recipe, recipe_options
+from oesd.cli.tables import finding_lines
+from oesd.formats.evidence import evidence_document
 
 if TYPE_CHECKING:
     from oesd.model import Analysis, FloatArray, Measurement, Recipe, SpectrumFile
@@ -21,41 +25,36 @@ if TYPE_CHECKING:
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--dark", type=click.Path(path_type=Path), help="Spectrum file with the light blocked.")
 @click.option("--reference", type=click.Path(path_type=Path), help="Spectrum file of the reference light.")
-@click.option("--constraint", type=click.Choice(["auto", "include", "exclude"]), default="auto", show_default=True)
-@click.option("--elements", default="", help="For include or exclude, such as Ga,N,Ar.")
-@click.option("--fwhm-nm", type=click.FloatRange(0.001, 50), help="Hint for the width of a line.")
-@click.option("--search-nm", type=click.FloatRange(0.05, 5), help="How far off the axis may be; 0.65 by default.")
+@recipe_options
+@click.option("--explain", is_flag=True, help="Tell for each element why: lines seen and missing, rivals.")
+@plot_option
 @click.option("--json", "as_json", is_flag=True, help="GET /oes documents, one a line.")
 def analyze(
     files: Sequence[Path],
     dark: Path | None,
     reference: Path | None,
-    constraint: str,
-    elements: str,
-    fwhm_nm: float | None,
-    search_nm: float | None,
+    explain: bool,
+    plot: Path | None,
     as_json: bool,
+    **recipe: Any,
 ) -> None:
     """Find the peaks of each FILE and name its elements.
 
     Reads SpectraSuite, OceanView, Jaz, OOIBase32, AvaSoft text, CSV and TSV of two columns, and oesd's own files.
     """
-    recipe = _recipe(constraint, elements, fwhm_nm)
+    if plot is not None and len(files) > 1:
+        fail("--plot draws one FILE")
+    chosen = chosen_recipe(**recipe)
     dark_counts = _background(dark)
     reference_counts = _background(reference)
     for file in files:
         spectrum = _read(file)
+        _must_be_emission(file, spectrum)
         measurement = _with(spectrum.measurement, dark_counts, reference_counts, file)
-        _tell(file, spectrum, _analysis(file, measurement, recipe, search_nm), as_json, len(files) > 1)
-
-
-def _recipe(constraint: str, elements: str, fwhm_nm: float | None) -> Recipe:
-    from oesd.model import ConstraintMode, Recipe
-
-    names = tuple(name.strip() for name in elements.split(",") if name.strip())
-    if (constraint == "auto") == bool(names):
-        fail("--elements goes with --constraint include or exclude, and they with it")
-    return Recipe(ConstraintMode(constraint), names, fwhm_nm)
+        analysis = _analysis(file, measurement, chosen, explain or plot is not None)
+        _tell(file, spectrum, analysis, explain, as_json, len(files) > 1)
+        if plot is not None:
+            draw(plot, _document(file, spectrum, analysis), evidence_document(analysis), file.name)
 
 
 def _read(file: Path) -> SpectrumFile:
@@ -69,6 +68,14 @@ def _read(file: Path) -> SpectrumFile:
     except OSError as error:
         fail(f"{file}: cannot be read: {error.strerror}")
         raise
+
+
+def _must_be_emission(file: Path, spectrum: SpectrumFile) -> None:
+    from oesd.model.measured import Quantity
+
+    quantity = spectrum.measurement.quantity
+    if quantity not in (Quantity.COUNTS, Quantity.IRRADIANCE):
+        fail(f"{file}: {quantity} is no emission: no elements are named in it; oesd photometry is for such spectra")
 
 
 def _background(file: Path | None) -> FloatArray | None:
@@ -86,24 +93,29 @@ def _with(measurement: Measurement, dark: FloatArray | None, reference: FloatArr
     )
 
 
-def _analysis(file: Path, measurement: Measurement, recipe: Recipe, search_nm: float | None) -> Analysis:
+def _analysis(file: Path, measurement: Measurement, recipe: Recipe, explain: bool) -> Analysis:
     from oesd.engine.analyze import analyze_measurement
     from oesd.engine.errors import SpectrumError
 
     try:
-        return analyze_measurement(measurement, recipe, search_nm)
+        return analyze_measurement(measurement, recipe, explain=explain)
     except SpectrumError as error:
         fail(f"{file}: {error}")
         raise
 
 
-def _tell(file: Path, spectrum: SpectrumFile, analysis: Analysis, as_json: bool, many: bool) -> None:
-    metadata = {"file": file.name, "format": spectrum.format}
-    document = analysis.to_api(metadata=metadata)
+def _document(file: Path, spectrum: SpectrumFile, analysis: Analysis) -> dict[str, Any]:
+    return analysis.to_api(metadata={"file": file.name, "format": spectrum.format})
+
+
+def _tell(file: Path, spectrum: SpectrumFile, analysis: Analysis, explain: bool, as_json: bool, many: bool) -> None:
+    document = _document(file, spectrum, analysis)
+    explained = evidence_document(analysis)
+    document.pop("evidence", None)
     if as_json:
-        click.echo(json.dumps(document))
+        click.echo(json.dumps(document | ({"evidence": explained["evidence"]} if explain else {})))
         return
     warnings = [f"warning: {text}" for text in (*spectrum.warnings, *analysis.warnings)]
     head = [f"{file.name} ({spectrum.format})"] if many else []
-    lines = [*head, *warnings, *peak_lines(document["elements"], document["detected_peaks"])]
+    lines = [*head, *warnings, *finding_lines(document), *(evidence_lines(explained) if explain else [])]
     click.echo("\n".join(printable(line) for line in lines))

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from oesd.cli.errors import expected, fail
-from oesd.cli.tables import peak_lines
+from oesd.cli.errors import expected, fail, printable
+from oesd.cli.explaining import evidence_lines
+from oesd.cli.plotting import draw, plot_option
+from oesd.cli.tables import finding_lines
 
 if TYPE_CHECKING:
     from oesd.service.access import Access
@@ -40,13 +42,23 @@ def reached(url: str | None, data: Path | None) -> Iterator[Access]:
 
 @click.command()
 @click.argument("data_id", metavar="ID|latest")
+@click.option("--explain", is_flag=True, help="Tell for each element why: lines seen and missing, rivals.")
+@plot_option
 @click.option("--json", "as_json", is_flag=True, help="The whole GET /oes document.")
 @where
-def show(data_id: str, as_json: bool, url: str | None, data: Path | None) -> None:
+def show(data_id: str, explain: bool, plot: Path | None, as_json: bool, url: str | None, data: Path | None) -> None:
     """Show one entry: its elements and peaks with their candidates."""
     with reached(url, data) as access:
-        document = access.document(access.latest() if data_id == "latest" else data_id)
-        click.echo(json.dumps(document) if as_json else "\n".join(entry_lines(document)))
+        data_id = access.latest() if data_id == "latest" else data_id
+        document = dict(access.document(data_id))
+        explained = access.evidence(data_id) if explain or plot is not None else None
+    if as_json:
+        click.echo(json.dumps(document | ({"evidence": explained["evidence"]} if explain and explained else {})))
+    else:
+        lines = entry_lines(document) + (evidence_lines(explained) if explain and explained else [])
+        click.echo("\n".join(printable(line) for line in lines))
+    if plot is not None and explained is not None:
+        draw(plot, document, explained, data_id)
 
 
 @click.command()
@@ -62,22 +74,6 @@ def assign(data_id: str, peak_id: str, candidate_key: str, url: str | None, data
         click.echo(f"{peak_id} at {chosen['wavelength_nm']:.2f} nm is {chosen['element']}, by hand")
 
 
-@click.command()
-@click.argument("data_ids", metavar="[ID]...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Every entry.")
-@where
-def reprocess(data_ids: tuple[str, ...], everything: bool, url: str | None, data: Path | None) -> None:
-    """Analyse entries again with today's engine; choices made by hand stay."""
-    if bool(data_ids) == everything:
-        fail("give entry ids, or --all")
-    with reached(url, data) as access:
-        wanted = list(access.entries()) if everything else list(data_ids)
-        with click.progressbar(wanted, label="reprocessing", show_pos=True) as entries:
-            for data_id in entries:
-                access.reprocess(data_id)
-        click.echo(f"{len(wanted)} entries reprocessed")
-
-
 def entry_lines(document: Mapping[str, Any]) -> list[str]:
     """Lines that show a GET /oes document."""
     metadata = document["spectral_metadata"]
@@ -90,4 +86,4 @@ def entry_lines(document: Mapping[str, Any]) -> list[str]:
         f"orphaned choice: {o['candidate_key']} at {o['wavelength_nm']:.2f} nm has no peak any more"
         for o in metadata.get("orphaned_overrides", [])
     ]
-    return lines + peak_lines(document["elements"], document["detected_peaks"])
+    return lines + finding_lines(document)

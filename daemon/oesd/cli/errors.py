@@ -11,7 +11,7 @@ import click
 
 USAGE = 2
 _DEFECT = 70  # EX_SOFTWARE of sysexits.h: never mistaken for a mistake of the user
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def as_one_line() -> Iterator[None]:
     except click.ClickException as error:
         fail(error.format_message())
     except (click.exceptions.Abort, KeyboardInterrupt):
-        sys.exit(_INTERRUPTED)
+        sys.exit(INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output (head, less) has gone: nothing is wrong. Python must not flush into it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

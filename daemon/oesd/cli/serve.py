@@ -15,6 +15,7 @@ from oesd.cli.durations import DurationType
 from oesd.cli.errors import expected, fail
 from oesd.cli.lazy import LazyGroup
 from oesd.config import Config, ConfigError, HubSection, WebSection, load_config
+from oesd.model import Recipe
 
 if TYPE_CHECKING:
     from oesd.service.daemon import Service
@@ -108,22 +109,33 @@ def simulate(
 
 
 @click.command()
-@click.option("--data", type=click.Path(path_type=Path), default=Path("oesd-hub"), show_default=True)
-@click.option("--port", type=_PORT, default=8530, show_default=True)
-@click.option("--api-key-file", type=click.Path(path_type=Path), help="Key of the clients; made in DATA when absent.")
-def hub(data: Path, port: int, api_key_file: Path | None) -> None:
-    """Serve the OES API on this machine: clients upload spectra, the hub stores and analyses them."""
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="[hub], [identify] and data_dir count.")
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory; oesd-hub, or data_dir of the file.")
+@click.option("--port", type=_PORT, help="8530, or that of the file; the next port is the bucket's.")
+@click.option("--api-key-file", type=click.Path(path_type=Path), help="The hub's own key; made in DATA when absent.")
+def hub(config_file: Path | None, data: Path | None, port: int | None, api_key_file: Path | None) -> None:
+    """Serve the OES API on this machine: clients upload spectra, the hub stores and analyses them.
+
+    One process for each core reads and analyses, unless the file says how many.
+    """
+    from oesd.processing.crew import cores
     from oesd.service.hub import serve_hub
     from oesd.service.logs import set_up_logging
     from oesd.service.memory import stay_small
 
     stay_small()
     set_up_logging()
+    config = _loaded(config_file) if config_file else None
+    section = config.hub if config else HubSection()
+    given = {"port": port, "key_file": api_key_file, "workers": section.workers or cores()}
+    section = section.model_copy(update={name: value for name, value in given.items() if value is not None})
+    directory = data or (config.data_dir if config else Path("oesd-hub"))
+    recipe = config.identify.recipe if config else Recipe()
     asked: list[int] = []
     for number in _ENDINGS:
         signal.signal(number, lambda number, _: asked.append(number))
     try:
-        serve_hub(HubSection(enabled=True, port=port, key_file=api_key_file), data.absolute(), lambda: bool(asked))
+        serve_hub(section, directory.absolute(), recipe, lambda: bool(asked))
     except expected() as error:
         fail(str(error))
 

@@ -67,6 +67,10 @@ def _sums(state: Mapping[str, Any]) -> list[str]:
 
 
 def _upload_line(upload: Mapping[str, Any]) -> str:
+    differing, conflicting = (upload.get("remote", {}).get(name, 0) for name in ("differing", "conflicting"))
+    beside = f"; {differing} results there differ from ours" if differing else ""
+    if conflicting:
+        beside += f", {conflicting} with peaks that persons named otherwise there: GET /remote?kind=conflicts"
     if upload["state"] in ("ok", "off"):
-        return f"upload: {upload['state']}"
-    return f"upload: {upload['state']}: {upload.get('blocked') or upload.get('last_error')}"
+        return f"upload: {upload['state']}{beside}"
+    return f"upload: {upload['state']}: {upload.get('blocked') or upload.get('last_error')}{beside}"

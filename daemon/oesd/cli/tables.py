@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from oesd.cli.recipes import recipe_line
 
-def peak_lines(elements: Sequence[Mapping[str, Any]], peaks: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Elements in one line, then a line for each peak with its best candidates.
+_MARKS = (("*", "manual"), ("S", "saturated"), ("B", "blended"), ("?", "ambiguous"))
+_SURE = 0.995
+
+
+def finding_lines(document: Mapping[str, Any]) -> list[str]:
+    """Elements, molecules and what is ambiguous in a line each, then a line for each peak with its best candidates.
 
     Parameters
     ----------
-    elements, peaks : sequence of mapping
-        As in the GET /oes document.
+    document : mapping
+        As GET /oes has it.
     """
-    named = ", ".join(f"{e['element']} {e['probability']:.2f}" for e in elements)
-    lines = [f"elements: {named or 'none named'}"]
+    recipe = recipe_line(document["spectral_metadata"].get("recipe") or {"elements": []})
+    peaks = document["detected_peaks"]
+    lines = [recipe] if recipe else []
+    lines.append(f"elements: {_named(document['elements']) or 'none named'}")
+    if document.get("molecules"):
+        lines.append(f"molecules: {_named(document['molecules'])}")
+    lines += [_ambiguous(one) for one in document.get("ambiguous", ())]
     if peaks:
         lines.append(f"{'peak':5} {'nm':>9} {'sigma':>6} {'FWHM':>5} {'SNR':>7} {'height':>9}  name  p     candidates")
     lines += [_peak_line(peak) for peak in peaks]
-    return lines + (["(* chosen by hand, S saturated, B blended)"] if peaks else [])
+    return lines + (["(* chosen by hand, S saturated, B blended, ? ambiguous)"] if peaks else [])
+
+
+def chance(probability: float) -> str:
+    """Probability to two decimals, never "1.00": nothing here is certain."""
+    return ">0.99" if probability >= _SURE else f"{probability:.2f}"
+
+
+def _named(findings: Any) -> str:
+    return ", ".join(f"{found['element']} {chance(found['probability'])}" for found in findings)
+
+
+def _ambiguous(one: Mapping[str, Any]) -> str:
+    peaks = ", ".join(f"{nm:.2f}" for nm in one["peaks_nm"])
+    return f"ambiguous: {' or '.join(one['elements'])} at {peaks} nm: nothing tells which"
 
 
 def _peak_line(peak: Mapping[str, Any]) -> str:
-    marks = (("*", peak.get("manual")), ("S", peak["saturated"]), ("B", peak["blended"]))
-    flags = "".join(mark for mark, on in marks if on)
+    flags = "".join(mark for mark, name in _MARKS if peak.get(name))
     candidates = " ".join(f"{c['candidate_key']}({c['probability']:.2f})" for c in peak["candidates"][:4])
     measured = (
         f"{peak['wavelength_nm']:9.3f} {peak['wavelength_sigma_nm']:6.3f} {peak['fwhm_nm']:5.2f} "

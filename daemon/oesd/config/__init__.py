@@ -5,6 +5,7 @@ Nothing is expanded: no environment, no ``~``, no commands.
 """
 
 from oesd.config.file import Config, ConfigError, load_config, parse_config
+from oesd.config.keeping import StoreSection
 from oesd.config.measuring import (
     BackgroundSection,
     BandSection,
@@ -23,6 +24,6 @@ from oesd.config.values import checked_labels, parse_duration_us
 __all__ = [
     "BackgroundSection", "BandSection", "CaptureSection", "Config", "ConfigError", "ExposureSection", "HubSection",
     "IdentifySection", "LightSection", "PlasmaSection", "ReferenceSection", "RunSection", "SimulationSection",
-    "SpectrometerSection", "TriggerSection", "UploadSection", "WebSection", "checked_labels", "load_config",
-    "parse_config", "parse_duration_us",
+    "SpectrometerSection", "StoreSection", "TriggerSection", "UploadSection", "WebSection", "checked_labels",
+    "load_config", "parse_config", "parse_duration_us",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError, model_validator
 
+from oesd.config.keeping import StoreSection
 from oesd.config.measuring import (
     BackgroundSection,
     CaptureSection,
@@ -43,6 +44,7 @@ class Config(Section):
     plasma: PlasmaSection = PlasmaSection()
     run: RunSection = RunSection()
     identify: IdentifySection = IdentifySection()
+    store: StoreSection = StoreSection()
     upload: UploadSection = UploadSection()
     web: WebSection = WebSection()
     hub: HubSection = HubSection()

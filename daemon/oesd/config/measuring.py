@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -184,6 +184,30 @@ class PlasmaSection(Section):
         return self
 
 
+class StrayLightSection(Section):
+    """Shares of all light that fall where they do not belong: evenly, and in a halo around their source.
+
+    ``halo_nm`` is the distance in which the halo falls by a factor e.
+    """
+
+    share: float = Field(default=0.0, ge=0, le=0.1)
+    halo_share: float = Field(default=0.0, ge=0, le=0.1)
+    halo_nm: float = Field(default=25.0, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _not_most_of_it(self) -> StrayLightSection:
+        if self.share + self.halo_share > 0.1:
+            raise ValueError("share: together with halo_share at most 0.1 of the light can stray")
+        return self
+
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """As a device's description holds them; empty for none."""
+        if self.halo_share:
+            return (self.share, self.halo_share, self.halo_nm)
+        return (self.share,) if self.share else ()
+
+
 class SpectrometerSection(Section):
     """Settings of one spectrometer, found by its serial number; what is absent comes from [capture]."""
 
@@ -196,3 +220,5 @@ class SpectrometerSection(Section):
     trigger: TriggerSection | None = None
     exposure: ExposureSection | None = None
     cooling_c: float | None = Field(default=None, ge=-60, le=40)
+    dead_pixels: tuple[Annotated[Whole, Field(ge=0, lt=100_000)], ...] = ()
+    stray_light: StrayLightSection = StrayLightSection()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from oesd.config.values import Section, Whole
+from oesd.config.processes import recipe_of
+from oesd.config.values import Duration, Section, Whole
 from oesd.model import ConstraintMode, Recipe
 
 
@@ -16,20 +17,34 @@ class IdentifySection(Section):
 
     constraint: ConstraintMode = ConstraintMode.AUTO
     elements: tuple[str, ...] = ()
+    process: tuple[str, ...] = ()
+    ambient: tuple[str, ...] = ()
     fwhm_nm: float | None = Field(default=None, gt=0, lt=50)
+    search_nm: float | None = Field(default=None, ge=0.05, le=5)
+
+    @field_validator("process", mode="before")
+    @classmethod
+    def _one_or_several(cls, given: Any) -> Any:
+        if not isinstance(given, str):
+            return given
+        return (given,) if given else ()
 
     @model_validator(mode="after")
-    def _elements_fit_the_mode(self) -> IdentifySection:
-        if self.constraint is ConstraintMode.AUTO and self.elements:
-            raise ValueError('elements: go with constraint = "include" or "exclude", not with "auto"')
-        if self.constraint is not ConstraintMode.AUTO and not self.elements:
-            raise ValueError(f'elements: constraint = "{self.constraint.value}" needs at least one element')
+    def _parts_make_a_recipe(self) -> IdentifySection:
+        _ = self.recipe
         return self
 
     @property
     def recipe(self) -> Recipe:
         """The section as the engine takes it."""
-        return Recipe(self.constraint, self.elements, self.fwhm_nm)
+        return recipe_of(
+            self.constraint,
+            self.elements,
+            process=self.process,
+            ambient=self.ambient,
+            fwhm_nm=self.fwhm_nm,
+            search_nm=self.search_nm,
+        )
 
 
 class UploadSection(Section):
@@ -40,6 +55,11 @@ class UploadSection(Section):
     format: Literal["columns", "json"] = "columns"
     bucket_hosts: tuple[str, ...] = ()
     proxy: str = ""
+    order: Literal["oldest first", "newest first"] = "oldest first"
+    batch: Whole = Field(default=1, ge=1, le=500)
+    fetch_results: bool = True
+    sample_label: str = "sample"
+    project_label: str = "project"
 
 
 class WebSection(Section):
@@ -56,6 +76,8 @@ class HubSection(Section):
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
     port: Whole = Field(default=8530, ge=0, le=65535)
     key_file: Path | None = None
+    workers: Whole = Field(default=0, ge=0, le=256)
+    keep_us: Duration = Field(default=0, alias="keep")
 
 
 class SimulationSection(Section):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,9 +11,16 @@ import numpy as np
 from oesd.formats.errors import FormatError
 from oesd.formats.settings import Settings, settings
 from oesd.formats.table import MOST_PIXELS
-from oesd.model import FloatArray, Measurement, SpectrumFile
+from oesd.model import FloatArray, Measurement, Quantity, SpectrumFile
 
 FEWEST_PIXELS = 8
+FAR_BELOW = 3  # pixels: one or two may be hot in the dark that was subtracted
+_QUANTITIES = (
+    (r"absorb|absorpt|extin[ck]t", Quantity.ABSORBANCE),
+    (r"transm", Quantity.TRANSMITTANCE),
+    (r"reflec|reflek|refl[ée]", Quantity.REFLECTANCE),
+    (r"irradi|bestrahl", Quantity.IRRADIANCE),
+)
 LONGEST_NM = 2600.0  # the reach of extended InGaAs
 
 
@@ -32,6 +40,7 @@ class Parts:
     nonlinearity: tuple[float, ...] = ()
     warnings: tuple[str, ...] = ()
     found: Settings | None = None
+    quantity: Quantity = Quantity.COUNTS
 
 
 def assemble(parts: Parts) -> SpectrumFile:
@@ -64,11 +73,30 @@ def assemble(parts: Parts) -> SpectrumFile:
             scans=found.scans or 1,
             saturation_counts=parts.saturation_counts,
             nonlinearity=parts.nonlinearity,
+            quantity=_quantity(parts.quantity, sample, dark),
         ),
         processed=columns.get("processed"),
         metadata={**parts.header, **found.as_metadata()},
         warnings=(*parts.warnings, *_other_unit(columns["wavelength"]), *dark_warnings, *reference_warnings),
     )
+
+
+def quantity_named(text: str) -> Quantity:
+    """Quantity that a heading or a title names; counts when it names none."""
+    found = (quantity for words, quantity in _QUANTITIES if re.search(words, text, re.IGNORECASE))
+    return next(found, Quantity.COUNTS)
+
+
+def _quantity(named: Quantity, sample: FloatArray, dark: FloatArray | None) -> Quantity:
+    """What a spectrum is of: as it is named, else a ratio where the values tell so.
+
+    Counts are not negative, and less their dark they are so by their noise; where next to no light is divided by next
+    to no light, values lie as far below zero as above.
+    """
+    if named is not Quantity.COUNTS or dark is not None:
+        return named
+    highest = float(np.quantile(np.abs(sample), 0.99))
+    return Quantity.RATIO if np.count_nonzero(sample < -highest) >= FAR_BELOW else named
 
 
 def _check(columns: Mapping[str, FloatArray], lines: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-r"""Our text form: header lines, then columns W, D, R, S, P, B, N, those of them that there are.
+r"""Our text form: header lines, then columns W, D, R, S, P, B, N, M, those of them that there are.
 
 ::
 
@@ -14,7 +14,8 @@ r"""Our text form: header lines, then columns W, D, R, S, P, B, N, those of them
 
 D, R and S are mean raw counts of one scan with so many decimals that times scans they are the integers again; W has
 every digit of the float it is; P is the corrected scope (sample - dark where there is no result). B is the shorter
-exposure of a bracket, in the form of S; N the standard deviation of the sample's scans, every digit of a float32.
+exposure of a bracket, in the form of S; N and M the standard deviations of the sample's and the dark's scans (of a
+modelled dark its sigma), every digit of a float32.
 """
 
 from __future__ import annotations
@@ -39,7 +40,8 @@ BEGIN = ">>>>>Begin Processed Spectral Data<<<<<"
 END = ">>>>>End Processed Spectral Data<<<<<"
 DIGEST_LINE = "Data SHA256"
 _LETTERS = {"dark": "D", "reference": "R", "sample": "S", "short": "B"}
-_NEEDED, _KNOWN = frozenset("WSP"), frozenset("WDRSPBN")
+_SCATTER = {"sample": "N", "dark": "M"}
+_NEEDED, _KNOWN = frozenset("WSP"), frozenset("WDRSPBNM")
 
 
 def columns_bytes(parts: Parts) -> bytes:
@@ -59,8 +61,7 @@ def _body(parts: Parts) -> bytes:
         "P": [f"{p:.6f}" for p in parts.processed().tolist()],
         **short,
     }
-    if parts.sample.spread is not None:
-        columns["N"] = [str(n) for n in parts.sample.spread]
+    columns |= {_SCATTER[role]: [str(n) for n in scatter] for role, scatter in parts.deviations().items()}
     rows = ["\t".join(row) for row in zip(*columns.values(), strict=True)]
     return "\n".join(["\t".join(columns), *rows, END, ""]).encode("ascii")
 
@@ -93,7 +94,8 @@ def read_own(data: bytes) -> SpectrumFile:
     sums = {
         role: _sums(columns[letter], parts_of(header, role)) for role, letter in _LETTERS.items() if letter in columns
     }
-    return spectrum_from_header("oesd columns", header, columns["W"], sums, columns["P"], columns.get("N"))
+    scatter = {role: columns[letter] for role, letter in _SCATTER.items() if letter in columns}
+    return spectrum_from_header("oesd columns", header, columns["W"], sums, columns["P"], scatter)
 
 
 def _sums(means: FloatArray, parts: int) -> NDArray[np.int64]:

@@ -14,7 +14,6 @@ LONGEST_LINE = 1_000_000
 _LINE_END = re.compile("\r\n|\n|\r")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _NOT_YET = (
-    (b"PK\x03\x04", "a ZIP archive (ProcSpec?)"),
     (b"##TITLE", "a JCAMP-DX file"),
     (b"##JCAMP", "a JCAMP-DX file"),
     (b"\x89HDF", "an HDF5 file"),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from oesd.formats.assembly import Parts, assemble, by_columns
+from oesd.formats.assembly import Parts, assemble, by_columns, quantity_named
 from oesd.formats.decoding import Line
 from oesd.formats.errors import FormatError
 from oesd.formats.escaping import shown
 from oesd.formats.table import cells, finite, is_not_finite, number, read_rows, roles, separator_of
 from oesd.formats.vendor import LONGEST_KEY
-from oesd.model import SpectrumFile
+from oesd.model import Quantity, SpectrumFile
 
 _KEY_END = re.compile(r"[:;=\t]|(?<=^Date) ")
 
@@ -79,6 +79,7 @@ def read_columns(lines: Sequence[Line]) -> SpectrumFile:
             columns=by_columns(table.rows, names),
             header=header,
             lines=table.lines,
+            quantity=_quantity(above),
         )
     )
 
@@ -106,6 +107,12 @@ def _names(above: Sequence[Line], separator: str, width: int) -> list[str]:
             if len(found) >= width and "wavelength" in found[:width] and len(set(found[:width]) - {"skip"}) > 1:
                 return found[:width]
     return ["wavelength", "sample", *["skip"] * (width - 2)]
+
+
+def _quantity(above: Sequence[Line]) -> Quantity:
+    """Quantity that a heading names; a line of key and value is no heading."""
+    found = (quantity_named(line.text) for line in reversed(above) if ":" not in line.text)
+    return next((quantity for quantity in found if quantity is not Quantity.COUNTS), Quantity.COUNTS)
 
 
 def _key_values(lines: Sequence[Line]) -> dict[str, str]:

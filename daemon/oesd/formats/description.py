@@ -61,7 +61,8 @@ def _identity(entry: Entry, sample: Capture) -> Lines:
     yield (
         "Columns",
         "W air nm; D, R, S mean raw counts of one scan; P sample - dark, linearised where the result says so; "
-        "B mean raw counts of the shorter exposure; N standard deviation of the sample's scans",
+        "B mean raw counts of the shorter exposure; N, M standard deviation of the scans of sample and dark (of a "
+        "modelled dark its sigma)",
     )
     yield "Record ID", sample.record_id
     yield "Data ID", entry.data_id
@@ -85,6 +86,10 @@ def _device(device: Device) -> Lines:
     yield "Saturation Level (counts)", str(device.saturation_counts)
     yield "Nonlinearity Coefficients", " ".join(map(repr, map(float, device.nonlinearity))) or "none"
     yield "Electric Dark Pixels", ranges_text(device.electric_dark_pixels)
+    yield from _known_text(
+        ("Dead Pixels", ranges_text(device.dead_pixels) if device.dead_pixels else ""),
+        ("Stray Light", " ".join(map(repr, map(float, device.stray_light)))),
+    )
     yield "Integration Limits (usec)", f"{device.integration_min_us}-{device.integration_max_us}"
 
 

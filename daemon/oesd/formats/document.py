@@ -19,6 +19,7 @@ from oesd.formats.table import MOST_PIXELS
 from oesd.model import SpectrumFile
 
 FORMAT = "oesd spectrum"
+_SCATTER = {"sample": "spread", "dark": "dark_spread"}
 _ARRAYS = ("wavelengths", "sample", "scope_corrected", "reference", "dark")
 
 
@@ -27,14 +28,14 @@ def document_bytes(parts: Parts) -> bytes:
 
     ``sha256`` covers the rest of the document in its canonical form (sorted keys, no blanks), however it is laid out.
     """
-    result, spread = parts.result, parts.sample.spread
+    result = parts.result
     document: dict[str, Any] = {
         "format": FORMAT,
         "header": describe(parts),
         "wavelengths_nm": parts.sample.device.wavelengths_nm.tolist(),
         "counts_sum": {role: counted.sums.tolist() for role, counted in parts.counts().items()},
         "processed": parts.processed().tolist(),
-        **({} if spread is None else {"spread": spread.tolist()}),
+        **{_SCATTER[role]: scatter.tolist() for role, scatter in parts.deviations().items()},
         "result": None if result is None else {k: v for k, v in result.to_api().items() if k not in _ARRAYS},
     }
     return orjson.dumps({**document, "sha256": _digest(document)}) + b"\n"
@@ -75,8 +76,10 @@ def read_own(document: Mapping[str, Any]) -> SpectrumFile:
     wavelengths = _numbers(document.get("wavelengths_nm"), "wavelengths_nm")
     processed = _numbers(document.get("processed"), "processed", len(wavelengths))
     counts = {role: _counts(values, role, len(wavelengths)) for role, values in sums.items()}
-    spread = _numbers(document["spread"], "spread", len(wavelengths)) if "spread" in document else None
-    return spectrum_from_header("oesd document", header, wavelengths, counts, processed, spread)
+    scatter = {
+        role: _numbers(document[name], name, len(wavelengths)) for role, name in _SCATTER.items() if name in document
+    }
+    return spectrum_from_header("oesd document", header, wavelengths, counts, processed, scatter)
 
 
 def _numbers(values: object, name: str, length: int | None = None) -> NDArray[np.float64]:

@@ -16,7 +16,6 @@ from oesd.model import FloatArray, Measurement, SpectrumFile, SpreadArray
 SpectrumSums = Mapping[str, NDArray[np.int64]]
 ROLES = ("dark", "reference", "sample", "short")
 MOST_COUNTS = 2**32 - 1  # a sum is uint32
-LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 
 def parts_of(header: Mapping[str, str], role: str) -> int:
@@ -32,9 +31,9 @@ def spectrum_from_header(
     wavelengths_nm: FloatArray,
     sums: SpectrumSums,
     processed: FloatArray,
-    spread: FloatArray | None,
+    scatter: Mapping[str, FloatArray],
 ) -> SpectrumFile:
-    """Spectrum out of header lines, axis, and count sums by role (one of :data:`ROLES`).
+    """Spectrum out of header lines, axis, count sums by role (one of :data:`ROLES`), and how far their scans scatter.
 
     Raises
     ------
@@ -46,18 +45,26 @@ def spectrum_from_header(
         if counts.min() < 0 or counts.max() > MOST_COUNTS:
             raise FormatError(f"the counts of the {role} are out of range")
     means = {role: counts / float(parts_of(header, role)) for role, counts in sums.items()}
+    spread = {role: _deviations(values) for role, values in scatter.items()}
     return SpectrumFile(
         format=form,
-        measurement=_measurement(header, wavelengths_nm, means),
+        measurement=_measurement(header, wavelengths_nm, means, spread),
         processed=processed,
         metadata={**header, **_common_names(header)},
         record_id=_text(header, "Record ID"),
-        spread=None if spread is None else _deviations(spread),
+        spread=spread.get("sample"),
     )
 
 
-def _measurement(header: Mapping[str, str], wavelengths_nm: FloatArray, means: Mapping[str, FloatArray]) -> Measurement:
-    pixels, short = len(wavelengths_nm), "short" in means
+def _measurement(
+    header: Mapping[str, str],
+    wavelengths_nm: FloatArray,
+    means: Mapping[str, FloatArray],
+    spread: Mapping[str, SpreadArray],
+) -> Measurement:
+    pixels, short, white = len(wavelengths_nm), "short" in means, "reference" in means
+    modelled = "Dark Parts Per Count" in header
+    dark_scans = parts_of(header, "dark") if "dark" in spread and not modelled else 0
     return Measurement(
         wavelengths_nm=wavelengths_nm,
         sample=means["sample"],
@@ -68,18 +75,33 @@ def _measurement(header: Mapping[str, str], wavelengths_nm: FloatArray, means: M
         boxcar_half_width_px=_integer(header, "Boxcar Half Width (px)"),
         saturation_counts=float(_integer(header, "Saturation Level (counts)")),
         saturated=mask_from_text(_text(header, "Saturated Pixels"), pixels),
-        nonlinearity=_coefficients(_text(header, "Nonlinearity Coefficients")),
+        nonlinearity=_coefficients(_text(header, "Nonlinearity Coefficients"), "nonlinearity"),
         electric_dark_pixels=pixels_from_text(_text(header, "Electric Dark Pixels"), pixels),
         short=means.get("short"),
         short_saturated=mask_from_text(_text(header, "Short Saturated Pixels"), pixels) if short else None,
         short_integration_us=_integer(header, "Short Integration (usec)") if short else None,
+        spread=spread["sample"].astype(np.float64) if "sample" in spread else None,
+        dark_variance=_variance(spread["dark"], dark_scans) if "dark" in means and "dark" in spread else None,
+        dark_scans=dark_scans,
+        dark_integration_us=_integer(header, "Dark Integration (usec)") if "dark" in means else None,
+        reference_saturated=mask_from_text(_text(header, "Reference Saturated Pixels"), pixels) if white else None,
+        reference_scans=parts_of(header, "reference") if white else 1,
+        dead_pixels=pixels_from_text(header.get("Dead Pixels", "none"), pixels),
+        stray_light=_coefficients(header.get("Stray Light", "none"), "stray-light"),
     )
 
 
+def _variance(spread: SpreadArray, scans: int) -> FloatArray:
+    """Of a dark: of its mean, or a model's sigma squared (0 scans), as :meth:`Measurement.from_captures` makes it."""
+    return np.square(spread, dtype=np.float64) / max(scans, 1)
+
+
 def _deviations(spread: FloatArray) -> SpreadArray:
-    if (spread < 0).any() or (spread > LARGEST_FLOAT32).any():
+    with np.errstate(over="ignore"):  # the largest float32 in its shortest digits is a little more than it is
+        deviations = spread.astype(np.float32)
+    if (spread < 0).any() or not np.isfinite(deviations).all():
         raise FormatError("the standard deviations are out of range")
-    return spread.astype(np.float32)
+    return deviations
 
 
 def _common_names(header: Mapping[str, str]) -> dict[str, str]:
@@ -114,8 +136,8 @@ def _integer(header: Mapping[str, str], name: str, at_least: int = 0) -> int:
     return int(text)
 
 
-def _coefficients(text: str) -> tuple[float, ...]:
+def _coefficients(text: str, of: str) -> tuple[float, ...]:
     try:
         return () if text == "none" else tuple(float(part) for part in text.split())
     except ValueError:
-        raise FormatError(f"the nonlinearity coefficients are no numbers: '{shown(text)}'") from None
+        raise FormatError(f"the {of} coefficients are no numbers: '{shown(text)}'") from None

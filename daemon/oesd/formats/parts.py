@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oesd.model import Capture, Entry, FloatArray, ModelledDark, Result, RunRecord
+from oesd.model import Capture, Entry, FloatArray, ModelledDark, Result, RunRecord, SpreadArray
 from oesd.model.modelled import PARTS_PER_COUNT
 
 
@@ -40,6 +40,11 @@ class Parts:
         captures = {"reference": self.reference, "sample": self.sample, "short": self.short}
         dark = {} if self.dark is None else {"dark": _counted(self.dark)}
         return dark | {role: _counted(capture) for role, capture in captures.items() if capture is not None}
+
+    def deviations(self) -> dict[str, SpreadArray]:
+        """How far counts scatter, by role: of the scans of sample and dark, or a modelled dark's own sigma; float32."""
+        of_dark = self.dark.sigma if isinstance(self.dark, ModelledDark) else self.dark.spread if self.dark else None
+        return {role: s for role, s in (("sample", self.sample.spread), ("dark", of_dark)) if s is not None}
 
     def processed(self) -> FloatArray:
         """Return the corrected scope of the result; before there is one, sample - dark to a thousandth of a count."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import orjson
 
-from oesd.formats import columns, document
+from oesd.formats import columns, document, procspec
 from oesd.formats.decoding import check_container, decode, split_lines
 from oesd.formats.delimited import is_bwspec, read_bwspec, read_columns
 from oesd.formats.errors import FormatError
@@ -42,6 +42,8 @@ def read_spectrum(data: bytes, filename: str = "") -> SpectrumFile:
 
 def _read(data: bytes) -> SpectrumFile:
     check_container(data)
+    if data.startswith(procspec.MAGIC):
+        return procspec.read_procspec(data)
     if columns.is_own(data):
         return columns.read_own(data)
     text = decode(data)

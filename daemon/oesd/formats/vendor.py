@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from oesd.formats.assembly import Parts, assemble, by_columns
+from oesd.formats.assembly import Parts, assemble, by_columns, quantity_named
 from oesd.formats.decoding import Line
 from oesd.formats.errors import FormatError
 from oesd.formats.escaping import shown
@@ -52,6 +52,7 @@ def read_marked(lines: Sequence[Line]) -> SpectrumFile:
             columns=by_columns(table.rows, names),
             header=header,
             lines=table.lines,
+            quantity=quantity_named(f"{lines[0].text} {header.get('Graph Title', '')}"),
             warnings=(*_cut_short(header, len(table.rows)), *_software_corrections(names, header)),
         )
     )

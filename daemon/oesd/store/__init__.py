@@ -17,7 +17,8 @@ from oesd.store.errors import (
 )
 from oesd.store.files import StoredFile
 from oesd.store.ledger import Tally
-from oesd.store.outbox import Outbox, OutboxItem, OutboxState, OverridePatch, UploadPart
+from oesd.store.outbox import Outbox, OutboxItem, OutboxState, UploadPart
+from oesd.store.patches import OverridePatch
 from oesd.store.runs import HostTime
 from oesd.store.store import Store
 

@@ -28,6 +28,7 @@ _DESCRIBED = (
     "serial", "saturation_counts", "nonlinearity", "electric_dark_pixels", "integration_min_us", "integration_max_us",
     "calibrated",
 )  # fmt: skip
+_LATER = ("dead_pixels", "stray_light")  # described only where there are any: what was stored before keeps its digest
 _HEADED = (
     "run_id", "sequence", "slot", "monotonic_ns", "boot_id", "scans", "boxcar_half_width_px", "detector_temperature_c",
     "board_temperature_c", "clock_offset_ms", "clock_bound_ms",
@@ -149,7 +150,8 @@ def _device_number(connection: sqlite3.Connection, packed: PackedCapture) -> int
 
 
 def _described(device: Device) -> str:
-    return _json({name: getattr(device, name) for name in _DESCRIBED})
+    later = {name: getattr(device, name) for name in _LATER}
+    return _json({name: getattr(device, name) for name in _DESCRIBED} | {n: v for n, v in later.items() if v})
 
 
 def _device_digest(device: Device) -> bytes:
@@ -181,8 +183,8 @@ def _unpacked(row: tuple[Any, ...]) -> Capture:
 
 def _device(name: str, model: str, simulated: int, description: str, wavelengths: bytes) -> Device:
     values = json.loads(description)
-    for several in ("nonlinearity", "electric_dark_pixels"):
-        values[several] = tuple(values[several])
+    for several in ("nonlinearity", "electric_dark_pixels", *_LATER):
+        values[several] = tuple(values.get(several, ()))
     return Device(
         name=name, model=model, simulated=bool(simulated), wavelengths_nm=unpack_floats(wavelengths), **values
     )

@@ -9,7 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
-from oesd.model import new_id
+from oesd.model import is_uuid, new_id
+from oesd.store.claims import was_let_go
 from oesd.store.ingest import UPLOAD_COLUMNS, Upload, upload_of_row
 from oesd.store.moments import from_us, to_us
 
@@ -59,8 +60,6 @@ class CatalogueEntry:
     ----------
     reason : str
         Why the status is error; empty otherwise.
-    duplicate_of : str or None
-        The first entry with the same record and the same bytes, when this is not it.
     """
 
     upload: Upload
@@ -69,7 +68,11 @@ class CatalogueEntry:
     last_updated_utc: datetime
     sample: Named | None
     projects: tuple[Named, ...]
-    duplicate_of: str | None
+
+    @property
+    def duplicate_of(self) -> str | None:
+        """The first entry with the same record and the same bytes, when this is another name of it."""
+        return self.upload.same_as
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class CatalogueQuery:
     keywords: tuple[str, ...] = ()
     uploaded_from_utc: datetime | None = None
     uploaded_to_utc: datetime | None = None
+    touched_from_utc: datetime | None = None
+    touched_to_utc: datetime | None = None
     before: str | None = None
 
     def after(self, entry: CatalogueEntry) -> CatalogueQuery:
@@ -162,8 +167,7 @@ def _catalogue_entry(db: sqlite3.Connection, upload: Upload) -> CatalogueEntry:
         (upload.physical_sample_id,),
     )
     status, reason, updated = _progress(db, upload)
-    twin = _first_twin(db, upload)
-    return CatalogueEntry(upload, status, reason, updated, sample[0] if sample else None, tuple(projects), twin)
+    return CatalogueEntry(upload, status, reason, updated, sample[0] if sample else None, tuple(projects))
 
 
 def _progress(db: sqlite3.Connection, upload: Upload) -> tuple[Status, str, datetime]:
@@ -172,21 +176,17 @@ def _progress(db: sqlite3.Connection, upload: Upload) -> tuple[Status, str, date
         return Status.PENDING, "", upload.begun_at_utc
     if upload.unreadable:
         return Status.ERROR, upload.unreadable, upload.finished_at_utc
-    row = db.execute(_PROCESSING, (upload.data_id,)).fetchone()
+    touched = max(upload.touched_at_utc or upload.finished_at_utc, upload.finished_at_utc)
+    if upload.members:
+        return Status.SUCCESS, "", touched
+    entry_id = upload.same_as or upload.data_id
+    row = db.execute(_PROCESSING, (entry_id,)).fetchone()
+    if row is None and was_let_go(db, entry_id):
+        return Status.ERROR, "kept no longer: its time was over", touched
     if row is None or row[0] == "waiting":
-        return Status.RUNNING, "", upload.finished_at_utc
-    made_at = upload.finished_at_utc if row[2] is None else from_us(row[2])
-    updated = max(made_at, upload.finished_at_utc)
+        return Status.RUNNING, "", touched
+    updated = max(touched if row[2] is None else from_us(row[2]), touched)
     return (Status.SUCCESS, "", updated) if row[0] == "processed" else (Status.ERROR, row[1], updated)
-
-
-def _first_twin(db: sqlite3.Connection, upload: Upload) -> str | None:
-    """Return the earlier entry with the same record and the same bytes."""
-    if not upload.record_id:
-        return None
-    sql = "SELECT min(data_id) FROM hub_upload WHERE record_id = ? AND sha256 = ? AND record_id <> ''"
-    first = str(db.execute(sql, (upload.record_id, upload.sha256)).fetchone()[0])
-    return None if first == upload.data_id else first
 
 
 def _conditions(query: CatalogueQuery) -> tuple[str, list[object]]:
@@ -198,16 +198,32 @@ def _conditions(query: CatalogueQuery) -> tuple[str, list[object]]:
     if query.project_ids:
         tracked = "SELECT physical_sample_id FROM hub_tracking WHERE project_id IN"
         terms.append((f"physical_sample_id IN ({tracked} ({_marks(query.project_ids)}))", query.project_ids))
+    for bound, term in ((query.touched_from_utc, "touched_at_us >= ?"), (query.touched_to_utc, "touched_at_us <= ?")):
+        if bound is not None:
+            terms.append((term, (to_us(bound),)))
     if query.uploaded_from_utc is not None:
         terms.append(("begun_at_us >= ?", (to_us(query.uploaded_from_utc),)))
     if query.uploaded_to_utc is not None:
         terms.append(("begun_at_us <= ?", (to_us(query.uploaded_to_utc),)))
     if query.before is not None:
         terms.append(("data_id < ?", (query.before,)))
-    # instr on lower case instead of LIKE: a keyword may hold % and _ as letters.
-    searched = "lower(data_id || ' ' || file_name || ' ' || record_id)"
-    terms += [(f"instr({searched}, lower(?)) > 0", (keyword,)) for keyword in query.keywords]
+    terms += [_searched(keyword) for keyword in query.keywords]
+    if not query.data_ids and not any(is_uuid(keyword.lower()) for keyword in query.keywords):
+        terms.append(("same_as IS NULL AND members = 0", ()))  # each spectrum once
     return " AND ".join(term for term, _ in terms), [value for _, values in terms for value in values]
+
+
+def _searched(keyword: str) -> tuple[str, Sequence[object]]:
+    """Term for a keyword; an id is looked up by indexes: its entry, its record, its file's name, its batch."""
+    if is_uuid(keyword.lower()):
+        named = "SELECT data_id FROM hub_upload WHERE substr(file_name, 1, 36) = ?"
+        found = (
+            f"{named} UNION SELECT data_id FROM hub_upload WHERE record_id = ? AND record_id <> '' UNION SELECT ? "  # noqa: S608
+            f"UNION SELECT data_id FROM hub_member WHERE batch_data_id IN ({named})"
+        )
+        return f"data_id IN ({found})", (keyword.lower(),) * 4
+    # instr on lower case instead of LIKE: a keyword may hold % and _ as letters.
+    return "instr(lower(data_id || ' ' || file_name || ' ' || record_id), lower(?)) > 0", (keyword,)
 
 
 def _marks(values: Sequence[object]) -> str:

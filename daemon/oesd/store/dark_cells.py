@@ -85,6 +85,25 @@ def load(connection: sqlite3.Connection, key: LibraryKey) -> list[StoredCell]:
     return cells
 
 
+def load_cell(connection: sqlite3.Connection, row: int) -> StoredCell | None:
+    """A cell by its row; None when there is none.
+
+    Raises
+    ------
+    StoreDamaged
+        When what is on the disk is not what was stored.
+    """
+    found = connection.execute(
+        "SELECT serial, model, pixels, simulated, cell, sha256, numbers, counts_sum, left_out "
+        "FROM dark_cells JOIN libraries USING (library_no) WHERE dark_cells.rowid = ?",
+        (row,),
+    ).fetchone()
+    if found is None:
+        return None
+    serial, model, pixels, simulated, *cell = found
+    return _unpacked(LibraryKey(serial, model, pixels, bool(simulated)), *cell)
+
+
 def _unpacked(
     key: LibraryKey, number: int, sha256: bytes, numbers: bytes, counts_sum: bytes, left_out: bytes
 ) -> StoredCell:

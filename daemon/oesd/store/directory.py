@@ -115,3 +115,12 @@ def _own_file(path: Path) -> int:
         raise StoreError(f"{path} is not a plain file of this user")
     os.fchmod(descriptor, 0o600)
     return descriptor
+
+
+def sync_directory(path: Path) -> None:
+    """Make durable what was made, renamed or removed in a directory."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -103,3 +103,5 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise from_sqlite(error, doing) from error
+    except UnicodeDecodeError as error:  # SQLite's own texts, such as a damaged schema's, come as UTF-8 or not at all
+        raise StoreDamaged(f"cannot {doing}: the file is damaged") from error

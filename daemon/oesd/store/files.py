@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from oesd.model import Measurement, SpectrumFile
+from oesd.model import Measurement, Quantity, SpectrumFile
 from oesd.store.bundle import pack_bundle, unpack_bundle
 from oesd.store.encoding import pack_bytes, pack_floats, pack_mask, unpack_bytes, unpack_floats, unpack_mask
 from oesd.store.entries import add_entry
@@ -20,12 +20,14 @@ from oesd.store.errors import StoreError
 from oesd.store.integrity import damaged, fingerprint, intact, verify
 from oesd.store.moments import to_us
 
-_ARRAYS = ("wavelengths_nm", "sample", "dark", "reference", "short", "short_dark")
-_MASKS = ("saturated", "short_saturated")
+_ARRAYS = ("wavelengths_nm", "sample", "dark", "reference", "short", "short_dark", "dark_variance")
+_MASKS = ("saturated", "short_saturated", "reference_saturated")
 _NUMBERS = (
     "integration_us", "scans", "boxcar_half_width_px", "saturation_counts", "nonlinearity", "electric_dark_pixels",
-    "short_integration_us",
+    "short_integration_us", "dark_scans", "dark_integration_us", "reference_scans", "dead_pixels",
+    "stray_light", "quantity",
 )  # fmt: skip
+_SEVERAL = ("nonlinearity", "electric_dark_pixels", "dead_pixels", "stray_light")
 _NAME_LENGTH = 64
 
 
@@ -60,7 +62,7 @@ class PackedFile:
 
 def pack_file(data_id: str, spectrum: SpectrumFile, data: bytes, filename: str, now: datetime) -> PackedFile:
     """Encode a file and the spectrum read from it."""
-    packed = _pack_spectrum(spectrum)
+    packed = pack_spectrum(spectrum)
     columns = {
         "filename": filename,
         "format": spectrum.format,
@@ -97,6 +99,20 @@ def insert_file(connection: sqlite3.Connection, packed: PackedFile) -> None:
         raise StoreError(f"another entry is stored as {packed.data_id}")
 
 
+def import_file(connection: sqlite3.Connection, packed: PackedFile) -> str | None:
+    """Insert a file unless the archive has it; returns the entry that has its bytes, or the capture of its record."""
+    there = connection.execute(
+        "SELECT data_id FROM files JOIN entries USING (entry_no) WHERE sha256 = :sha256 "
+        "UNION ALL SELECT data_id FROM captures JOIN entries ON sample_no = capture_no "
+        "WHERE captures.record_id = :record_id",
+        packed.columns,
+    ).fetchone()
+    if there is not None:
+        return str(there[0])
+    insert_file(connection, packed)
+    return None
+
+
 def load_file(connection: sqlite3.Connection, data_id: str) -> StoredFile | None:
     """The file of an entry, None when there is none.
 
@@ -131,10 +147,11 @@ def load_spectrum(connection: sqlite3.Connection, data_id: str) -> SpectrumFile 
     what = f"spectrum of entry {data_id}"
     with intact(what):
         verify(what, row[2], row[3])
-        return _unpack_spectrum(row[0], row[1], row[3])
+        return unpack_spectrum(row[0], row[1], row[3])
 
 
-def _pack_spectrum(spectrum: SpectrumFile) -> bytes:
+def pack_spectrum(spectrum: SpectrumFile) -> bytes:
+    """Encode the spectrum that was read from a file."""
     measured = spectrum.measurement
     arrays = {name: getattr(measured, name) for name in _ARRAYS} | {
         "processed": spectrum.processed,
@@ -147,10 +164,11 @@ def _pack_spectrum(spectrum: SpectrumFile) -> bytes:
     return pack_bundle({"numbers": values, "metadata": dict(spectrum.metadata), "warnings": spectrum.warnings}, blobs)
 
 
-def _unpack_spectrum(form: str, record_id: str, packed: bytes) -> SpectrumFile:
+def unpack_spectrum(form: str, record_id: str, packed: bytes) -> SpectrumFile:
+    """Inverse of :func:`pack_spectrum`; ValueError, KeyError or TypeError for bytes that make no sense."""
     values, blobs = unpack_bundle(packed)
     arrays = {name: unpack_floats(blobs[name]) for name in (*_ARRAYS, "processed", "spread") if name in blobs}
-    processed, spread = arrays.pop("processed", None), arrays.pop("spread", None)
+    processed, spread = arrays.pop("processed", None), arrays.get("spread")
     return SpectrumFile(
         format=form,
         measurement=_measurement(arrays, {name: blobs[name] for name in _MASKS if name in blobs}, values["numbers"]),
@@ -164,8 +182,9 @@ def _unpack_spectrum(form: str, record_id: str, packed: bytes) -> SpectrumFile:
 
 def _measurement(arrays: dict[str, Any], packed: dict[str, bytes], numbers: dict[str, Any]) -> Measurement:
     masks: dict[str, Any] = {name: unpack_mask(mask, len(arrays["sample"])) for name, mask in packed.items()}
-    several = {name: tuple(numbers[name]) for name in ("nonlinearity", "electric_dark_pixels")}
-    return Measurement(**masks, **arrays, **{**numbers, **several})
+    several = {name: tuple(numbers.get(name, ())) for name in _SEVERAL}  # older files lack the later ones
+    quantity = Quantity(numbers.get("quantity", Quantity.COUNTS))
+    return Measurement(**masks, **arrays, **{**numbers, **several, "quantity": quantity})
 
 
 def _entry_columns(metadata: Mapping[str, str], now: datetime) -> dict[str, Any]:

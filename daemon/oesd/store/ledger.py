@@ -23,20 +23,27 @@ _PENDING = tuple(state for state in OutboxState if state not in FINAL and state 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """Sums that add up: captured = stored + lost, and of the entries to be uploaded = uploaded + pending + quarantined.
+    """Sums that add up, always.
+
+    captured = stored + lost; stored = pending + uploaded + quarantined + tombstoned + local, where uploaded includes
+    what is confirmed; stored + files = processed + failed + waiting + tombstoned, files among them.
 
     Attributes
     ----------
     captured : int
         Sample slots that came due: stored or lost.
     stored, darks, references, files : int
-        Captures on the disk by kind, and files stored as entries.
+        Captures that were stored by kind, and files stored as entries; those that were let go since included.
     processed, failed, waiting : int
         Entries with a result, without one for good, and still to be processed.
     uploaded, confirmed : int
         Entries that the API has, as far as it says; those of them whose bytes were verified there.
     pending, quarantined : int
         Entries not yet uploaded, and set aside as poison.
+    local : int
+        Samples on the disk that are not to be uploaded.
+    tombstoned, tombstoned_files : mapping
+        Samples and files that were let go, by reason.
     lost : mapping
         Lost sample slots by reason.
     lost_calibration : mapping
@@ -55,6 +62,9 @@ class Tally:
     confirmed: int = 0
     quarantined: int = 0
     pending: int = 0
+    local: int = 0
+    tombstoned: Mapping[str, int] = field(default_factory=dict)
+    tombstoned_files: Mapping[str, int] = field(default_factory=dict)
     lost: Mapping[str, int] = field(default_factory=dict)
     lost_calibration: Mapping[str, int] = field(default_factory=dict)
 
@@ -99,7 +109,7 @@ def load_tally(connection: sqlite3.Connection) -> Tally:
         accounts.setdefault(account, {})[name] = number
     captures, processing = accounts.get("captures", {}), accounts.get("processing", {})
     outbox, lost = accounts.get("outbox", {}), accounts.get("lost", {})
-    stored = captures.get("sample", 0)
+    stored, gone = captures.get("sample", 0), accounts.get("tombstoned", {})
     return Tally(
         captured=stored + sum(lost.values()),
         stored=stored,
@@ -113,6 +123,9 @@ def load_tally(connection: sqlite3.Connection) -> Tally:
         confirmed=_of_states(outbox, _CONFIRMED),
         quarantined=outbox.get(OutboxState.QUARANTINED, 0),
         pending=_of_states(outbox, _PENDING),
+        local=stored - sum(gone.values()) - sum(outbox.values()),
+        tombstoned=gone,
+        tombstoned_files=accounts.get("tombstoned files", {}),
         lost=lost,
         lost_calibration=accounts.get("lost calibration", {}),
     )

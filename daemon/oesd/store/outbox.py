@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
-from oesd.store.errors import StoreError, UnknownEntry
+from oesd.store import batches, patches
+from oesd.store.database import Database
+from oesd.store.errors import UnknownEntry
 from oesd.store.moments import from_us, from_us_or_none, to_us, to_us_or_none
-
-T = TypeVar("T")
+from oesd.store.patches import OverridePatch
 
 # No retry waits this long, so a moment further ahead was set by a clock that was wrong: the item is due now.
 LONGEST_WAIT = timedelta(hours=24)
@@ -70,6 +71,8 @@ class OutboxItem:
         As presigned, with the etags of those that are there.
     orphaned_ids : tuple of str
         Remote ids that a later presign superseded.
+    batch_no : int
+        Of a batch of records that go as one file (``data_id`` and ``record_id`` are then the batch's); 0 for a record.
     """
 
     data_id: str
@@ -88,58 +91,43 @@ class OutboxItem:
     issued_at_utc: datetime | None = None
     orphaned_ids: tuple[str, ...] = ()
     last_error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class OverridePatch:
-    """A local override that the API is to be told. ``state`` is ``pending``, ``sent`` or ``refused``."""
-
-    data_id: str
-    remote_data_id: str
-    wavelength_nm: float
-    wavelength_sigma_nm: float
-    candidate_key: str
-    state: str
-    attempts: int
-    next_attempt_at_utc: datetime
-    last_error: str = ""
-    override_no: int = 0
-
-
-class Database(Protocol):
-    """The two ways to the tables: one writer, many readers."""
-
-    def write(self, task: Callable[[sqlite3.Connection], T], /) -> Future[T]:
-        """Run a task in the writer's next transaction."""
-        ...
-
-    def read(self, query: Callable[[sqlite3.Connection], T], /) -> T:
-        """Run a query on a consistent state."""
-        ...
+    batch_no: int = 0
 
 
 _FIELDS = tuple(field.name for field in fields(OutboxItem))
 # Columns in the order of the fields.
-_ITEM = """
-SELECT e.data_id, coalesce(c.record_id, e.data_id), o.state, o.attempts, o.next_attempt_us, o.revision, o.file_name,
-       o.sha256, o.size_bytes, o.remote_data_id, o.upload_id, o.new_filename, o.parts, o.issued_at_us, o.orphaned_ids,
-       o.last_error
-FROM outbox o JOIN entries e USING (entry_no) LEFT JOIN captures c ON c.capture_no = e.sample_no
+_STATE = """
+       o.state, o.attempts, o.next_attempt_us, o.revision, o.file_name, o.sha256, o.size_bytes, o.remote_data_id,
+       o.upload_id, o.new_filename, o.parts, o.issued_at_us, o.orphaned_ids, o.last_error
 """
+_ITEM = f"""
+SELECT e.data_id, coalesce(c.record_id, e.data_id), {_STATE}, 0
+FROM outbox o JOIN entries e USING (entry_no) LEFT JOIN captures c ON c.capture_no = e.sample_no
+"""  # noqa: S608  (texts of this module, here and below)
+_UNTRIED = _ITEM.replace("outbox o", "outbox o INDEXED BY outbox_fresh") + (
+    "WHERE o.ready = 1 AND o.open = 1 AND o.next_attempt_us = 0 AND o.alone = 0"
+)
+# One query for each range of one index: together they would be a scan of all that waits.
+_BEGUN = (
+    f"{_UNTRIED.replace('o.alone = 0', 'o.alone = 1')} ORDER BY o.entry_no LIMIT :limit",
+    *(
+        f"{_ITEM} WHERE o.ready = 1 AND o.open = 1 AND {times} ORDER BY o.next_attempt_us LIMIT :limit"
+        for times in ("o.next_attempt_us BETWEEN 1 AND :now", "o.next_attempt_us > :horizon")
+    ),
+)
 _UPDATE = """
-UPDATE outbox SET state = :state, open = :open, attempts = :attempts, next_attempt_us = :next_attempt_us,
+UPDATE {table} SET state = :state, open = :open, attempts = :attempts, next_attempt_us = :next_attempt_us,
        revision = :revision, file_name = :file_name, sha256 = :sha256, size_bytes = :size_bytes,
        remote_data_id = :remote_data_id, upload_id = :upload_id, new_filename = :new_filename, parts = :parts,
        issued_at_us = :issued_at_us, orphaned_ids = :orphaned_ids, last_error = :last_error
-WHERE entry_no = (SELECT entry_no FROM entries WHERE data_id = :data_id)
 """
-_PATCHES = """
-SELECT e.data_id, o.remote_data_id, v.wavelength_nm, v.wavelength_sigma_nm, v.candidate_key, p.state, p.attempts,
-       p.next_attempt_us, p.last_error, p.override_no
-FROM patches p JOIN overrides v USING (override_no) JOIN outbox o USING (entry_no) JOIN entries e USING (entry_no)
-WHERE p.state = 'pending' AND o.state = 'processed' AND NOT (p.next_attempt_us BETWEEN :now + 1 AND :horizon)
-ORDER BY p.override_no LIMIT :limit
-"""
+_OF_ENTRY = " WHERE entry_no = (SELECT entry_no FROM entries WHERE data_id = :data_id)"
+_UPDATE_RECORD = _UPDATE.format(table="outbox") + ", alone = 1" + _OF_ENTRY
+_UPDATE_BATCH = _UPDATE.format(table="batches") + " WHERE batch_no = :batch_no"
+_BATCH = f"""
+SELECT o.batch_id, o.batch_id, {_STATE}, o.batch_no FROM batches o
+WHERE o.open = 1 AND (o.next_attempt_us <= :now OR o.next_attempt_us > :horizon) ORDER BY o.batch_no LIMIT :limit
+"""  # noqa: S608
 
 
 class Outbox:
@@ -148,20 +136,39 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def due(self, now: datetime, limit: int = 10) -> list[OutboxItem]:
-        """Items that are ready and whose time has come, the first stored first.
+    def due(
+        self, now: datetime, limit: int = 10, *, newest_first: bool = False, fresh: bool = True
+    ) -> list[OutboxItem]:
+        """Items that are ready and whose time has come; what has begun gets at most half of the places.
+
+        Of the records that were never tried a quarter comes from the far end of the queue: with the oldest first, live
+        spectra do not wait for a backlog; with the newest first, the backlog gets on. The newest come first of all.
 
         A next attempt more than :data:`LONGEST_WAIT` ahead counts as come: the clock was wrong when it was set.
+
+        Parameters
+        ----------
+        newest_first : bool
+            The order of records that were never tried.
+        fresh : bool
+            False leaves those out: they go in batches.
         """
-        query = (
-            f"{_ITEM} WHERE o.ready = 1 AND o.open = 1 "
-            "AND NOT (o.next_attempt_us BETWEEN :now + 1 AND :horizon) ORDER BY o.entry_no LIMIT :limit"
-        )
-        return self._database.read(lambda db: [_item(row) for row in db.execute(query, _when(now, limit))])
+        when = _when(now, limit)
+
+        def look(db: sqlite3.Connection) -> list[OutboxItem]:
+            untried = _untried(db, limit, newest_first) if fresh else []
+            begun = _begun(db, when)[: max(limit - len(untried), limit // 2)]
+            live = limit // 4 if len(untried) + len(begun) >= limit else 0
+            return [*untried[:live], *begun, *untried[live : limit - len(begun)]]
+
+        return self._database.read(look)
 
     def next_due(self) -> datetime | None:
         """Moment of the first next attempt, long past for an item never tried; None when nothing is open."""
-        query = "SELECT min(next_attempt_us) FROM outbox WHERE ready = 1 AND open = 1"
+        query = (
+            "SELECT min(first) FROM (SELECT min(next_attempt_us) AS first FROM outbox WHERE ready = 1 AND open = 1 "
+            "UNION ALL SELECT min(next_attempt_us) FROM batches WHERE open = 1)"
+        )
         return from_us_or_none(self._database.read(lambda db: db.execute(query).fetchone()[0]))
 
     def item(self, data_id: str) -> OutboxItem | None:
@@ -177,7 +184,14 @@ class Outbox:
         """
 
         def change(db: sqlite3.Connection) -> None:
-            if db.execute(_UPDATE, _columns(item)).rowcount != 1:
+            values = _columns(item)
+            if item.batch_no:
+                db.execute(_UPDATE_BATCH, values)
+                if item.state is OutboxState.QUARANTINED:
+                    batches.dissolve(db, item.batch_no)
+                else:
+                    batches.follow(db, item.batch_no, item.state.value)
+            elif db.execute(_UPDATE_RECORD, values).rowcount != 1:
                 raise UnknownEntry(item.data_id)
 
         return self._database.write(change)
@@ -187,22 +201,64 @@ class Outbox:
         query = "SELECT name, number FROM ledger WHERE account = 'outbox' AND number != 0"
         return dict(self._database.read(lambda db: db.execute(query).fetchall()))
 
+    # Batches.
+
+    def fresh_waiting(self, most: int) -> int:
+        """Number of records that could join a batch, counted up to a limit."""
+        return self._database.read(lambda db: batches.fresh_waiting(db, most))
+
+    def gather(self, most: int, *, newest_first: bool) -> Future[int]:
+        """Make a batch of the records that wait at one end of the queue; see :func:`oesd.store.batches.gather`."""
+        return self._database.write(lambda db: batches.gather(db, most, newest_first))
+
+    def members(self, batch: OutboxItem) -> dict[str, str]:
+        """Record ids of a batch's records by data id, in the order of storing."""
+        return self._database.read(lambda db: batches.members(db, batch.batch_no))
+
+    def expel(self, batch: OutboxItem, data_id: str, reason: str) -> Future[None]:
+        """Put one record of a batch in quarantine; the others go on without it."""
+        return self._database.write(lambda db: batches.expel(db, batch.batch_no, data_id, reason))
+
+    def settle(self, batch: OutboxItem, remote_ids: Mapping[str, str], poll_at_utc: datetime) -> Future[None]:
+        """End a confirmed batch, and let each record go on with its own remote id (by data id), if it has one."""
+        columns, poll_us = _columns(batch), to_us(poll_at_utc)
+
+        def end(db: sqlite3.Connection) -> None:
+            db.execute(_UPDATE_BATCH, columns)
+            batches.settle(db, batch.batch_no, remote_ids, poll_us, batch.last_error)
+
+        return self._database.write(end)
+
+    # Overrides.
+
     def patches_due(self, now: datetime, limit: int = 10) -> list[OverridePatch]:
         """Local overrides to send now: their entry is processed remotely and no later override replaced them."""
-        return self._database.read(lambda db: [_patch(row) for row in db.execute(_PATCHES, _when(now, limit))])
+        return self._database.read(lambda db: patches.patches_due(db, _when(now, limit)))
 
     def update_patch(self, patch: OverridePatch) -> Future[None]:
         """Store how far the sending of an override has come; one that was replaced meanwhile stays so."""
-        row = (patch.state, patch.attempts, to_us(patch.next_attempt_at_utc), patch.last_error, patch.override_no)
+        return self._database.write(lambda db: patches.update_patch(db, patch))
 
-        def change(db: sqlite3.Connection) -> None:
-            query = "UPDATE patches SET state = ?, attempts = ?, next_attempt_us = ?, last_error = ? "
-            found = db.execute("SELECT state FROM patches WHERE override_no = ?", row[-1:]).fetchone()
-            if found is None:
-                raise StoreError(f"no override {patch.override_no} is to be sent")
-            db.execute(query + "WHERE override_no = ? AND state != 'replaced'", row)
 
-        return self._database.write(change)
+def _untried(db: sqlite3.Connection, limit: int, newest_first: bool) -> list[OutboxItem]:
+    """Records never tried: in order when all fit, else most from one end and a quarter from the other."""
+    first = _end(db, limit, newest_first)
+    far = limit // 4
+    if len(first) < limit or not far:
+        return first
+    other = _end(db, far, not newest_first)
+    near = [item for item in first[: limit - far] if item not in other]
+    return near[: limit // 4] + other + near[limit // 4 :] if newest_first else other + near
+
+
+def _end(db: sqlite3.Connection, limit: int, newest_first: bool) -> list[OutboxItem]:
+    query = f"{_UNTRIED} ORDER BY o.entry_no {'DESC' if newest_first else 'ASC'} LIMIT ?"
+    return [_item(row) for row in db.execute(query, (limit,))]
+
+
+def _begun(db: sqlite3.Connection, when: dict[str, int]) -> list[OutboxItem]:
+    """Batches, records that stand still within a step, records whose wait is over, and waits no wait of ours can be."""
+    return [_item(row) for query in (_BATCH, *_BEGUN) for row in db.execute(query, when)]
 
 
 def _when(now: datetime, limit: int) -> dict[str, int]:
@@ -212,6 +268,7 @@ def _when(now: datetime, limit: int) -> dict[str, int]:
 def _columns(item: OutboxItem) -> dict[str, Any]:
     return {
         **{name: getattr(item, name) for name in ("data_id", "attempts", "revision", "file_name", "sha256")},
+        "batch_no": item.batch_no,
         **{name: getattr(item, name) for name in ("size_bytes", "remote_data_id", "upload_id", "new_filename")},
         "last_error": item.last_error,
         "state": item.state.value,
@@ -231,9 +288,3 @@ def _item(row: tuple[Any, ...]) -> OutboxItem:
     values["issued_at_utc"] = from_us_or_none(values["issued_at_utc"])
     values["orphaned_ids"] = tuple(json.loads(values["orphaned_ids"]))
     return OutboxItem(**values)
-
-
-def _patch(row: tuple[Any, ...]) -> OverridePatch:
-    data_id, remote_id, nm, sigma_nm, key, state, attempts, next_attempt_us, last_error, number = row
-    due = from_us(next_attempt_us)
-    return OverridePatch(data_id, remote_id, nm, sigma_nm, key, state, attempts, due, last_error, number)

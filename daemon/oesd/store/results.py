@@ -21,6 +21,7 @@ from oesd.store.integrity import damaged, fingerprint, intact, verify
 from oesd.store.modelled import load_dark
 from oesd.store.moments import from_us, to_us
 from oesd.store.overrides import insert_override, load_overrides
+from oesd.store.traces import note, pack_points
 
 _log = logging.getLogger(__name__)
 
@@ -110,9 +111,22 @@ def add_revision(
     if latest is None or latest.content != packed.content:
         latest = Revision(last + 1, now, packed.content, _kept(analysis, peaks), metadata)
         _insert(connection, entry_no, latest, packed.payload(metadata))
+        note(connection, entry_no, pack_points(peaks))
     result = latest.shown(data_id, load_overrides(connection, data_id))
     _mark_processed(connection, entry_no, result, max(next_peak, first_free_number(peaks)))
     return result
+
+
+def trace_points(connection: sqlite3.Connection, data_id: str) -> bytes:
+    """The peaks of an entry's latest result as :func:`~oesd.store.traces.note` takes them.
+
+    Raises
+    ------
+    StoreDamaged
+        When it, or the measurement it belongs to, is not what was stored.
+    """
+    latest = _load_revision(connection, data_id, None)
+    return pack_points(() if latest is None else latest.analysis.detected_peaks)
 
 
 def mark_failed(connection: sqlite3.Connection, data_id: str, reason: str) -> None:

@@ -7,12 +7,17 @@ through those it lacks, each in one transaction. A released step is never edited
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
+from oesd.store.batches import SCHEMA as BATCH_TABLES
 from oesd.store.connection import PAGE_SIZE, open_untouched
 from oesd.store.errors import StoreDamaged, StoreNewer, translated
+from oesd.store.hub_keys import SCHEMA as HUB_KEY_TABLES
 from oesd.store.ingest import SCHEMA as HUB_TABLES
+from oesd.store.keeping import SCHEMA as KEEPING_TABLES
 from oesd.store.library import SCHEMA as LIBRARY_TABLES
+from oesd.store.remote import SCHEMA as REMOTE_TABLES
 from oesd.store.slots import SCHEMA as SLOT_TABLES
 
 APPLICATION_ID = 0x6F657364  # "oesd"
@@ -224,6 +229,7 @@ STEPS: tuple[str, ...] = (
     _TABLES + _TRIGGERS + HUB_TABLES,
     SLOT_TABLES,
     _BETTER_CAPTURES + LIBRARY_TABLES,
+    BATCH_TABLES + REMOTE_TABLES + HUB_KEY_TABLES + KEEPING_TABLES,
 )
 
 
@@ -237,7 +243,7 @@ def prepare(path: Path) -> None:
     StoreDamaged
         It is not an SQLite file, or one of another program.
     """
-    version = _version(path)
+    version = version_of(path)
     if version == len(STEPS):
         return
     with translated(f"prepare {path}"):
@@ -250,22 +256,31 @@ def prepare(path: Path) -> None:
             connection.close()
 
 
-def _version(path: Path) -> int:
-    """Steps the file has been through, 0 for a new one."""
+def version_of(path: Path) -> int:
+    """Steps the file has been through, 0 for a new one; raises as :func:`prepare`."""
     with translated(f"read {path}"):
-        connection = open_untouched(path)
         try:
-            application, version, tables = connection.execute(
-                "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) "
-                "FROM pragma_application_id, pragma_user_version"
-            ).fetchone()
-        finally:
-            connection.close()
+            application, version, tables = _known_of(open_untouched(path))
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            # A power cut in the very first transaction: SQLite has to take it back before anything can be read.
+            application, version, tables = _known_of(sqlite3.connect(path))
     if application != APPLICATION_ID and (application or version or tables):
         raise StoreDamaged(f"{path} is an SQLite file of another program")
     if version > len(STEPS):
         raise StoreNewer(f"{path} was written by a newer oesd (schema {version}, this one knows {len(STEPS)})")
     return int(version)
+
+
+def _known_of(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Application id, version and number of tables; closes the connection."""
+    with closing(connection):
+        found: tuple[int, int, int] = connection.execute(
+            "SELECT application_id, user_version, (SELECT count(*) FROM sqlite_schema) "
+            "FROM pragma_application_id, pragma_user_version"
+        ).fetchone()
+    return found
 
 
 def _transaction(step: str, version: int) -> str:

@@ -26,24 +26,36 @@ from oesd.model import (
     RunRecord,
     SpectrumFile,
 )  # fmt: skip
-from oesd.store import captures, entries, files, modelled, overrides, results, runs, schema
+from oesd.store import captures, entries, files, modelled, overrides, results, runs, schema, tombstones, traces
 from oesd.store.analysis_form import pack_analysis
 from oesd.store.bookkeeping import Bookkeeping
 from oesd.store.connection import open_reader, open_writer
 from oesd.store.directory import LockedDirectory, own_database
 from oesd.store.entries import EntrySummary
-from oesd.store.errors import StoreError, UnknownEntry
+from oesd.store.errors import StoreError, StoreFull, UnknownEntry
 from oesd.store.files import StoredFile
 from oesd.store.library import Library
+from oesd.store.moments import to_us
 from oesd.store.outbox import Outbox
 from oesd.store.readers import Readers
+from oesd.store.remote import RemoteResults
+from oesd.store.standing import Standing, Wanted, list_standings
+from oesd.store.tombstones import Tombstone
+from oesd.store.traces import Trace
 from oesd.store.writer import Writer
 
 T = TypeVar("T")
+_EVER_US = 1 << 62
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def _failed(error: StoreError) -> Future[Any]:
+    future: Future[Any] = Future()
+    future.set_exception(error)
+    return future
 
 
 class Store(Bookkeeping):
@@ -60,12 +72,14 @@ class Store(Bookkeeping):
     def __init__(self, directory: LockedDirectory, clock: Callable[[], datetime] = _utc_now) -> None:
         self._directory = directory
         self._clock = clock
+        self._refused = ""
         own_database(directory.database)
         schema.prepare(directory.database)
         self._writer = Writer(partial(open_writer, directory.database))
         self._readers = Readers(partial(open_reader, directory.database))
         self.outbox = Outbox(self)
         self.library = Library(self)
+        self.remote = RemoteResults(self)
 
     @classmethod
     def open(cls, directory: Path, *, clock: Callable[[], datetime] = _utc_now) -> Store:
@@ -126,6 +140,19 @@ class Store(Bookkeeping):
         """Number of writes that wait for the disk; at 2,000 further ones are refused."""
         return self._writer.waiting
 
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self._directory.database
+
+    def now(self) -> datetime:
+        """The time that revisions, file entries and tombstones are stamped with."""
+        return self._clock()
+
+    def refuse(self, why: str) -> None:
+        """Take no capture and no file from now on, for this reason; "" takes them again."""
+        self._refused = why
+
     # Captures and entries.
 
     def save_capture(
@@ -152,6 +179,8 @@ class Store(Bookkeeping):
         modelled_dark : ModelledDark, optional
             The entry's dark when it is a prediction, stored before it; of no effect when it is stored already.
         """
+        if self._refused:
+            return _failed(StoreFull(self._refused))
         packed = captures.pack_capture(capture)
         beside = None if short is None else captures.pack_capture(short)
         predicted = None if modelled_dark is None else modelled.pack_modelled(modelled_dark)
@@ -171,8 +200,20 @@ class Store(Bookkeeping):
 
     def save_file(self, data_id: str, spectrum: SpectrumFile, data: bytes, filename: str) -> Future[None]:
         """Store a file, byte for byte, and the spectrum read from it as an entry of its own; twice is once."""
+        if self._refused:
+            return _failed(StoreFull(self._refused))
         packed = files.pack_file(data_id, spectrum, data, filename, self._clock())
         return self.write(lambda connection: files.insert_file(connection, packed))
+
+    def import_file(self, data_id: str, spectrum: SpectrumFile, data: bytes, filename: str) -> Future[str | None]:
+        """Store a file as :meth:`save_file` does, unless it is there: the future has the id of the entry that has it.
+
+        That is the entry of the same bytes, or of the capture that the file was written from.
+        """
+        if self._refused:
+            return _failed(StoreFull(self._refused))
+        packed = files.pack_file(data_id, spectrum, data, filename, self._clock())
+        return self.write(lambda connection: files.import_file(connection, packed))
 
     def capture(self, record_id: str) -> Capture | None:
         """A capture; StoreDamaged when it is not what was stored."""
@@ -204,9 +245,30 @@ class Store(Bookkeeping):
         """What the engine may know of an entry; StoreDamaged when a part of it is not what was stored."""
         return self.read(lambda connection: results.load_measurement(connection, data_id))
 
+    def tombstone(self, data_id: str) -> Tombstone | None:
+        """What is known of an entry that was let go; None when it was not."""
+        return self.read(lambda connection: tombstones.load_tombstone(connection, data_id))
+
+    def trace(
+        self,
+        device_name: str,
+        wavelength_nm: float,
+        tolerance_nm: float,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Trace:
+        """The line of a spectrometer nearest to a wavelength, over time; spectra that were thinned away included."""
+        first, last = (default if at is None else to_us(at) for at, default in ((since, -_EVER_US), (until, _EVER_US)))
+        return self.read(lambda db: traces.load_trace(db, device_name, wavelength_nm, tolerance_nm, first, last))
+
     def unprocessed(self, limit: int) -> list[str]:
         """Ids of the entries that wait for a result, the first stored first."""
         return self.read(lambda connection: entries.waiting_entries(connection, limit))
+
+    def standings(self, wanted: Wanted, after_no: int = 0) -> list[Standing]:
+        """See :func:`~oesd.store.standing.list_standings`."""
+        return self.read(lambda connection: list_standings(connection, wanted, after_no))
 
     # Results.
 

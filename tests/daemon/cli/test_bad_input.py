@@ -45,7 +45,7 @@ def test_files_that_do_not_fit_together(tmp_path: Path) -> None:
     long.write_text("\n".join(f"{n},1" for n in range(300, 350)))
     assert "40 values" in _one_line("analyze", long, "--dark", short)
     assert "No such file" in _one_line("analyze", tmp_path / "none.csv")
-    assert "--constraint" in _one_line("analyze", long, "--elements", "Ar")
+    assert 'constraint = "include"' in _one_line("analyze", long, "--elements", "Ar")
     assert "'Xx'" in _one_line("analyze", long, "--constraint", "include", "--elements", "Xx")
 
 

@@ -39,7 +39,7 @@ def message(data, filename="a.txt"):
         (b" \r\n\t", "a.txt: the file is empty"),
         (b"abc\n\x00\x01\x02", "a.txt: line 2: binary data, not a text file"),
         (bytes(range(256)) * 20, "a.txt: line 1: binary data, not a text file"),
-        (b"PK\x03\x04rest", "a.txt: a ZIP archive (ProcSpec?) is not supported yet; export the spectrum as text"),
+        (b"PK\x03\x04rest", "a.txt: a damaged ZIP archive: File is not a zip file"),
         ("hello\nworld", "a.txt: no spectrum: no columns of numbers; it begins 'hello'"),
         ("1\t2\n2\t3\n3\t4", "a.txt: no spectrum: 3 pixels, fewer than 8"),
         (

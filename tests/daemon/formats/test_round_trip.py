@@ -160,6 +160,8 @@ def captures_of_one_device(draw):
         saturation_counts=draw(st.integers(1, 10**7)),
         nonlinearity=tuple(draw(st.lists(small, max_size=8))),
         electric_dark_pixels=tuple(sorted(draw(st.sets(st.integers(0, pixels - 1))))),
+        dead_pixels=tuple(sorted(draw(st.sets(st.integers(0, pixels - 1))))),
+        stray_light=tuple(draw(st.lists(small, max_size=3))),
         simulated=draw(st.booleans()),
         calibrated=draw(st.booleans()),
     )
@@ -229,7 +231,7 @@ def test_a_modelled_dark_comes_back_exactly_and_is_never_called_a_record(write, 
     dark = make_modelled(counts / 1000.0, mask, version)
     entry = make_entry(sample, dark)
     file = read_spectrum(write(entry, sample, dark, None, None))
-    assert np.array_equal(file.measurement.dark, dark.counts)
+    assert_same_measurement(file.measurement, Measurement.from_captures(sample, dark))
     assert file.metadata["Dark Model ID"] == dark.record_id
     assert "Dark Record ID" not in file.metadata and "Dark Scans" not in file.metadata
     assert file.metadata["Dark Modelled From"] == f"7 darks up to last, {version}"

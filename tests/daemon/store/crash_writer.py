@@ -16,6 +16,9 @@ from tests.daemon.store.making import NOW, analysis, capture, device, entry, los
 
 from oesd.model import Kind
 from oesd.store import OutboxState, Store
+from oesd.store.keeping import Keeping, KeepingRules
+
+LET_GO_EVERY = 4
 
 
 def say(*words: object) -> None:
@@ -30,8 +33,12 @@ def write_for_ever(directory: Path, round_: int) -> None:
     dark = capture(Kind.DARK, round_, of)
     store.save_capture(dark, None, upload=False).result()
     say("dark", dark.record_id)
+    keeping = Keeping(store, KeepingRules("drop_confirmed"), free=lambda _: 0)
     for seed in range(100_000):
         step(store, capture(seed=seed, of=of), dark)
+        if seed % LET_GO_EVERY == LET_GO_EVERY - 1:
+            keeping.look()
+            say("let go")
 
 
 def step(store: Store, sample, dark) -> None:
@@ -46,9 +53,9 @@ def step(store: Store, sample, dark) -> None:
     say("result", made.data_id, result.revision)
     store.assign(made.data_id, "p2", "Ar_417.3", now=NOW)
     say("override", made.data_id)
-    item = replace(store.outbox.item(made.data_id), state=OutboxState.COMPLETED, next_attempt_at_utc=NOW + timedelta(1))
+    item = replace(store.outbox.item(made.data_id), state=OutboxState.CONFIRMED, next_attempt_at_utc=NOW + timedelta(1))
     store.outbox.update(item).result()
-    say("completed", made.data_id)
+    say("confirmed", made.data_id)
 
 
 def serve(directory: Path) -> None:

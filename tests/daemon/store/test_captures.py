@@ -22,7 +22,7 @@ from tests.daemon.store.making import (
     stored_entry,
 )
 
-from oesd.model import Kind, new_id
+from oesd.model import Kind, Measurement, Quantity, new_id
 from oesd.store import Store, StoreDamaged, StoreError
 from oesd.store.moments import from_us, to_us
 
@@ -163,6 +163,17 @@ def test_a_device_is_stored_once_per_content(store: Store) -> None:
     assert store.read(lambda db: db.execute("SELECT count(*) FROM devices").fetchone()) == (2,)
 
 
+def test_what_a_person_knows_of_a_detector_is_stored_with_it_and_changes_no_older_description(store: Store) -> None:
+    known = capture(of=device(dead_pixels=(3, 812), stray_light=(0.001, 0.002, 25.0)))
+    for taken in (capture(seed=1), known):
+        store.save_capture(taken, None, upload=False).result(10)
+    back = store.capture(known.record_id)
+    assert back is not None
+    assert (back.device.dead_pixels, back.device.stray_light) == ((3, 812), (0.001, 0.002, 25.0))
+    described = store.read(lambda db: db.execute("SELECT description FROM devices ORDER BY device_no").fetchall())
+    assert ["dead_pixels" in text for (text,) in described] == [False, True]
+
+
 @pytest.mark.parametrize("table", ["devices", "captures", "entries", "files", "losses"])
 @pytest.mark.parametrize("action", ["DELETE FROM {}", "UPDATE {} SET {}"])
 def test_raw_rows_are_never_changed(store: Store, table: str, action: str) -> None:
@@ -282,6 +293,25 @@ def test_a_file_comes_back_byte_for_byte_and_number_for_number(store: Store) -> 
     assert store.spectrum_file(new_id()) is None
     with pytest.raises(StoreError, match="another entry"):
         store.save_file(data_id, made, b"other", "a.txt").result(10)
+
+
+def test_all_that_the_engine_may_know_comes_back_from_captures_and_from_files(store: Store) -> None:
+    of = device(dead_pixels=(3, 812), stray_light=(0.001,))
+    spread = np.full(of.pixels, 8.0, np.float32)  # of few bits: the store keeps what means something
+    taken = [capture(kind, n, of, spread=spread * n, scans=4) for n, kind in enumerate(Kind, 1)]
+    sample, reference, dark = taken
+    made = entry(sample, dark, reference)
+    for one in (dark, reference, sample):
+        store.save_capture(one, made if one is sample else None, upload=False).result(10)
+    expected = Measurement.from_captures(sample, dark, reference)
+    assert expected.dark_variance is not None
+    assert expected.dark_scans == 4
+    assert same(store.measurement(made.data_id), expected)
+    of_file = replace(expected, quantity=Quantity.IRRADIANCE)
+    file = spectrum_file(measurement=of_file, spread=sample.spread, processed=None)
+    data_id = new_id()
+    store.save_file(data_id, file, b"data", "a.txt").result(10)
+    assert same(store.spectrum_file(data_id), file)
 
 
 def test_a_file_that_tells_nothing_is_stored_all_the_same(store: Store) -> None:

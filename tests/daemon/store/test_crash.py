@@ -12,11 +12,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.daemon.store.test_ledger import COUNTED
+from tests.daemon.store.test_inspection import inspected
+from tests.daemon.store.test_keeping import adds_up
 
 from oesd.store import Store
 
-KILLS = 20
+KILLS = 40
+WHOLE_EVERY = 20
+TELL_AN_ENTRY = ("sample", "result", "override", "confirmed")
 SEED = 20260301
 
 
@@ -50,16 +53,19 @@ def killed_after(server: subprocess.Popen[str], acknowledgements: int, delay_s: 
 
 def check(store: Store, said: list[list[str]]) -> None:
     told = {kind: [words[1:] for words in said if words[0] == kind] for kind in ("dark", "sample", "result")}
-    for record_id, *_ in told["dark"] + told["sample"]:
+    confirmed = {words[1] for words in said if words[0] == "confirmed"}
+    named = {words[2 if words[0] == "sample" else 1] for words in said if words[0] in TELL_AN_ENTRY}
+    gone = {data_id for data_id in named if store.tombstone(data_id) is not None}
+    for record_id, *_ in told["dark"] + [words for words in told["sample"] if words[1] not in gone]:
         assert store.capture(record_id) is not None
     for _, data_id in told["sample"]:
-        assert store.measurement(data_id) is not None
+        assert (store.measurement(data_id) is None) is (data_id in gone)
     for data_id, revision in told["result"]:
-        assert store.result(data_id, int(revision)) is not None
+        assert (store.result(data_id, int(revision)) is None) is (data_id in gone)
     for (data_id,) in [words[1:] for words in said if words[0] == "override"]:
-        assert [o.candidate_key for o in store.overrides(data_id)] == ["Ar_417.3"]
-    for (data_id,) in [words[1:] for words in said if words[0] == "completed"]:
-        assert store.outbox.item(data_id).state == "completed"
+        assert [o.candidate_key for o in store.overrides(data_id)] == ([] if data_id in gone else ["Ar_417.3"])
+    for data_id in confirmed - gone:
+        assert store.outbox.item(data_id).state == "confirmed"
 
 
 def check_sums(store: Store, said: list[list[str]]) -> None:
@@ -67,21 +73,22 @@ def check_sums(store: Store, said: list[list[str]]) -> None:
     assert tally.captured == tally.stored + sum(tally.lost.values())
     assert tally.stored >= sum(words[0] == "sample" for words in said)
     assert sum(tally.lost.values()) >= sum(int(words[1]) for words in said if words[0] == "loss")
-    rows = {name: store.read(lambda db, q=query: db.execute(q).fetchone()[0]) for name, query in COUNTED.items()}
-    assert {name: getattr(tally, name) for name in COUNTED} == rows
-    assert store.read(lambda db: db.execute("PRAGMA quick_check").fetchall()) == [("ok",)]
-    assert store.read(lambda db: db.execute("PRAGMA foreign_key_check").fetchall()) == []
+    adds_up(store)
 
 
 def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, writers: subprocess.Popen[str]) -> None:
     chance = random.Random(SEED)
     said: list[list[str]] = []
-    for _ in range(KILLS):
+    for kill in range(KILLS):
         said += killed_after(writers, chance.randrange(0, 25), chance.random() * 0.003)
         with Store.open(tmp_path / "data") as store:
             check_sums(store, said)
             check(store, said[-40:])
             assert all(store.measurement(e.data_id) is not None for e in store.entries(20)), "nothing torn is served"
+        if kill % WHOLE_EVERY == 0:
+            assert inspected(tmp_path / "data") == []
     with Store.open(tmp_path / "data") as store:
         check(store, said)
+        assert sum(store.tally().tombstoned.values()) > KILLS // 10
+    assert inspected(tmp_path / "data") == []
     assert sum(words[0] == "sample" for words in said) > KILLS

@@ -161,6 +161,7 @@ def test_an_entry_may_name_a_modelled_dark(store: Store) -> None:
     assert measurement is not None
     assert measurement.dark is not None
     assert np.array_equal(measurement.dark, dark.counts)
+    assert np.array_equal(measurement.dark_variance, np.square(dark.sigma, dtype=np.float64))
     assert store.library.dark(dark.record_id) is not None
     assert store.capture(dark.record_id) is None
     later = capture(seed=1)

@@ -1,0 +1,56 @@
+"""How long what is kept, and what happens when the disk has no room."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from oesd.config.values import Duration, Section
+
+_UNITS = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
+_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(kB|MB|GB|TB)$")
+_LEAST_FREE = 100_000_000  # what an analysis, an upload and the log need to go on while nothing new is taken in
+
+
+def parse_size_bytes(text: object) -> int:
+    """Bytes of a text such as ``"2 GB"``; ``"0"`` and ``"unlimited"`` are 0.
+
+    Raises
+    ------
+    ValueError
+        When the text has no unit or is no size.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f'a size is a text with its unit, such as "2 GB", not {text!r}')
+    if text.strip() in ("0", "unlimited"):
+        return 0
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f'{text!r} is no size: write a number and one of {", ".join(_UNITS)}, such as "2 GB"')
+    return round(float(match[1]) * _UNITS[match[2]])
+
+
+Size = Annotated[int, BeforeValidator(parse_size_bytes)]
+
+
+class StoreSection(Section):
+    """Keeping the data."""
+
+    on_full: Literal["stop", "drop_confirmed", "drop_oldest_unconfirmed"] = "stop"
+    min_free_bytes: Size = Field(default=1_000_000_000, alias="min_free")
+    max_size_bytes: Size = Field(default=0, alias="max_size")
+    keep_confirmed_us: Duration = Field(default=7 * 86_400_000_000, alias="keep_confirmed")
+    full_rate_us: Duration = Field(default=0, alias="full_rate")
+    thin_to_us: Duration = Field(default=60_000_000, alias="thin_to")
+
+    @model_validator(mode="after")
+    def _makes_sense(self) -> StoreSection:
+        if self.min_free_bytes < _LEAST_FREE:
+            raise ValueError('min_free: must be "100 MB" or more')
+        if 0 < self.max_size_bytes < _LEAST_FREE:
+            raise ValueError('max_size: must be "100 MB" or more, or "unlimited"')
+        if self.thin_to_us < 1_000_000:
+            raise ValueError('thin_to: must be "1 s" or more')
+        return self

@@ -1,0 +1,138 @@
+"""Batches: several records that go up as one file, and one by one again when that file is refused.
+
+::
+
+    fresh records --gather--> batch: stored -> presigned -> ... -> confirmed --settle--> each record: confirmed, and on
+         ^                                        |
+         '---- each on its own, for good ---- refused
+
+A batch is an item of the outbox with a number of its own; its records stand still (``open = 0``) and show its state.
+A record that was ever tried by itself never joins one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping
+
+from oesd.model import new_id
+
+SCHEMA = """
+ALTER TABLE outbox ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;  -- tried by itself: never to join a batch
+ALTER TABLE outbox ADD COLUMN batch_no INTEGER;                  -- of the batch it goes, or went up, with
+UPDATE outbox SET alone = 1 WHERE state != 'stored' OR next_attempt_us > 0 OR sha256 != '';
+DROP INDEX outbox_oldest;
+CREATE INDEX outbox_fresh ON outbox (alone, entry_no) WHERE ready = 1 AND open = 1 AND next_attempt_us = 0;
+CREATE INDEX outbox_of_batch ON outbox (batch_no) WHERE batch_no IS NOT NULL;
+CREATE TABLE batches (
+    batch_no    INTEGER PRIMARY KEY,
+    batch_id    TEXT NOT NULL UNIQUE,       -- its file is named by it, as a record's by the record id
+    state       TEXT NOT NULL DEFAULT 'stored',
+    open        INTEGER NOT NULL DEFAULT 1,
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    next_attempt_us INTEGER NOT NULL DEFAULT 0,
+    revision    INTEGER,                    -- always NULL: a file of several has none
+    file_name   TEXT NOT NULL DEFAULT '',
+    sha256      TEXT NOT NULL DEFAULT '',
+    size_bytes  INTEGER NOT NULL DEFAULT 0,
+    remote_data_id TEXT NOT NULL DEFAULT '',
+    upload_id   TEXT NOT NULL DEFAULT '',
+    new_filename TEXT NOT NULL DEFAULT '',
+    parts       TEXT NOT NULL DEFAULT '[]',
+    issued_at_us INTEGER,
+    orphaned_ids TEXT NOT NULL DEFAULT '[]',
+    last_error  TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX batches_next ON batches (next_attempt_us) WHERE open = 1;
+"""
+
+_FRESH = "ready = 1 AND open = 1 AND next_attempt_us = 0 AND alone = 0"
+_LOOKED_AT = 4  # times the size of a batch: records of other runs in between are left for the next one
+
+
+def fresh_waiting(connection: sqlite3.Connection, most: int) -> int:
+    """Number of records that could join a batch, counted up to a limit."""
+    query = f"SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_fresh WHERE {_FRESH} LIMIT ?)"  # noqa: S608
+    return int(connection.execute(query, (most,)).fetchone()[0])
+
+
+def gather(connection: sqlite3.Connection, most: int, newest_first: bool) -> int:
+    """Make a batch of at most ``most`` fresh records of one run, beginning at one end; returns how many it took.
+
+    Of one run, because a run's labels say where its records are filed. A record without company is marked to go
+    alone.
+    """
+    numbers = _of_one_run(connection, most, newest_first)
+    if len(numbers) == 1:
+        connection.execute("UPDATE outbox SET alone = 1 WHERE entry_no = ?", numbers)
+    elif numbers:
+        batch_no = connection.execute("INSERT INTO batches (batch_id) VALUES (?)", (new_id(),)).lastrowid
+        connection.executemany(
+            "UPDATE outbox SET batch_no = ?, open = 0 WHERE entry_no = ?", [(batch_no, number) for number in numbers]
+        )
+    return len(numbers)
+
+
+def follow(connection: sqlite3.Connection, batch_no: int, state: str) -> None:
+    """Let the records of a batch show its state."""
+    connection.execute("UPDATE outbox SET state = ?1 WHERE batch_no = ?2 AND state != ?1", (state, batch_no))
+
+
+def dissolve(connection: sqlite3.Connection, batch_no: int) -> None:
+    """Let each record of a refused batch go alone: the one that is poison is then found by itself."""
+    connection.execute(
+        "UPDATE outbox SET state = 'stored', open = 1, alone = 1, batch_no = NULL WHERE batch_no = ?", (batch_no,)
+    )
+
+
+def expel(connection: sqlite3.Connection, batch_no: int, data_id: str, reason: str) -> None:
+    """Put one record of a batch in quarantine; the others go on without it."""
+    connection.execute(
+        "UPDATE outbox SET state = 'quarantined', open = 0, batch_no = NULL, last_error = ? WHERE batch_no = ? AND "
+        "entry_no = (SELECT entry_no FROM entries WHERE data_id = ?)",
+        (reason, batch_no, data_id),
+    )
+
+
+def settle(
+    connection: sqlite3.Connection, batch_no: int, remote_ids: Mapping[str, str], poll_us: int, reason: str
+) -> None:
+    """Let the records of a confirmed batch go on by themselves, as what the server made of each.
+
+    Parameters
+    ----------
+    remote_ids : mapping
+        Remote data id by local one; a record without one has arrived, and that is all (``reason``).
+    poll_us : int
+        When to look for their results first.
+    """
+    for data_id, remote_id in remote_ids.items():
+        connection.execute(
+            "UPDATE outbox SET open = 1, remote_data_id = ?, next_attempt_us = ? WHERE batch_no = ? AND state = "
+            "'confirmed' AND entry_no = (SELECT entry_no FROM entries WHERE data_id = ?)",
+            (remote_id, poll_us, batch_no, data_id),
+        )
+    connection.execute(
+        "UPDATE outbox SET state = 'processed', last_error = ? WHERE batch_no = ? AND open = 0 AND state = 'confirmed'",
+        (reason, batch_no),
+    )
+
+
+def members(connection: sqlite3.Connection, batch_no: int) -> dict[str, str]:
+    """Record ids of a batch's records by data id, in the order of storing."""
+    rows = connection.execute(
+        "SELECT e.data_id, coalesce(c.record_id, e.data_id) FROM outbox o JOIN entries e USING (entry_no) "
+        "LEFT JOIN captures c ON c.capture_no = e.sample_no WHERE o.batch_no = ? ORDER BY o.entry_no",
+        (batch_no,),
+    )
+    return dict(rows.fetchall())
+
+
+def _of_one_run(connection: sqlite3.Connection, most: int, newest_first: bool) -> list[int]:
+    rows = connection.execute(
+        "SELECT o.entry_no, json_extract(c.header, '$.run_id') FROM outbox o INDEXED BY outbox_fresh "  # noqa: S608
+        "JOIN entries e USING (entry_no) LEFT JOIN captures c ON c.capture_no = e.sample_no "
+        f"WHERE {_FRESH} ORDER BY o.entry_no {'DESC' if newest_first else 'ASC'} LIMIT ?",
+        (most * _LOOKED_AT,),
+    ).fetchall()
+    return [number for number, run in rows if run == rows[0][1]][:most]

@@ -1,0 +1,214 @@
+"""Everything checked that can be: the file's structure, references, each checksum, each sum.
+
+Reads only, beside a daemon or without one. Records are read in short turns: a reader that stays in one state of the
+database for long keeps the writer's log from being worked in. What is stored meanwhile is checked or not; what is
+found is true at that moment.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from oesd.store.captures import load_capture
+from oesd.store.connection import open_untouched
+from oesd.store.dark_cells import load_cell
+from oesd.store.directory import DATABASE_NAME
+from oesd.store.errors import StoreDamaged, StoreError
+from oesd.store.files import load_file, load_spectrum
+from oesd.store.integrity import verify
+from oesd.store.modelled import load_modelled
+from oesd.store.recount import wrong_runs, wrong_sums
+from oesd.store.schema import STEPS, version_of
+from oesd.store.traces import read_block
+
+Sort = Literal["structure", "reference", "checksum", "sum"]
+_TURN_ROWS = 200
+_DANGLING = {
+    "entries without a state": "SELECT data_id FROM entries LEFT JOIN processing USING (entry_no) "
+    "WHERE processing.entry_no IS NULL",
+    "entries of neither a capture nor a file": "SELECT data_id FROM entries LEFT JOIN files USING (entry_no) "
+    "WHERE sample_no IS NULL AND files.entry_no IS NULL",
+    "processed entries without their latest result": "SELECT data_id FROM entries JOIN processing p USING (entry_no) "
+    "LEFT JOIN results r ON r.entry_no = p.entry_no AND r.revision = p.revision "
+    "WHERE p.revision > 0 AND r.entry_no IS NULL",
+    "entries that are there, and were let go": "SELECT e.data_id FROM tombstones JOIN entries e USING (entry_no)",
+    "entries whose sample is no sample": "SELECT data_id FROM entries JOIN captures ON capture_no = sample_no "
+    "WHERE kind != 'sample'",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is not as it was stored: of what sort, about what, and a sentence for a person."""
+
+    sort: Sort
+    about: str
+    text: str
+
+    def to_api(self) -> dict[str, str]:
+        """JSON-ready."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class _Records:
+    """A sort of records: their table and key, and how one of them is checked by its key and its name."""
+
+    table: str
+    key: str
+    name: str
+    check: Callable[[sqlite3.Connection, Any, str], object]
+
+
+class Inspection:
+    """One inspection of a data directory; to be used as a context manager.
+
+    Parameters
+    ----------
+    directory : Path
+        Of a store that is in use or not; nothing in it is changed.
+
+    Attributes
+    ----------
+    total : int
+        Records there are to check: what progress is counted in.
+    checked : Counter
+        Records checked so far, by what they are.
+
+    Raises
+    ------
+    StoreError
+        When there is no store, or not one of this version.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._path = directory.absolute() / DATABASE_NAME
+        if not self._path.is_file():
+            raise StoreError(f"{directory}: no data of oesd there")
+        found = version_of(self._path)
+        if found != len(STEPS):
+            raise StoreError(
+                f"{self._path} was written by an earlier oesd (schema {found}, today {len(STEPS)}): "
+                "start the daemon on it once, which brings it forward, then verify"
+            )
+        self._connection = open_untouched(self._path)
+        self.checked: Counter[str] = Counter()
+        self.total = sum(self._rows(records.table) for records in _RECORDS)
+
+    def __enter__(self) -> Inspection:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def findings(self, told: Callable[[int], None] = lambda _: None) -> Iterator[Finding]:
+        """Check everything; ``told`` gets the number of records checked since the last time."""
+        checks: list[Callable[[], Iterator[Finding]]] = [self._structure, self._references, self._sums]
+        for check in checks + [partial(self._checksums, records, told) for records in _RECORDS]:
+            try:
+                yield from check()
+            except sqlite3.Error as error:
+                yield Finding("structure", self._path.name, f"cannot be read on: {error}")
+
+    def _structure(self) -> Iterator[Finding]:
+        tables = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
+        for (table,) in tables.fetchall():  # one by one: each is a short look at the database
+            for (text,) in self._connection.execute(f"PRAGMA integrity_check('{table}')").fetchall():
+                if text != "ok":
+                    yield Finding("structure", f"table {table}", str(text))
+            self.checked["tables"] += 1
+
+    def _references(self) -> Iterator[Finding]:
+        for table, row, parent, _ in self._connection.execute("PRAGMA foreign_key_check").fetchall():
+            yield Finding("reference", f"row {row} of {table}", f"refers to a row of {parent} that is not there")
+        for what, query in _DANGLING.items():
+            for (data_id,) in self._connection.execute(query).fetchall():
+                yield Finding("reference", f"entry {data_id}", f"is one of the {what}")
+
+    def _sums(self) -> Iterator[Finding]:
+        self._connection.execute("BEGIN")
+        try:
+            wrong = [*wrong_sums(self._connection), *wrong_runs(self._connection)]
+        finally:
+            self._connection.rollback()
+        yield from (Finding("sum", about, text) for about, text in wrong)
+
+    def _checksums(self, records: _Records, told: Callable[[int], None]) -> Iterator[Finding]:
+        after = -1
+        while rows := self._turn(records, after):
+            for key, name in rows:
+                yield from self._checked(records, key, name)
+            self.checked[records.table] += len(rows)
+            told(len(rows))
+            after = rows[-1][0]
+
+    def _turn(self, records: _Records, after: int) -> list[tuple[int, str]]:
+        query = f"SELECT {records.key}, {records.name} FROM {records.table} "  # noqa: S608  (texts of this module)
+        where = f"WHERE {records.key} > ? ORDER BY {records.key} LIMIT {_TURN_ROWS}"
+        return self._connection.execute(query + where, (after,)).fetchall()
+
+    def _checked(self, records: _Records, key: int, name: str) -> Iterator[Finding]:
+        try:
+            if records.check(self._connection, key, name) is None and self._there(records, key):
+                yield Finding(
+                    "checksum", f"{records.table} {name}", "cannot be found by its name: its index is damaged"
+                )
+        except StoreDamaged as error:
+            yield Finding("checksum", f"{records.table} {name}", str(error))
+
+    def _there(self, records: _Records, key: int) -> bool:
+        """Whether a record is still there: it may have been let go since it was listed."""
+        query = f"SELECT 1 FROM {records.table} WHERE {records.key} = ?"  # noqa: S608
+        return self._connection.execute(query, (key,)).fetchone() is not None
+
+    def _rows(self, table: str) -> int:
+        try:
+            return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
+        except sqlite3.Error:
+            return 0  # its structure is damaged, which is found and named
+
+
+def _check_result(connection: sqlite3.Connection, number: int, _: str) -> bool | None:
+    row = connection.execute(
+        "SELECT data_id, sha256, entry_no, revision, made_at_us, content, payload "
+        "FROM results JOIN entries USING (entry_no) WHERE result_no = ?",
+        (number,),
+    ).fetchone()
+    if row is None:
+        return None
+    verify(f"result {row[3]} of entry {row[0]}", row[1], *row[2:])
+    return True
+
+
+def _check_block(connection: sqlite3.Connection, number: int, device_name: str) -> bool:
+    read_block(connection, number, device_name)
+    return True
+
+
+def _check_remote(connection: sqlite3.Connection, number: int, data_id: str) -> bool:
+    rows = connection.execute("SELECT sha256, document FROM remote_results WHERE entry_no = ?", (number,)).fetchall()
+    for sha256, document in rows:
+        verify(f"remote result of entry {data_id}", sha256, document)
+    return True
+
+
+def _check_file(connection: sqlite3.Connection, _: int, data_id: str) -> object:
+    return load_file(connection, data_id) and load_spectrum(connection, data_id)
+
+
+_DATA_ID = "(SELECT data_id FROM entries WHERE entries.entry_no = {}.entry_no)"
+_RECORDS = (
+    _Records("captures", "capture_no", "record_id", lambda db, _, name: load_capture(db, name)),
+    _Records("files", "entry_no", _DATA_ID.format("files"), _check_file),
+    _Records("results", "result_no", _DATA_ID.format("results"), _check_result),
+    _Records("modelled_darks", "modelled_no", "record_id", lambda db, _, name: load_modelled(db, name)),
+    _Records("remote_results", "entry_no", _DATA_ID.format("remote_results"), _check_remote),
+    _Records("trace_blocks", "block_no", "device_name", _check_block),
+    _Records("dark_cells", "rowid", "library_no || '/' || cell", lambda db, key, _: load_cell(db, key)),
+)

@@ -1,0 +1,318 @@
+"""How long what is kept, and what goes when the disk has no room.
+
+1. Nothing goes for its age by a clock, on an answer of the API, or because it cannot be read.
+2. Old spectra are thinned where that is asked for: what the API has, confirmed, or what is not to be uploaded at all.
+3. When there is no room, nothing more is taken in. Only where ``on_full`` says so, what is confirmed and was kept as
+   long as was asked goes first, the oldest first; and only where it says that, too, then what is not confirmed.
+
+Each record that goes leaves a tombstone. Age is the time that daemons have run on these data, by their monotonic
+clocks: no step of the host's date makes anything old. It is counted in marks of ten minutes (``ages``). Freed pages of
+the file are used again: they are room as the disk's own free space is. The file itself never shrinks.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from oesd.store import thinning, traces
+from oesd.store.errors import StoreDamaged
+from oesd.store.results import trace_points
+from oesd.store.tombstones import SCHEMA as TOMBSTONE_TABLES
+from oesd.store.tombstones import let_go
+
+if TYPE_CHECKING:
+    from oesd.store.store import Store
+
+log = logging.getLogger(__name__)
+
+OnFull = Literal["stop", "drop_confirmed", "drop_oldest_unconfirmed"]
+MARK_S = 600.0
+_MARK_US = round(MARK_S * 1e6)
+_BATCH = 20
+_SOFT = 2.0
+"""Room is called low below so many times what must stay free."""
+
+_TABLES = """
+CREATE TABLE ages (                         -- ten minutes of a daemon's life each
+    mark        INTEGER PRIMARY KEY,
+    entry_no    INTEGER NOT NULL            -- the newest at its end
+) STRICT;
+CREATE TABLE keeping (name TEXT PRIMARY KEY, number INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+INSERT INTO keeping SELECT 'traced', 0 UNION ALL SELECT 'thinned', 0
+    UNION ALL SELECT 'to trace', coalesce(max(entry_no), 0) FROM entries;  -- of an earlier version
+"""
+SCHEMA = TOMBSTONE_TABLES + traces.SCHEMA + _TABLES
+
+
+@dataclass(frozen=True, slots=True)
+class KeepingRules:
+    """What is asked.
+
+    Attributes
+    ----------
+    on_full : str
+        ``stop`` takes nothing more in, ``drop_confirmed`` lets go what the API has confirmed,
+        ``drop_oldest_unconfirmed`` after that anything but what waits for its result or is on its way.
+    min_free_bytes : int
+        Of the disk, that stay free whatever comes.
+    max_bytes : int
+        That the data may take, without the log beside them; 0 for no limit but the disk.
+    keep_confirmed_us : int
+        How long a confirmed spectrum stays at least.
+    full_rate_us, thin_to_us : int
+        How long all spectra are kept, and for which stretch one is kept thereafter; 0 keeps all for ever.
+    expire_us : int
+        How long anything is kept at all that needs no upload, files too; 0 for ever. For hubs.
+    """
+
+    on_full: OnFull = "stop"
+    min_free_bytes: int = 1_000_000_000
+    max_bytes: int = 0
+    keep_confirmed_us: int = 0
+    full_rate_us: int = 0
+    thin_to_us: int = 60_000_000
+    expire_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much there is: bytes that the data take, that the disk has free, and that freed pages hold ready."""
+
+    used_bytes: int
+    free_bytes: int
+    reusable_bytes: int
+
+    def left(self, rules: KeepingRules) -> int:
+        """Bytes that may still be taken; negative when something has to go."""
+        left = self.free_bytes + self.reusable_bytes - rules.min_free_bytes
+        return min(left, rules.max_bytes - self.used_bytes) if rules.max_bytes else left
+
+
+def free_bytes(path: Path) -> int:
+    """Bytes that the disk of a directory has free for us."""
+    return shutil.disk_usage(path).free
+
+
+class Keeping:
+    """Keeps a store within its rules, a little at a time; every turn waits for the disk, so give it a thread.
+
+    Parameters
+    ----------
+    store : Store
+    rules : KeepingRules
+    monotonic_s : callable
+        The clock by which time passes.
+    free : callable
+        Bytes free on the disk of a directory.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rules: KeepingRules,
+        *,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        free: Callable[[Path], int] = free_bytes,
+    ) -> None:
+        self._store = store
+        self._rules = rules
+        self._monotonic_s = monotonic_s
+        self._free = free
+        self._mark_due_s = monotonic_s() + MARK_S
+        self._room: Room | None = None
+        self._stopped = ""
+
+    def use(self, rules: KeepingRules) -> None:
+        """Keep by other rules from now on."""
+        self._rules = rules
+
+    def look(self) -> bool:
+        """One turn: bounded work; True when more of it waits.
+
+        Raises
+        ------
+        StoreError
+            When the disk refuses; the next turn tries again.
+        """
+        self._age()
+        self._room = room = self._measure()
+        left = room.left(self._rules)
+        if left < 0:
+            return self._make_room(left)
+        self._open(left)
+        return self._trace() or self._expire() or self._thin()
+
+    def state(self) -> dict[str, Any]:
+        """What a person wants to know, JSON-ready: the room, its level ``good``, ``low`` or ``full``, and a line."""
+        room = self._room
+        if room is None:
+            return {"level": "good", "line": "not measured yet"}
+        left = room.left(self._rules)
+        level = "full" if self._stopped else "low" if left < _SOFT * self._rules.min_free_bytes else "good"
+        line = self._stopped or f"{left / 1e9:.1f} GB left for spectra"
+        return {
+            "level": level,
+            "line": line,
+            "used_bytes": room.used_bytes,
+            "free_bytes": room.free_bytes,
+            "reusable_bytes": room.reusable_bytes,
+            "on_full": self._rules.on_full,
+        }
+
+    # -- age ---------------------------------------------------------------------------------------------------------
+
+    def _age(self) -> None:
+        if self._monotonic_s() >= self._mark_due_s:
+            self._mark_due_s = self._monotonic_s() + MARK_S
+            self._store.write(_mark).result()
+
+    def _older_than(self, connection: sqlite3.Connection, age_us: int) -> int:
+        """The newest entry that has an age; 0 when none has."""
+        if age_us <= 0:
+            return _newest(connection) - 1
+        row = connection.execute(
+            "SELECT entry_no FROM ages WHERE mark = (SELECT max(mark) FROM ages) - ?", (-(-age_us // _MARK_US),)
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    # -- room --------------------------------------------------------------------------------------------------------
+
+    def _measure(self) -> Room:
+        pages, size, spare = self._store.read(_pages)
+        return Room((pages - spare) * size, self._free(self._store.database.parent), spare * size)
+
+    def _make_room(self, left: int) -> bool:
+        for reason, query in self._droppable():
+            gone = self._store.write(lambda db, q=query, r=reason: self._drop(db, q, r)).result()  # type: ignore[misc]
+            if gone:
+                log.warning("%d spectra (%s) were let go: the disk has no room", gone, reason)
+                return True
+        self._close(left)
+        return False
+
+    def _droppable(self) -> Sequence[tuple[str, str]]:
+        if self._rules.on_full == "stop":
+            return ()
+        return (("confirmed", _CONFIRMED),) + (
+            (("unconfirmed", _UNCONFIRMED),) if self._rules.on_full == "drop_oldest_unconfirmed" else ()
+        )
+
+    def _drop(self, connection: sqlite3.Connection, query: str, reason: str) -> int:
+        confirmed_only = reason == "confirmed"
+        until = self._older_than(connection, self._rules.keep_confirmed_us if confirmed_only else 0)
+        rows = connection.execute(query, {"until": until, "limit": _BATCH}).fetchall()
+        return let_go(connection, [row[0] for row in rows], reason, self._store.now())
+
+    def _close(self, left: int) -> None:
+        if not self._stopped:
+            log.error("the data have no room: nothing more is taken in until there is")
+        self._stopped = (
+            f"the data directory has no room: {-left / 1e6:.0f} MB are missing under [store] min_free and max_size; "
+            f'free some, or set on_full (now "{self._rules.on_full}")'
+        )
+        self._store.refuse(self._stopped)
+
+    def _open(self, left: int) -> None:
+        # A little more than nothing, or it would open and close with every spectrum.
+        if self._stopped and left >= self._rules.min_free_bytes // 100:
+            self._stopped = ""
+            self._store.refuse("")
+            log.info("the data have room again")
+
+    # -- old spectra -------------------------------------------------------------------------------------------------
+
+    def _trace(self) -> bool:
+        """Take results of an earlier version into the traces, before anything of them may go."""
+        done, to_do = self._store.read(lambda db: (_number(db, "traced"), _number(db, "to trace")))
+        if done >= to_do:
+            return False
+        self._store.write(lambda db: _trace_on(db, done, to_do)).result()
+        return True
+
+    def _expire(self) -> bool:
+        if not self._rules.expire_us:
+            return False
+
+        def expire(connection: sqlite3.Connection) -> int:
+            until = min(self._older_than(connection, self._rules.expire_us), _newest(connection) - 1)
+            rows = connection.execute(_EXPIRED, {"until": until, "limit": _BATCH}).fetchall()
+            return let_go(connection, [row[0] for row in rows], "expired", self._store.now())
+
+        return self._store.write(expire).result() > 0
+
+    def _thin(self) -> bool:
+        rules = self._rules
+        if not rules.full_rate_us:
+            return False
+
+        def thin(connection: sqlite3.Connection) -> bool:
+            after = _number(connection, "thinned")
+            until = self._older_than(connection, max(rules.full_rate_us, rules.keep_confirmed_us))
+            if until <= after:
+                return False
+            numbers, cursor = thinning.window(connection, after, until, rules.thin_to_us)
+            let_go(connection, numbers, "thinned", self._store.now())
+            _set_number(connection, "thinned", cursor)
+            return cursor > after
+
+        return self._store.write(thin).result()
+
+
+_OLD = "AND e.entry_no <= :until AND p.state != 'waiting'"
+# The newest of each spectrometer stays: from it the next start counts the slots that nobody served.
+_SAMPLE = """
+AND e.sample_no IS NOT NULL AND e.entry_no < (SELECT max(entry_no) FROM entries l WHERE l.device_name = e.device_name)
+ORDER BY e.entry_no LIMIT :limit
+"""
+_CONFIRMED = (
+    "SELECT e.entry_no FROM outbox o INDEXED BY outbox_confirmed JOIN entries e USING (entry_no) "  # noqa: S608
+    f"JOIN processing p USING (entry_no) WHERE o.state IN ('confirmed', 'processed') {_OLD} {_SAMPLE}"
+)
+_MAYBE_SENT = "FROM entries e JOIN processing p USING (entry_no) LEFT JOIN outbox o USING (entry_no)"
+_UNCONFIRMED = f"""
+SELECT e.entry_no {_MAYBE_SENT} WHERE (o.state IS NULL OR (o.state = 'stored' AND o.open = 1)) {_OLD} {_SAMPLE}
+"""
+_EXPIRED = f"SELECT e.entry_no {_MAYBE_SENT} WHERE o.state IS NULL {_OLD} ORDER BY e.entry_no LIMIT :limit"
+
+
+def _pages(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    query = "SELECT page_count, page_size, freelist_count FROM pragma_page_count, pragma_page_size, "
+    found: tuple[int, int, int] = connection.execute(query + "pragma_freelist_count").fetchone()
+    return found
+
+
+def _mark(connection: sqlite3.Connection) -> None:
+    connection.execute("INSERT INTO ages SELECT coalesce(max(mark), 0) + 1, ? FROM ages", (_newest(connection),))
+
+
+def _newest(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT coalesce(max(entry_no), 0) FROM entries").fetchone()[0])
+
+
+def _number(connection: sqlite3.Connection, name: str) -> int:
+    return int(connection.execute("SELECT number FROM keeping WHERE name = ?", (name,)).fetchone()[0])
+
+
+def _set_number(connection: sqlite3.Connection, name: str, number: int) -> None:
+    connection.execute("UPDATE keeping SET number = ? WHERE name = ?", (number, name))
+
+
+def _trace_on(connection: sqlite3.Connection, done: int, to_do: int) -> None:
+    rows = connection.execute(
+        "SELECT entry_no, data_id FROM entries JOIN processing USING (entry_no) "
+        "WHERE entry_no > ? AND entry_no <= ? AND revision > 0 ORDER BY entry_no LIMIT ?",
+        (done, to_do, _BATCH),
+    ).fetchall()
+    for number, data_id in rows:
+        try:
+            traces.note(connection, number, trace_points(connection, data_id))
+        except StoreDamaged as error:
+            log.error("%s; it is left out of the traces", error)
+    _set_number(connection, "traced", rows[-1][0] if len(rows) == _BATCH else to_do)

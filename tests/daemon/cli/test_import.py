@@ -1,0 +1,73 @@
+"""``oesd import``: folders of old files, once each, with the reasons of those that are refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from tests.daemon.formats.test_procspec import archive, document
+from tests.daemon.store.making import capture, device, entry
+from tests.daemon.store.test_inspection import inspected
+from tests.support.daemons import Daemon, oesd, until
+
+from oesd.formats import write_columns
+from oesd.store import Store
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder as labs have them: two spectra, one of them twice, and what is none."""
+    path = tmp_path / "old"
+    (path / "2006").mkdir(parents=True)
+    (path / ".cache").mkdir()
+    table = "\n".join(f"{300 + k},{1000 + 7 * (k % 11)}" for k in range(200))
+    (path / "one.csv").write_text(table)
+    (path / "2006" / "again.csv").write_text(table)
+    (path / "2006" / "two.ProcSpec").write_bytes(archive(ps_1__xml=document()))
+    (path / "2006" / "photo\x1b[2J.jpg").write_bytes(b"\xff\xd8\xff\xe0" + bytes(200))
+    (path / ".cache" / "hidden.csv").write_text(table.replace("300", "301"))
+    os.mkfifo(path / "pipe")
+    return path
+
+
+def test_a_folder_into_an_archive_twice(folder: Path, tmp_path: Path) -> None:
+    first = oesd("import", folder, "--data", tmp_path / "data")
+    assert first.returncode == 1
+    lines = first.stdout.splitlines()
+    assert lines[-1] == "5 files: 2 stored, 1 were there already, 2 refused"
+    assert ["photo" in line for line in lines[:-1]] == [False, True]
+    assert lines[0].endswith("pipe: cannot be read: no plain file")
+    assert "\x1b" not in first.stdout
+    again = oesd("import", folder / "one.csv", folder / "2006" / "two.ProcSpec", "--data", tmp_path / "data")
+    assert (again.returncode, again.stdout) == (0, "2 files: 0 stored, 2 were there already, 0 refused\n")
+    with Store.open(tmp_path / "data") as store:
+        assert (store.tally().files, store.tally().waiting) == (2, 0)
+        assert {store.file(e.data_id).filename for e in store.entries()} == {"one.csv", "two.ProcSpec"}
+    assert inspected(tmp_path / "data") == []
+
+
+def test_a_file_of_our_own_capture_is_there_already(tmp_path: Path) -> None:
+    sample = capture(of=device(pixels=64))
+    made = entry(sample)
+    with Store.open(tmp_path / "data") as store:
+        store.save_capture(sample, made, upload=False).result(10)
+    (tmp_path / "own.txt").write_bytes(write_columns(made, sample, None, None, None))
+    told = oesd("import", tmp_path / "own.txt", "--data", tmp_path / "data")
+    assert told.stdout == "1 files: 0 stored, 1 were there already, 0 refused\n"
+
+
+def test_beside_a_daemon(folder: Path, tmp_path: Path) -> None:
+    with Daemon.simulated(tmp_path / "data") as daemon:
+        told = oesd("import", folder, "--data", tmp_path / "data")
+        assert told.stdout.splitlines()[-1] == "5 files: 2 stored, 1 were there already, 2 refused"
+        until(lambda: daemon.tally()["files"] == 2 and daemon.tally()["waiting"] == 0)
+
+
+def test_words_that_make_no_sense_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "thesis").mkdir()
+    (tmp_path / "thesis" / "chapter.txt").write_text("words")
+    told = oesd("import", tmp_path / "none.csv", "--data", tmp_path / "thesis")
+    assert told.returncode == 2
+    assert "no data of oesd there" in told.stderr
+    assert oesd("import", tmp_path / "none.csv", "--data", tmp_path / "new").returncode == 1

@@ -1,0 +1,186 @@
+"""``oesd reprocess`` as it is run: without a daemon, beside one, stopped in the middle, on a cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.daemon.web import spectra
+from tests.support.daemons import OESD, Daemon, oesd, until
+
+from oesd.model import Device, ElementFinding
+from oesd.processing.jobs import versions
+from oesd.store import Store
+from oesd.store.onlooker import Onlooker
+from oesd.store.standing import Wanted
+
+
+def filled(data: Path, entries: int, pixels: int = 1024) -> list[str]:
+    """Entries whose results an older engine made, which took something for xenon."""
+    device = spectra.device(pixels=pixels)
+    with Store.open(data) as store:
+        return [_by_an_older_engine(store, device, seed) for seed in range(entries)]
+
+
+def _by_an_older_engine(store: Store, device: Device, seed: int) -> str:
+    data_id = spectra.store_spectrum(store, device, seed=seed, processed=False)
+    measured = store.measurement(data_id)
+    assert measured is not None
+    made = spectra.analysis(measured.wavelengths_nm, measured.sample, dark=measured.dark)
+    store.save_result(data_id, replace(made, elements=(*made.elements, ElementFinding("Xe", 0.7))), {}).result()
+    return data_id
+
+
+def by_today(data: Path) -> int:
+    today = (versions().engine, versions().line_table)
+    with Onlooker(data) as store:
+        return sum(standing.made_with == today for standing in store.standings(Wanted()))
+
+
+def contents(data: Path) -> list[tuple[str, bytes]]:
+    with Onlooker(data) as store:
+        query = "SELECT data_id, content FROM results JOIN entries USING (entry_no) ORDER BY data_id, revision"
+        return store.read(lambda connection: connection.execute(query).fetchall())
+
+
+def test_a_dry_run_tells_and_keeps_nothing(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    entries = filled(data, 3)
+    before = contents(data)
+    done = oesd("reprocess", "--all", "--dry-run", "--data", data)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert [line[:36] for line in lines[:3]] == entries
+    assert re.search(r"chamber-a  .*-Xe.*; .*p\d+ \d+\.\d\d \S+>\S+.*; peaks 29>\d+", lines[0])
+    assert lines[3].startswith("3 differ in names or peaks, 0 in numbers only")
+    assert "Xe -3" in lines[4]
+    assert contents(data) == before
+    told = oesd("reprocess", entries[0], "--dry-run", "--json", "--data", data)
+    (document,) = [json.loads(line) for line in told.stdout.splitlines()]
+    assert document["data_id"] == entries[0]
+    assert document["peaks_before"] == 29
+
+
+def test_it_is_done_once_and_the_same_on_any_number_of_workers(tmp_path: Path) -> None:
+    one, other = tmp_path / "one", tmp_path / "other"
+    filled(one, 4)
+    subprocess.run(["cp", "-r", one, other], check=True)
+    for data, jobs in ((one, "1"), (other, "3")):
+        done = oesd("reprocess", "--all", "--jobs", jobs, "--data", data)
+        assert (done.returncode, done.stdout) == (0, "4 analysed again\n"), done.stderr
+    assert contents(one) == contents(other)
+    assert oesd("reprocess", "--all", "--data", one).stdout == (
+        "0 analysed again, 4 of today's engine and recipe already\n"
+    )
+    same = oesd("reprocess", "--all", "--again", "--dry-run", "--data", one)
+    assert same.stdout == "0 differ in names or peaks, 0 in numbers only, 4 in nothing\n"
+
+
+def test_what_is_stopped_goes_on(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    filled(data, 80, 256)
+    words = [*OESD, "reprocess", "--all", "--jobs", "1", "--data", str(data)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        until(lambda: by_today(data) > 0)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 130, (out, err)
+    assert "still to do" in out
+    assert "goes on from here" in err
+    there = by_today(data)
+    assert f"{there} analysed again" in out
+    done = oesd("reprocess", "--all", "--data", data)
+    assert done.stdout == f"{80 - there} analysed again, {there} of today's engine and recipe already\n"
+    assert len(contents(data)) == 160
+
+
+def test_a_configuration_is_todays_recipe_without_a_daemon(tmp_path: Path) -> None:
+    data, config = tmp_path / "data", tmp_path / "oesd.toml"
+    (data_id,) = filled(data, 1)
+    config.write_text('[identify]\nprocess = "sputter Ar"\n')
+    assert oesd("reprocess", "--all", "--data", data, "--config", config).returncode == 0
+    recipe = json.loads(oesd("show", data_id, "--json", "--data", data).stdout)["spectral_metadata"]["recipe"]
+    assert "Cu" in recipe["expected"]
+    assert "recipe: expected Ti, Al, Cu" in oesd("show", data_id, "--data", data).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "--all"),
+        (("--all", "0190b0c8-7d3e-7a52-9d0c-3f2f1c1b2a90"), "--all"),
+        (("0190b0c8-7d3e-7a52-9d0c-3f2f1c1b2a90",), "no such entry"),
+        (("x",), "no data id"),
+        (("--all", "--scheduler", "tcp://127.0.0.1:1"), "no Dask scheduler answers at tcp://127.0.0.1:1"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path: Path, words: tuple[str, ...], said: str) -> None:
+    data = tmp_path / "data"
+    filled(data, 1)
+    done = oesd("reprocess", *words, "--data", data)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_beside_a_daemon_it_keeps_by_the_daemon(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    entries = filled(data, 3)
+    with Daemon.simulated(data) as daemon:
+        daemon.url()
+        told = oesd("reprocess", *entries, "--dry-run", "--data", data)
+        assert "\n3 differ in names or peaks" in told.stdout, told.stderr
+        done = oesd("reprocess", *entries, "--data", data)
+        assert (done.returncode, done.stdout) == (0, "3 analysed again\n"), done.stderr
+        again = oesd("reprocess", *entries, "--data", data)
+        assert again.stdout == "0 analysed again, 3 of today's engine and recipe already\n"
+        assert daemon.get(f"/oes/{entries[0]}")["id"] == "oes_002"
+        why = daemon.get(f"/oes/{entries[0]}/evidence")
+        assert why["note"] == ""
+        assert "Ar" in {one["element"] for one in why["evidence"]}
+        assert oesd("reprocess", "--all", "--data", data, "--config", "x.toml").returncode == 2
+        daemon.end(signal.SIGTERM)
+
+
+@contextmanager
+def cluster(directory: Path, workers: int) -> Iterator[str]:
+    """A Dask scheduler and workers, each a process on loopback."""
+    told = directory / "scheduler.json"
+    dask = [sys.executable, "-m", "distributed.cli.dask_"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    words = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-jupyter", "--scheduler-file", str(told)]
+    parts = [[*dask[:2], "distributed.cli.dask_scheduler", *words]]
+    with subprocess.Popen(parts[0], **quiet) as scheduler:  # type: ignore[call-overload]
+        try:
+            address = str(json.loads(until(lambda: told.exists() and told.read_text()))["address"])
+            given = [address, "--no-nanny", "--no-dashboard", "--nthreads", "1", "--host", "127.0.0.1"]
+            command = [*dask[:2], "distributed.cli.dask_worker", *given, "--local-directory", str(directory)]
+            working = [subprocess.Popen(command, **quiet) for _ in range(workers)]  # type: ignore[call-overload]
+            try:
+                yield address
+            finally:
+                for worker in working:
+                    worker.kill()
+                    worker.wait()
+        finally:
+            scheduler.kill()
+
+
+def test_a_cluster_says_the_same_bit_for_bit(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    one, other = tmp_path / "one", tmp_path / "other"
+    filled(one, 6)
+    subprocess.run(["cp", "-r", one, other], check=True)
+    assert oesd("reprocess", "--all", "--jobs", "1", "--data", one).returncode == 0
+    with cluster(tmp_path, 2) as address:
+        done = oesd("reprocess", "--all", "--scheduler", address, "--data", other)
+    assert (done.returncode, done.stdout) == (0, "6 analysed again\n"), done.stderr
+    assert contents(one) == contents(other)
