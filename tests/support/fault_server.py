@@ -4,7 +4,8 @@ It behaves (section 5 of the API's description) unless a fault is scripted for a
 fault of its route, none being ``None``. Every request is recorded with its headers. API, bucket and a third server, the
 target of redirects, listen on different ports.
 
-Routes: presign, put, complete, entries, download, fetch, oes, patch, clock, elsewhere.
+Routes: presign, put, complete, entries, download, fetch, oes, patch, clock, samples, make_sample, projects, track,
+elsewhere; ``any`` for the next request of whatever route.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from oesd.formats import is_bundle, read_bundle
+
 KEY = "canary-4711-fault-server"
 
 
@@ -46,6 +49,9 @@ class Entry:
     upload_id: str
     parts: dict[int, bytes] = field(default_factory=dict)
     data: bytes | None = None
+    batch: str = ""  # name of the file that it was taken out of
+    sample: str | None = None
+    updated: str = "2026-11-22T12:00:00Z"
 
 
 Reply = tuple[int, dict[str, str], bytes]
@@ -70,6 +76,10 @@ class FaultServer:
         self.patches: list[tuple[str, str, str]] = []
         self.seen: list[Seen] = []
         self.process = True  # whether complete files get a result
+        self.takes_apart = True  # whether a bundle becomes entries
+        self.samples: dict[str, str] = {}  # name by id
+        self.projects: dict[str, str] = {}
+        self.tracked: list[tuple[str, str]] = []
         self.key = KEY
         self._script: dict[str, deque[Fault | None]] = defaultdict(deque)
 
@@ -100,7 +110,10 @@ class FaultServer:
 
     def next_fault(self, route: str) -> Fault | None:
         with self.guard:
-            return self._script[route].popleft() if self._script[route] else None
+            for name in (route, "any"):
+                if self._script[name]:
+                    return self._script[name].popleft()
+            return None
 
     def count(self, route: str) -> int:
         return sum(1 for seen in self.seen if seen.route == route)
@@ -110,9 +123,10 @@ class FaultServer:
 
     # What the routes do.
 
-    def presign(self, query: dict[str, list[str]], _: bytes) -> Reply:
+    def presign(self, query: dict[str, list[str]], body: bytes) -> Reply:
         name, parts = query["original_filename"][0], int(query["num_parts"][0])
-        entry = Entry(str(uuid.uuid4()), name, f"upl-{uuid.uuid4().hex}")
+        filed = json.loads(body)["physical_sample_id"] if body else None
+        entry = Entry(str(uuid.uuid4()), name, f"upl-{uuid.uuid4().hex}", sample=filed)
         self.entries[entry.data_id] = entry
         rows = [
             {
@@ -139,18 +153,45 @@ class FaultServer:
         if tags != {n: f'"{hashlib.md5(data).hexdigest()}"' for n, data in entry.parts.items()}:
             return _json(400, {"detail": "InvalidPart"})
         entry.data = b"".join(entry.parts[n] for n in sorted(entry.parts))
+        if self.takes_apart and is_bundle(entry.data):
+            for name, data in read_bundle(entry.data):
+                self._finished(Entry(str(uuid.uuid4()), name, "", data=data, batch=entry.name, sample=entry.sample))
+        else:
+            self._finished(entry)
+        return _json(200, {"status": "ok"})
+
+    def _finished(self, entry: Entry) -> None:
+        self.entries[entry.data_id] = entry
         if self.process:
             self.results[entry.data_id] = result(entry.data_id)
-        return _json(200, {"status": "ok"})
 
     def list_entries(self, query: dict[str, list[str]], _: bytes) -> Reply:
         ids, words = query.get("data_ids"), query.get("keywords", [""])[0]
+        candidates = [self.entries[i] for i in ids if i in self.entries] if ids is not None else self.entries.values()
         rows = [
-            {"data_id": e.data_id, "char_source_type": "oes", "raw_name": e.name, "pipeline_status": "pending"}
-            for e in self.entries.values()
-            if (ids is None or e.data_id in ids) and words in e.name
-        ]
+            {"data_id": e.data_id, "char_source_type": "oes", "raw_name": e.name, "pipeline_status": "pending",
+             "last_updated": e.updated}
+            for e in candidates
+            if words in f"{e.name} {e.batch}"
+            and e.updated >= query.get("last_updated_min", [""])[0]
+        ]  # fmt: skip
         return _json(200, rows)
+
+    def named(self, things: dict[str, str]) -> Reply:
+        return _json(200, [{"id": i, "name": n} for i, n in things.items()])
+
+    def make_sample(self, body: bytes) -> Reply:
+        name = json.loads(body)["name"]
+        for sample_id, known in self.samples.items():
+            if known.strip().lower() == name.strip().lower():
+                return _json(409, {"detail": {"physical_sample_id": sample_id}})
+        sample_id = str(uuid.uuid4())
+        self.samples[sample_id] = name
+        return _json(201, {"id": sample_id})
+
+    def track(self, project_id: str, body: bytes) -> Reply:
+        self.tracked.append((project_id, json.loads(body)["physical_sample_id"]))
+        return _json(200, {})
 
     def download(self, data_id: str) -> Reply:
         entry = self.entries.get(data_id)
@@ -171,6 +212,7 @@ class FaultServer:
         if asked["candidate_key"] not in [c["candidate_key"] for c in peak["candidates"]]:
             return _json(422, {"detail": [{"loc": ["candidate_key"], "msg": "unknown", "type": "value_error"}]})
         self.patches.append((data_id, asked["peak_id"], asked["candidate_key"]))
+        peak.update(manual=True, element=asked["candidate_key"].split("_")[0])
         return _json(200, self.results[data_id])
 
 
@@ -397,6 +439,14 @@ class Handler(BaseHTTPRequestHandler):
             return "oes", lambda: home.oes(found[1])
         if found := re.fullmatch(r"/v1/oes/([^/]+)/peaks", path):
             return "patch", lambda: home.patch(found[1], body)
+        if path == "/v1/physical_samples/":
+            if self.command == "GET":
+                return "samples", lambda: home.named(home.samples)
+            return "make_sample", lambda: home.make_sample(body)
+        if path == "/v1/projects/":
+            return "projects", lambda: home.named(home.projects)
+        if found := re.fullmatch(r"/v1/projects/([^/]+)/configuration/tracking_samples", path):
+            return "track", lambda: home.track(found[1], body)
         if path == "/v1/gateway/time":
             now_ms = time.time() * 1e3
             stamps = {"receivedAtUnixMs": now_ms + 5000, "transmittedAtUnixMs": now_ms + 5000}

@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from random import Random
 
+import tests.support.transport  # noqa: F401  (first)
 from tests.support.fault_server import KEY
 from tests.support.upload_bench import render_from
 
@@ -25,7 +26,8 @@ def forward(directory: str, files: str, url: str) -> None:
         def render(data_id: str):  # type: ignore[no-untyped-def]
             return render_from(Path(files), data_id)
 
-        Forwarder(store, api, render, rng=Random(1), pace=Pace(workers=1, poll_s=0.0)).run(threading.Event())
+        pace = Pace(chores=False, workers=1, poll_s=0.0)
+        Forwarder(store, api, render, rng=Random(1), pace=pace).run(threading.Event())
 
 
 def main() -> None:

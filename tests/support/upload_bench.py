@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 from tests.support.fault_server import KEY, FaultServer
@@ -32,14 +33,17 @@ class Bench:
         self.now = START
         self.files = directory.with_name("files")
         self.files.mkdir(exist_ok=True)
-        self.pace = Pace(workers=1)
+        self.pace = Pace(chores=False, workers=1)
         self.store = Store.open(directory, clock=lambda: self.now)
         self.api = OesApi(server.url, ApiKey(KEY), deadlines=QUICK)
         self.forwarder = self.new_forwarder()
 
-    def new_forwarder(self, pace: Pace | None = None, render: Callable[[str], RenderedFile] | None = None) -> Forwarder:
+    def new_forwarder(
+        self, pace: Pace | None = None, render: Callable[[str], RenderedFile] | None = None, **more: Any
+    ) -> Forwarder:
+        self.pace = pace or self.pace
         self.forwarder = Forwarder(
-            self.store, self.api, render or self.render, clock=lambda: self.now, rng=Random(7), pace=pace or self.pace
+            self.store, self.api, render or self.render, clock=lambda: self.now, rng=Random(7), pace=self.pace, **more
         )
         return self.forwarder
 
@@ -62,9 +66,9 @@ class Bench:
     def put_file(self, data_id: str, name: str, data: bytes) -> None:
         (self.files / data_id).write_bytes(name.encode() + b"\n" + data)
 
-    def record(self, data: bytes | None = None) -> OutboxItem:
+    def record(self, data: bytes | None = None, run_id: str = "") -> OutboxItem:
         """Store one sample, ready to be uploaded."""
-        sample = capture()
+        sample = capture(run_id)
         data_id = new_id()
         entry = Entry(data_id, sample.record_id, None, None, "", "", START)
         self.store.save_capture(sample, entry, upload=True).result()
@@ -98,7 +102,7 @@ def render_from(directory: Path, data_id: str) -> RenderedFile:
     return RenderedFile(name.decode(), data, hashlib.sha256(data).hexdigest(), None)
 
 
-def capture() -> Capture:
+def capture(run_id: str = "") -> Capture:
     wavelengths = np.linspace(400.0, 420.0, 32)
     device = Device("OES00001", "OES00001", "USB4000", wavelengths, 65535)
     counts = np.arange(32, dtype=np.uint32)
@@ -106,9 +110,9 @@ def capture() -> Capture:
         record_id=new_id(),
         device=device,
         kind=Kind.SAMPLE,
-        run_id=new_id(),
+        run_id=run_id or new_id(),
         sequence=0,
-        slot=0,
+        slot=-1,
         taken_at_utc=START,
         monotonic_ns=1,
         boot_id="boot",

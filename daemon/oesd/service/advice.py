@@ -13,7 +13,7 @@ ADVICE = {
     "defect in oesd": "a mistake of ours: the daemon's log has its place; please report it",
     "device busy": "another program has the spectrometer: close it",
     "device gone": "the spectrometer was not on USB: look at its cable, hub and power",
-    "disk full": "make room in the data directory's file system",
+    "disk full": "make room in the data directory's file system, or let confirmed spectra go ([store] on_full)",
     "host asleep": "the computer slept: switch suspend off (systemctl mask sleep.target suspend.target)",
     "light switch": "the shutter or lamp did not obey: the daemon's log has its words",
     "no permission": "install the udev rules of systemd/, plug the spectrometer in again",

@@ -5,7 +5,10 @@ from __future__ import annotations
 import socket
 
 from oesd.config import Config, ConfigError
+from oesd.engine.errors import SpectrumError
 from oesd.engine.lines import line_table
+from oesd.processing.crew import CrewError
+from oesd.processing.jobs import OtherVersion
 from oesd.schedule import check_plan
 from oesd.service.access import AccessError
 from oesd.service.directory import DirectoryError
@@ -32,9 +35,11 @@ def check(config: Config, where: str) -> None:
 
 def _check(config: Config) -> None:
     check_plan(config)
-    unknown = sorted(set(config.identify.elements) - set(line_table().elements))
-    if unknown:
-        raise ConfigError(f"identify.elements: {unknown[0]!r} is no element of the line table")
+    recipe, known = config.identify.recipe, set(line_table().elements)
+    for name, chosen in (("elements", recipe.elements), ("ambient", (*recipe.ambient, *recipe.expected))):
+        unknown = sorted(set(chosen) - known)
+        if unknown:
+            raise ConfigError(f"identify.{name}: {unknown[0]!r} is no element of the line table")
     if config.upload.endpoint:
         try:
             check_endpoint(config.upload.endpoint)
@@ -61,9 +66,12 @@ def expected_errors() -> tuple[type[Exception], ...]:
         AccessError,
         CannotListen,
         ConfigError,
+        CrewError,
         DirectoryError,
         HostError,
+        OtherVersion,
         SpectrometerError,
+        SpectrumError,
         StoreError,
         UploadError,
     )

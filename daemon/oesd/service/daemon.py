@@ -13,17 +13,22 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from oesd.config import BackgroundSection, Config
 from oesd.health import Health, notify, watchdog_period_s
 from oesd.processing import BackgroundRules, Processing
+from oesd.processing.explaining import explain
+from oesd.processing.importing import import_file
+from oesd.processing.jobs import versions
 from oesd.service.advice import advice_for
 from oesd.service.bench import boot_id
 from oesd.service.directory import forget_running, local_token, note_running
 from oesd.service.forwarding import Forwarding
 from oesd.service.hub import HubService
+from oesd.service.keeping import Keeper, keeping_rules
 from oesd.service.measuring import Measuring
 from oesd.service.memory import give_back
 from oesd.service.status import day_document, with_unrecorded
@@ -81,14 +86,16 @@ class Service:
         config = self._config
         self.store = Store.open(config.data_dir)
         self._open.append(self.store.close)
+        self._keeper = self._opened(Keeper(self.store, keeping_rules(config.store), self._health.beat))
         hub = HubService(config.hub, config.data_dir / "hub", config.identify.recipe, self._health.beat)
         self.hub: HubService | None = self._opened(hub, config.hub.enabled)
-        self._forwarding = Forwarding.of(config, self.hub, self.store)
+        self._forwarding = Forwarding.of(config, self.hub, self.store, self._health.beat)
         wake = self._forwarding.wake if self._forwarding else (lambda: None)
         upload = self._forwarding is not None
         self.processing = Processing(
             self.store, config.identify.recipe, upload=upload, beat=self._health.beat, done=wake,
             dark=_rules(config.dark), reference=_rules(config.reference),
+            clock_offset=self._forwarding.clock_offset if self._forwarding else lambda: (None, None),
         )  # fmt: skip
         self.processing.settle(HostTime(datetime.now(UTC), time.monotonic_ns(), boot_id()))
         if self._forwarding:
@@ -118,8 +125,12 @@ class Service:
             capture=self._measuring.capture,
             runs=self._measuring.runs,
             unrecorded=self.processing.unrecorded,
+            evidence=partial(explain, self.store),
+            keep=self.processing.keep,
+            take_file=self._take_file,
         )
-        server = self._opened(Server(app, config.web.host, config.web.port, option="--port or [web] port"))
+        option, beat = "--port or [web] port", self._health.beat
+        server = self._opened(Server(app, config.web.host, config.web.port, option=option, beat=beat))
         host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
         self.url = f"http://{host}:{server.port}"
         note_running(config.data_dir, self.url)
@@ -189,9 +200,9 @@ class Service:
         return self._forwarding is None or self._forwarding.idle()
 
     def _rooms_alive(self) -> bool:
-        rooms = {**self._measuring.bench.rooms(), "processing": self.processing.alive}
+        rooms = {**self._measuring.bench.rooms(), "processing": self.processing.alive, "keeping": self._keeper.alive}
         if self.hub:
-            rooms["hub processing"] = self.hub.processing.alive
+            rooms["hub"] = self.hub.alive
         if self._forwarding:
             rooms["forwarder"] = self._forwarding.alive
         dead = [name for name, alive in rooms.items() if not alive]
@@ -215,8 +226,15 @@ class Service:
             log.warning("changed in the configuration, but counts only after a restart: %s", ", ".join(fixed))
         self._config = config.model_copy(update={name: getattr(self._config, name) for name in fixed})
         self.processing.use(config.identify.recipe, _rules(config.dark), _rules(config.reference))
+        self._keeper.use(keeping_rules(config.store))
         self._measuring.use(self._config, lambda: notify("WATCHDOG=1"))
         log.info("the configuration was read again")
+
+    def _take_file(self, data: bytes, filename: str) -> Mapping[str, Any]:
+        imported = import_file(self.store, data, filename)
+        if imported.new:
+            self.processing.ingested(imported.data_id)
+        return dataclasses.asdict(imported)
 
     def _reprocess(self, data_id: str) -> None:
         self.processing.reprocess(data_id)
@@ -250,7 +268,10 @@ class Service:
             "unrecorded": unrecorded,
             "advice": advice_for([*tally.lost, *tally.lost_calibration, *day["lost"]]),
             "library": self.processing.library_state(),
+            "recipe": self.processing.recipe.as_dict(),
+            "versions": dataclasses.astuple(versions()),
             "store": self.processing.trouble,
+            "disk": self._keeper.state(),
             "upload": self._forwarding.state() if self._forwarding else {"state": "off"},
             "hub": self.hub.url if self.hub else None,
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,9 +11,10 @@ from oesd.config import Config
 from oesd.processing import Processing
 from oesd.service.hub import HubService
 from oesd.store import Store
-from oesd.upload import Forwarder, OesApi, RenderedFile, load_key
+from oesd.upload import PART_BYTES, Deadlines, Filing, Forwarder, OesApi, Pace, RenderedFile, load_key
 
 _STOP_S = 20.0
+_STEP_S = 4 * Deadlines().total_s(PART_BYTES)  # a step makes a few calls, each of which ends by its deadline
 
 
 class Forwarding:
@@ -27,31 +28,45 @@ class Forwarding:
         The API and the file of its key.
     store : Store
         Whose outbox is drained.
+    beat : callable
+        Called with a name and the seconds within which it will be called again.
     """
 
-    def __init__(self, config: Config, endpoint: str, key_file: Path, store: Store) -> None:
+    def __init__(
+        self, config: Config, endpoint: str, key_file: Path, store: Store, beat: Callable[[str, float], None]
+    ) -> None:
         section = config.upload
         self.endpoint = endpoint
         self._store = store
         self._form: Literal["columns", "json"] = section.format
+        self._pace = Pace(
+            newest_first=section.order == "newest first", batch=section.batch, results=section.fetch_results
+        )
         self._api = OesApi(endpoint, load_key(key_file), bucket_hosts=section.bucket_hosts, proxy=section.proxy or None)
+        self._filing = Filing(self._api, section.sample_label, section.project_label)
+        self._beat = beat
         self._stop = threading.Event()
 
     @classmethod
-    def of(cls, config: Config, hub: HubService | None, store: Store) -> Forwarding | None:
+    def of(
+        cls, config: Config, hub: HubService | None, store: Store, beat: Callable[[str, float], None]
+    ) -> Forwarding | None:
         """Forward to the configured endpoint, else to the hub inside this process, else nowhere."""
         if config.upload.endpoint and config.upload.key_file is not None:
-            return cls(config, config.upload.endpoint, config.upload.key_file, store)
-        return cls(config, f"{hub.url}/", hub.key_file, store) if hub else None
+            return cls(config, config.upload.endpoint, config.upload.key_file, store, beat)
+        return cls(config, f"{hub.url}/", hub.key_file, store, beat) if hub else None
 
     def render_with(self, processing: Processing) -> None:
         """Take the files from this room."""
 
         def render(data_id: str) -> RenderedFile:
             made = processing.render(data_id, self._form)
-            return RenderedFile(made.name, made.data, made.sha256, made.revision)
+            return RenderedFile(made.name, made.data, made.sha256, made.revision, made.labels)
 
-        self._forwarder = Forwarder(self._store, self._api, render)
+        def alive() -> None:
+            self._beat("forwarder", _STEP_S)
+
+        self._forwarder = Forwarder(self._store, self._api, render, pace=self._pace, filing=self._filing, alive=alive)
         self._thread = threading.Thread(target=self._forwarder.run, args=(self._stop,), name="forwarder", daemon=True)
 
     def start(self) -> None:
@@ -78,6 +93,11 @@ class Forwarding:
         """Whether everything that can arrive has arrived and was confirmed."""
         tally = self._store.tally()
         return tally.pending == 0 and tally.uploaded == tally.confirmed
+
+    def clock_offset(self) -> tuple[float | None, float | None]:
+        """Offset of the API's clock from the host's and its bound, ms; None until it was measured."""
+        best = self._forwarder.clock_offset
+        return (None, None) if best is None else (best.offset_ms, best.bound_ms)
 
     def state(self) -> Mapping[str, Any]:
         """State of the forwarding, for people."""

@@ -5,20 +5,32 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
+from functools import partial
 from pathlib import Path
 
 from oesd.config import HubSection
-from oesd.formats import read_spectrum
+from oesd.formats import is_bundle, read_bundle, read_spectrum
 from oesd.model import Recipe
 from oesd.processing import Processing
+from oesd.processing.crew import Crew, CrewError, WorkerDied
+from oesd.processing.explaining import explain
+from oesd.processing.file_jobs import pack_file_job, read_file_answer
+from oesd.processing.jobs import BadAnswer
+from oesd.processing.metadata import file_metadata
 from oesd.service.directory import make_directory, secret_file
-from oesd.store import Store
+from oesd.service.intake import Intake
+from oesd.service.keeping import Keeper
+from oesd.store import Store, StoreError
+from oesd.store.keeping import KeepingRules
 from oesd.upload import load_key
 from oesd.web import Hub
+from oesd.web.hub_inbox import Inbox, Read, Reading, reading_with
 
 log = logging.getLogger(__name__)
 
 _TURN_S = 0.25
+_MIN_FREE = 500_000_000  # of the disk: below it the hub takes nothing more in, and its clients keep what they have
 
 
 class HubService:
@@ -27,7 +39,8 @@ class HubService:
     Parameters
     ----------
     section : HubSection
-        Where it listens, and the file of its key; without one a key is made in the directory.
+        Where it listens, the file of its key (without one a key is made in the directory), how many processes read and
+        analyse (none: this one does), and how long spectra are kept.
     directory : Path
         Its data.
     recipe : Recipe
@@ -51,6 +64,7 @@ class HubService:
         self._recipe = recipe
         self._beat = beat
         self._port_option = port_option
+        self._crew: Crew | None = None
 
     def start(self) -> None:
         """Open the store and listen; what an earlier process left without a result is analysed first."""
@@ -65,26 +79,42 @@ class HubService:
             self.store,
             self._directory / "files",
             key=key.reveal(),
-            parse=read_spectrum,
-            ingested=self.processing.ingested,
+            arrived=lambda data_id: self._intake.put(data_id),
             host=self._section.host,
             port=self._section.port,
             port_option=self._port_option,
             # By number: a host without an entry for localhost must work too.
             public_host=f"[{self._section.host}]" if ":" in self._section.host else self._section.host,
+            beat=self._beat,
+            evidence=partial(explain, self.store),
         )
+        inbox = Inbox(
+            self.store, self._web.bucket, read=self._reader(), ingested=self.processing.ingested,
+            take_apart=_take_apart, describe=file_metadata,
+        )  # fmt: skip
+        bucket = self._web.bucket
+        hands = max(self._section.workers, 1)
+        self._intake = Intake(bucket.ingest, inbox.take, hands, self._beat, tidy=bucket.drop_emptied)
+        rules = KeepingRules(min_free_bytes=_MIN_FREE, expire_us=self._section.keep_us)
+        self._keeper = Keeper(self.store, rules, lambda name, within_s: self._beat(f"hub {name}", within_s))
         try:
             self._web.start()
         except BaseException:
+            self._end_crew()
             self.store.close()
             raise
+        self._keeper.start()
         self.processing.start()
+        self._intake.start()
         log.info("hub at %s, its key in %s", self.url, self.key_file)
 
     def stop(self) -> None:
-        """Stop listening, finish the analysis at hand, close the store."""
+        """Stop listening, finish what is at hand, close the store."""
         self._web.stop()
+        self._intake.stop()
+        self._end_crew()
         self.processing.stop()
+        self._keeper.stop()
         self.store.close()
 
     @property
@@ -92,15 +122,53 @@ class HubService:
         """Origin of the API."""
         return self._web.url
 
+    @property
+    def alive(self) -> bool:
+        """Whether every thread of it runs."""
+        return self.processing.alive and self._intake.alive and self._keeper.alive
 
-def serve_hub(section: HubSection, directory: Path, stop: Callable[[], bool]) -> None:
+    def _reader(self) -> Read:
+        if not self._section.workers:
+            return reading_with(read_spectrum)
+        self._crew = Crew(self._section.workers)
+        return partial(_read_with, self._crew, self._recipe)
+
+    def _end_crew(self) -> None:
+        if self._crew is not None:
+            self._crew.close()
+
+
+def serve_hub(section: HubSection, directory: Path, recipe: Recipe, stop: Callable[[], bool]) -> None:
     """Run a hub until it is to stop; the callable is asked a few times a second."""
-    hub = HubService(section, directory, Recipe(), lambda _name, _within_s: None, "--port")
+    hub = HubService(section, directory, recipe, lambda _name, _within_s: None, "--port")
     hub.start()
     try:
         while not stop():
             time.sleep(_TURN_S)
-            if not hub.processing.alive:
-                raise RuntimeError("the hub's processing thread failed")
+            if not hub.alive:
+                raise RuntimeError("a thread of the hub failed")
     finally:
         hub.stop()
+
+
+def _take_apart(data: bytes) -> list[tuple[str, bytes]] | None:
+    return read_bundle(data) if is_bundle(data) else None
+
+
+def _read_with(crew: Crew, recipe: Recipe, data: bytes, file_name: str) -> Future[Reading]:
+    """Have a file read by a worker process; one that it dies of, twice, is no spectrum."""
+    read: Future[Reading] = Future()
+
+    def tell(done: Future[bytes]) -> None:
+        try:
+            answer = read_file_answer(done.result())
+            read.set_result(Reading(answer.spectrum, answer.unreadable, answer.analysis, answer.refused))
+        except WorkerDied as error:
+            read.set_result(Reading(unreadable=str(error)))
+        except (CrewError, BadAnswer) as error:
+            read.set_exception(StoreError(f"not read: {error}"))
+        except CancelledError:
+            read.set_exception(StoreError("not read: the hub ends"))
+
+    crew.submit(pack_file_job(data, file_name, recipe)).add_done_callback(tell)
+    return read

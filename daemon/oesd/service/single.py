@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from oesd.acquisition import Place, capture_of, device_of
-from oesd.acquisition.settings import safe_name
+from oesd.acquisition.settings import Settings, safe_name
 from oesd.formats import write_columns
 from oesd.model import Entry, Kind, new_id
 from oesd.service.bench import boot_id
@@ -33,7 +33,7 @@ def capture_file(kind: Kind, serial: str, exposure: Exposure) -> bytes:
         When there is none, it is busy, or it refuses the exposure.
     """
     description, frame = _exposed(serial, exposure)
-    device = device_of(description, safe_name(description.serial))
+    device = device_of(description, Settings(description.serial, safe_name(description.serial)))
     taken = capture_of(device, kind, frame, Place(new_id(), 0, -1, boot_id()))
     entry = Entry(new_id(), taken.record_id, None, None, "single capture", "single capture", datetime.now(UTC))
     return write_columns(entry, taken, None, None, None)

@@ -11,8 +11,8 @@ from oesd.store import Tally
 class Summary:
     """The tally of a data directory, for people.
 
-    ``captured = stored + lost``; ``stored = processed + failed + waiting``; where entries are forwarded,
-    ``stored = confirmed + on the way + quarantined``.
+    ``captured = stored + lost``; ``stored = processed + failed + waiting + let go``; where entries are forwarded,
+    ``stored = confirmed + on the way + quarantined + let go``.
     """
 
     tally: Tally
@@ -21,7 +21,8 @@ class Summary:
     def complete(self) -> bool:
         """Whether nothing was lost and everything has arrived where it belongs."""
         tally = self.tally
-        return not tally.lost and tally.processed == tally.stored == tally.confirmed
+        kept = tally.stored - sum(tally.tombstoned.values())
+        return not tally.lost and tally.processed == kept == tally.confirmed
 
     def lines(self) -> list[str]:
         """One line for each number."""
@@ -32,6 +33,7 @@ class Summary:
             f"processed {tally.processed}" + (f"  (failed {tally.failed})" if tally.failed else ""),
             f"uploaded  {tally.uploaded}",
             f"confirmed {tally.confirmed}" + (f"  (quarantined {tally.quarantined})" if tally.quarantined else ""),
+            *([f"let go    {let_go}"] if (let_go := sum(tally.tombstoned.values())) else []),
             f"lost      {sum(tally.lost.values())}",
         ]
         return lines + [f"    {reason}: {slots}" for reason, slots in sorted(tally.lost.items())]

@@ -2,17 +2,20 @@
 
 from oesd.upload.address import check_endpoint
 from oesd.upload.call import Deadlines
-from oesd.upload.client import OesApi
+from oesd.upload.client import PART_BYTES, OesApi
 from oesd.upload.errors import ApiKeyError, EndpointError, SetupError, UploadError
 from oesd.upload.forwarder import Forwarder
 from oesd.upload.key import ApiKey, load_key
 from oesd.upload.means import Pace, RenderedFile
+from oesd.upload.samples import Filing
 
 __all__ = [
+    "PART_BYTES",
     "ApiKey",
     "ApiKeyError",
     "Deadlines",
     "EndpointError",
+    "Filing",
     "Forwarder",
     "OesApi",
     "Pace",

@@ -14,6 +14,7 @@ from oesd.upload.errors import ProtocolBroken
 _ETAG = re.compile(r"[\x21-\x7e]{1,128}")
 _LONGEST_NAME = 1024
 _MOST_ENTRIES = 10_000
+_LONGEST_ELEMENT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class RemoteEntry:
     data_id: str
     pipeline_status: str
     texts: tuple[str, ...]
+    last_updated: str = ""
 
     def mentions(self, word: str) -> bool:
         """Whether a word stands in any of its texts."""
@@ -44,11 +46,20 @@ class RemoteEntry:
 
 @dataclass(frozen=True, slots=True)
 class RemotePeak:
-    """A detected peak of a remote result; ``keys`` are its candidate keys, None when the server lists none."""
+    """A detected peak of a remote result; ``element`` is "" when it is not named, ``manual`` when a person named it."""
 
     peak_id: str
     wavelength_nm: float
-    keys: tuple[str, ...] | None
+    element: str = ""
+    manual: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteNamed:
+    """A physical sample or a project of the API."""
+
+    id: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,18 @@ def peaks(document: dict[str, Any]) -> list[RemotePeak]:
     return [_peak(_object(row, "result")) for row in _list(document.get("detected_peaks", []), "result")]
 
 
+def named(answer: Any, what: str) -> list[RemoteNamed]:
+    """Physical samples or projects."""
+    rows = _list(answer, what)
+    _demand(len(rows) <= _MOST_ENTRIES, what, "too many")
+    return [_named(_object(row, what), what) for row in rows]
+
+
+def made_sample(answer: Any, name: str) -> RemoteNamed:
+    """A physical sample that was just made, or that a conflict names: ``id`` or ``physical_sample_id``."""
+    return RemoteNamed(_named(_object(answer, "physical sample"), "physical sample", "physical_sample_id").id, name)
+
+
 def gateway_stamps(answer: Any) -> tuple[float, float]:
     """When the gateway received and answered, ms since 1970."""
     document = _object(answer, "clock")
@@ -131,15 +154,23 @@ def _entry(row: dict[str, Any]) -> RemoteEntry:
         _uuid(row.get("data_id"), "data entries"),
         status if isinstance(status, str) else "",
         tuple(value for value in row.values() if isinstance(value, str)),
+        _text_or_empty(row.get("last_updated")),
     )
 
 
 def _peak(row: dict[str, Any]) -> RemotePeak:
-    listed = row.get("candidates")
-    keys = None
-    if isinstance(listed, list):
-        keys = tuple(str(c.get("candidate_key")) for c in listed if isinstance(c, dict))
-    return RemotePeak(_name(row.get("peak_id"), "result", "peak_id"), _number(row.get("wavelength_nm"), "result"), keys)
+    return RemotePeak(
+        _name(row.get("peak_id"), "result", "peak_id"),
+        _number(row.get("wavelength_nm"), "result"),
+        _text_or_empty(row.get("element"))[:_LONGEST_ELEMENT],
+        row.get("manual") is True,
+    )
+
+
+def _named(row: dict[str, Any], what: str, id_name: str = "id") -> RemoteNamed:
+    identifier = _text(row.get("id", row.get(id_name)), what, "id")
+    _demand(is_uuid(identifier), what, "id is no UUID")
+    return RemoteNamed(identifier, _text_or_empty(row.get("name")))
 
 
 def _same_upload(row: dict[str, Any], first: dict[str, Any]) -> bool:
@@ -149,6 +180,10 @@ def _same_upload(row: dict[str, Any], first: dict[str, Any]) -> bool:
 def _demand(holds: bool, what: str, otherwise: str) -> None:
     if not holds:
         raise ProtocolBroken(f"{what}: {otherwise}")
+
+
+def _text_or_empty(value: Any) -> str:
+    return value if isinstance(value, str) and value.isprintable() else ""
 
 
 def _list(value: Any, what: str) -> list[Any]:

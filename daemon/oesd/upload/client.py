@@ -6,12 +6,13 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any, Self
 
 from oesd.model import is_uuid
 from oesd.upload import answers
 from oesd.upload.address import Endpoint, check_link
-from oesd.upload.answers import GatewayTime, Presigned, RemoteEntry
+from oesd.upload.answers import GatewayTime, Presigned, RemoteEntry, RemoteNamed
 from oesd.upload.call import Deadlines
 from oesd.upload.errors import Conflict, NotFound, ProtocolBroken, RecordRefused, Uncertain
 from oesd.upload.http import ApiHttp, BucketHttp
@@ -76,10 +77,13 @@ class OesApi:
         self._api.close()
         self._bucket.close()
 
-    def presign(self, file_name: str, parts: int = 1) -> Presigned:
+    def presign(self, file_name: str, parts: int = 1, sample: RemoteNamed | None = None) -> Presigned:
         """Ask for upload links. **Not repeatable**: each call makes a data entry; after ``Uncertain`` look first."""
         query = (("original_filename", file_name), ("num_parts", str(parts)), ("staging_type", "core"))
-        answer = self._api.json("presign", "POST", self.endpoint.url(_UPLOADS, query), cap_bytes=_JSON_CAP)
+        filed = sample and {"physical_sample_id": sample.id, "physical_sample_name": sample.name}
+        body = _json(filed) if filed else None
+        url = self.endpoint.url(_UPLOADS, query)
+        answer = self._api.json("presign", "POST", url, body=body, cap_bytes=_JSON_CAP)
         return answers.presigned(answer, parts, self._checked)
 
     def put_part(self, url: str, data: bytes) -> str:
@@ -102,12 +106,16 @@ class OesApi:
         except (NotFound, Conflict) as answer:
             raise Uncertain(str(answer)) from None
 
-    def find_entries(self, *, data_ids: Sequence[str] = (), keywords: str = "") -> list[RemoteEntry]:
-        """Entries of these ids (at most 100), or entries a keyword search finds; 404 is none."""
+    def find_entries(
+        self, *, data_ids: Sequence[str] = (), keywords: str = "", changed_since: datetime | None = None
+    ) -> list[RemoteEntry]:
+        """Entries of these ids (at most 100), entries a keyword search finds, or those changed lately; 404 is none."""
         if len(data_ids) > _MOST_IDS:
             raise ValueError(f"{len(data_ids)} ids at once, {_MOST_IDS} at most")
         query = [("keywords", keywords)] if keywords else []
         query += [("data_ids", _checked_id(data_id)) for data_id in data_ids]
+        if changed_since is not None:
+            query += [("data_type", "oes"), ("last_updated_min", str(changed_since))]
         query.append(("include_organization_data", "True"))
         try:
             return answers.entries(
@@ -138,6 +146,31 @@ class OesApi:
         url = self.endpoint.url(f"oes/{_checked_id(data_id)}/peaks")
         body = _json({"peak_id": peak_id, "candidate_key": candidate_key})
         return answers.oes_result(self._api.json("override", "PATCH", url, body=body, cap_bytes=_OES_CAP), data_id)
+
+    def physical_samples(self) -> list[RemoteNamed]:
+        """Every physical sample of the organisation."""
+        url = self.endpoint.url("physical_samples/")
+        return answers.named(self._api.json("physical samples", "GET", url, cap_bytes=_JSON_CAP), "physical samples")
+
+    def make_physical_sample(self, name: str) -> RemoteNamed:
+        """Make a physical sample; when the name is taken, the one that has it."""
+        url = self.endpoint.url("physical_samples/")
+        try:
+            made = self._api.json("physical sample", "POST", url, body=_json({"name": name}), cap_bytes=_JSON_CAP)
+        except Conflict as taken:
+            made = taken.detail
+        return answers.made_sample(made, name)
+
+    def projects(self) -> list[RemoteNamed]:
+        """Every project of the organisation."""
+        url = self.endpoint.url("projects/")
+        return answers.named(self._api.json("projects", "GET", url, cap_bytes=_JSON_CAP), "projects")
+
+    def track_sample(self, project_id: str, physical_sample_id: str) -> None:
+        """Put a physical sample on a project's list, as the active one. Repeatable."""
+        url = self.endpoint.url(f"projects/{_checked_id(project_id)}/configuration/tracking_samples")
+        body = _json({"physical_sample_id": _checked_id(physical_sample_id), "set_active": True})
+        self._api.json("tracking", "POST", url, body=body, cap_bytes=_JSON_CAP)
 
     def gateway_time(self) -> GatewayTime:
         """Offset of the API's clock from ours, from one exchange (sent without the key; annotates, never sets)."""

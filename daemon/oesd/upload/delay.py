@@ -15,8 +15,8 @@ _STEEPEST = 16  # 2**16 s is far beyond the longest
 def next_delay(attempt: int, retry_after_s: float | None, rng: Random) -> float:
     """Seconds to wait before the next attempt: full jitter between 1 s and 2**attempt s, at most 15 min.
 
-    A server's Retry-After (at most 1 h of it) comes on top, so that nobody comes before it and a hundred daemons that
-    were told the same do not come together.
+    A server's Retry-After (at most 1 h of it) comes on top, so that nobody comes before it. It is told to all: they
+    come spread over half of that time, or 15 min.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def next_delay(attempt: int, retry_after_s: float | None, rng: Random) -> float:
     """
     ceiling = min(LONGEST_S, 2.0 ** min(max(attempt, 1), _STEEPEST))
     asked = 0.0 if retry_after_s is None else min(max(retry_after_s, 0.0), LONGEST_RETRY_AFTER_S)
-    return asked + rng.uniform(SHORTEST_S, ceiling)
+    return asked + rng.uniform(SHORTEST_S, min(LONGEST_S, max(ceiling, asked / 2)))
 
 
 def retry_after(value: str | None, date: str | None) -> float | None:

@@ -101,7 +101,11 @@ class NotFound(ProtocolBroken):
 
 
 class Conflict(ProtocolBroken):
-    """409."""
+    """409; ``detail`` is what the server says of it: foreign JSON, unchecked."""
+
+    def __init__(self, text: str, detail: object = None) -> None:
+        super().__init__(text)
+        self.detail = detail
 
 
 class AnswerTooLarge(ProtocolBroken):

@@ -1,8 +1,8 @@
 """The thread that drains the outbox: decides who goes when; the going is in :mod:`oesd.upload.journey`.
 
 One thread runs :meth:`Forwarder.run`. A round takes the records that are due, lets a few worker threads carry them as
-far as they go, waits for all, then sends overrides. Nothing is kept in memory between rounds but the gate: all waits
-are times in the store's table, so a restart goes on where a kill stopped.
+far as they go, waits for all, then does the chores (:mod:`oesd.upload.chores`). Nothing that counts is kept in memory
+between rounds but the gate: all waits are times in the store's table, so a restart goes on where a kill stopped.
 """
 
 from __future__ import annotations
@@ -18,15 +18,17 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from oesd.store import Store, StoreError
-from oesd.store.outbox import OutboxItem, OutboxState, OverridePatch
+from oesd.store import Store, StoreError, UnknownEntry
+from oesd.store.outbox import OutboxItem, OutboxState
+from oesd.upload.answers import GatewayTime
+from oesd.upload.chores import Chores
 from oesd.upload.client import OesApi
 from oesd.upload.delay import LONGEST_RETRY_AFTER_S, LONGEST_S, next_delay
 from oesd.upload.errors import RecordRefused, UploadError
 from oesd.upload.gate import Gate
 from oesd.upload.journey import Journey
 from oesd.upload.means import Means, Pace, RenderedFile
-from oesd.upload.overrides import send_override
+from oesd.upload.samples import Filing
 from oesd.upload.steady_clock import SteadyClock
 
 _STAGE = {
@@ -39,9 +41,10 @@ _STAGE = {
     OutboxState.PROCESSED: 5,
     OutboxState.QUARANTINED: 5,
 }
-_OVERRIDES_STAGE = _STAGE[OutboxState.CONFIRMED]  # both ask the API for results
 _RECORDS_A_WORKER = 8
 _LONGEST_SLEEP_S = 30.0
+_SHORTEST_SLEEP_S = 0.05
+_FAR_END_TURN = 3  # with the newest first, the batch of a round that comes from the other end
 _STOP_CHECK_S = 0.5
 _LONGEST_WAIT = timedelta(seconds=2 * (LONGEST_S + LONGEST_RETRY_AFTER_S))
 _log = logging.getLogger(__name__)
@@ -63,6 +66,10 @@ class Forwarder:
         UTC, seconds and jitter, for tests.
     pace : Pace, optional
         Workers, waits and bounds.
+    filing : Filing, optional
+        Where labels file a record; without it nowhere.
+    alive : callable, optional
+        Called at every step and every pause: who listens knows that forwarding goes on.
     """
 
     def __init__(
@@ -75,13 +82,18 @@ class Forwarder:
         monotonic: Callable[[], float] = time.monotonic,
         rng: Random | None = None,
         pace: Pace | None = None,
+        filing: Filing | None = None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         rng = rng or Random()  # noqa: S311 (jitter)
         self._pace = pace or Pace()
         self._outbox = store.outbox
-        self._means = Means(api, self._outbox, render, self._pace, rng, clock())
+        self._means = Means(api, store, render, filing or Filing(api, "", ""), self._pace, rng, clock(), alive)
+        self._monotonic = monotonic
         self._clock = SteadyClock(clock, monotonic)
         self._gate = Gate(rng, self._pace.probe_s)
+        self._chores = Chores(self._means, self._gate)
+        self._gathered_at: datetime | None = None
         self._wake = threading.Event()
         self._stop = threading.Event()
 
@@ -91,6 +103,7 @@ class Forwarder:
         broken = False
         while not stop.is_set():
             self._wake.clear()
+            self._means.alive()
             try:
                 moved = self.step(self._clock.now())
                 broken = False
@@ -102,18 +115,34 @@ class Forwarder:
                     _log.error("forwarding waits, trying every %.0f s: %s", _LONGEST_SLEEP_S, failure, exc_info=place)
                 broken = True
             if not moved:
-                self._sleep(_LONGEST_SLEEP_S if broken else self._idle_s())
+                self._sleep(_LONGEST_SLEEP_S if broken else max(self._idle_s(), _SHORTEST_SLEEP_S))
 
     def step(self, now: datetime) -> int:
         """One round: carry what is due and send overrides; the number of records and overrides tried."""
         width = self._gate.width(now, self._pace.workers)
         if not width:
             return 0
-        due = self._outbox.due(now, limit=self._pace.workers * _RECORDS_A_WORKER)
+        limit = self._pace.workers * _RECORDS_A_WORKER
+        batches = self._pace.batch > 1
+        if batches:
+            self._gather(now)
+        due = self._outbox.due(now, limit, newest_first=self._pace.newest_first, fresh=not batches)
         if self._gate.careful and due:
             due = [min(due, key=lambda item: item.attempts)]  # a fresh record tells most
         self._carry(deque(due), width, now)
-        return len(due) + self._send_overrides(now)
+        return len(due) + self._chores.turn(now, self._stop.is_set)
+
+    def _gather(self, now: datetime) -> None:
+        """Make batches of what waits: at once when one is full, else every few seconds; first from the live end."""
+        waiting = self._outbox.fresh_waiting(self._pace.batch * self._pace.workers)
+        waited = self._gathered_at is None or now - self._gathered_at >= timedelta(seconds=self._pace.batch_wait_s)
+        if not waiting or (waiting < self._pace.batch and not waited):
+            return
+        self._gathered_at = now
+        for turn in range(1 + waiting // self._pace.batch):
+            newest = turn != _FAR_END_TURN if self._pace.newest_first else turn == 0
+            if not self._outbox.gather(self._pace.batch, newest_first=newest).result():
+                return
 
     def wake(self) -> None:
         """Look at the outbox now: something was stored, or it is time to stop."""
@@ -121,7 +150,12 @@ class Forwarder:
 
     def state(self) -> dict[str, Any]:
         """State for ``/status``: what :meth:`oesd.upload.gate.Gate.state` tells, and ``counts`` by outbox state."""
-        return {**self._gate.state(), "counts": self._outbox.counts()}
+        return {**self._gate.state(), "counts": self._outbox.counts(), **self._chores.state()}
+
+    @property
+    def clock_offset(self) -> GatewayTime | None:
+        """Offset of the API's clock from the host's with its bound; None until it was measured."""
+        return self._chores.clock.best
 
     def _carry(self, queue: deque[OutboxItem], width: int, now: datetime) -> None:
         broken: list[StoreError] = []
@@ -139,13 +173,16 @@ class Forwarder:
             raise broken[0]
 
     def _work(self, queue: deque[OutboxItem], now: datetime, broken: list[StoreError]) -> None:
-        while not broken and not self._stop.is_set() and self._gate.width(now, 1):
+        enough = self._monotonic() + self._pace.round_s
+        while not broken and not self._stop.is_set() and self._gate.width(now, 1) and self._monotonic() < enough:
             try:
                 item = queue.popleft()
             except IndexError:
                 return
             try:
                 self._carry_one(item, now)
+            except UnknownEntry:
+                _log.warning("record %s is no longer stored, others go on", item.record_id)  # by on_full, most likely
             except StoreError as failure:
                 broken.append(failure)
             except Exception as failure:  # the top of a thread: one odd record must not hold up the others
@@ -175,23 +212,6 @@ class Forwarder:
         else:
             self._gate.passed(start, _STAGE[journey.item.state], now)
 
-    def _send_overrides(self, now: datetime) -> int:
-        patches = self._outbox.patches_due(now)
-        for patch in patches:
-            if self._stop.is_set() or not self._gate.width(now, 1):
-                break
-            self._send_one(patch, now)
-        return len(patches)
-
-    def _send_one(self, patch: OverridePatch, now: datetime) -> None:
-        try:
-            send_override(self._means, patch, now)
-        except UploadError as failure:
-            if failure.whole_queue:  # else it waits by itself: overrides never hold up records
-                self._gate.failed(failure, _OVERRIDES_STAGE, patch.data_id, now)
-        else:
-            self._gate.passed(_OVERRIDES_STAGE, _OVERRIDES_STAGE, now)
-
     def _idle_s(self) -> float:
         """Seconds until something may be due."""
         now = self._clock.now()
@@ -208,5 +228,6 @@ class Forwarder:
     def _sleep(self, seconds: float) -> None:
         until = time.monotonic() + seconds
         while not self._stop.is_set() and (left := until - time.monotonic()) > 0:
+            self._means.alive()
             if self._wake.wait(min(left, _STOP_CHECK_S)):
                 return

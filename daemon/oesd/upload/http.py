@@ -44,7 +44,7 @@ _ERROR_CAP = 64 * 1024
 _KEEP_ALIVE_S = 2.0  # shorter than a server's usual 5 s: we, not it, close an idle connection
 _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol)
 
-for _name in ("httpx", "httpcore"):
+for _name in ("httpx", "httpcore", "httpx2", "httpcore2"):
     logging.getLogger(_name).setLevel(logging.WARNING)  # their INFO line holds the whole presigned URL
 
 
@@ -199,15 +199,8 @@ class ApiHttp:
     def json(
         self, what: str, method: str, url: str, *, body: bytes | None = None, cap_bytes: int, with_key: bool = True
     ) -> Any:
-        """Make a call and return its JSON.
-
-        Raises
-        ------
-        UploadError
-            By what comes next; ``what`` names the call in its text.
-        """
-        origin = origin_of(url)
-        if origin != self._endpoint.origin:
+        """Make a call and return its JSON; raises :class:`UploadError` by what comes next, ``what`` in its text."""
+        if (origin := origin_of(url)) != self._endpoint.origin:
             raise ProtocolBroken(f"{what}: not the API's own address")
         headers = {"Accept": "application/json"} | ({} if body is None else {"Content-Type": "application/json"})
         if method == "POST" and body is None:
@@ -218,7 +211,10 @@ class ApiHttp:
         judge_api(what, answer, self._key.redact)
         if not answer.is_json:
             raise ProtocolBroken(f"{what}: {answer.status} without JSON (a captive portal or a proxy in between?)")
-        return parse_json(answer.body, what)
+        document = parse_json(answer.body, what)
+        if self._key.is_quoted(answer.body, document):  # ids and names of an answer are kept and shown
+            raise ProtocolBroken(f"{what}: the answer quotes our key")
+        return document
 
     def close(self) -> None:
         """Close the connections."""

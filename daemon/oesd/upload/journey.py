@@ -23,14 +23,12 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import Enum, auto
 
-from oesd.store.errors import StoreDamaged, UnknownEntry
 from oesd.store.outbox import FINAL, OutboxItem, OutboxState, UploadPart
+from oesd.upload.bundling import CANNOT, bundled, remote_ids
 from oesd.upload.client import split
 from oesd.upload.delay import next_delay
 from oesd.upload.errors import (
-    AnswerTooLarge,
     CredentialBlocked,
     LinkExpired,
     RecordRefused,
@@ -40,19 +38,14 @@ from oesd.upload.errors import (
     UploadError,
     one_line,
 )
+from oesd.upload.looking import Found, find_lost, look_at
 from oesd.upload.means import Means, RenderedFile
+from oesd.upload.remote import keep_remote
 
 _FAILED_PIPELINES = frozenset({"error", "failed", "failure"})
-_MOST_EARLIER = 10
 _NEW_LINK = timedelta(minutes=1)
 _OLD_LINK = timedelta(hours=1)
 _UNSENT = (OutboxState.STORED, OutboxState.PRESIGNED, OutboxState.UPLOADED)
-
-
-class _Found(Enum):
-    SAME = auto()
-    OTHER = auto()
-    NOTHING = auto()
 
 
 class Journey:
@@ -93,6 +86,7 @@ class Journey:
             After it has been noted with the record (a refused key is not: the record cannot help it).
         """
         while self.item.state not in FINAL and self.item.next_attempt_at_utc <= self._now and not self._stopping():
+            self._means.alive()
             self._commit(self._step())
 
     def _step(self) -> OutboxItem:
@@ -110,10 +104,13 @@ class Journey:
             raise
 
     def _stored(self) -> OutboxItem:
-        found = self._lost_reply() if self.item.sha256 else None
-        if found is not None:
-            return found
+        if self.item.sha256:
+            found, known = find_lost(self._means, self.item)
+            if found:
+                return self._confirmed(found)
+            self._commit(known)
         file = self._rendered()
+        sample = self._means.filing.place(file.labels)
         self._commit(
             replace(
                 self.item,
@@ -123,7 +120,7 @@ class Journey:
                 revision=file.revision,
             )
         )
-        given = self._means.api.presign(file.name, len(split(file.data)))
+        given = self._means.api.presign(file.name, len(split(file.data)), sample)
         return replace(
             self.item,
             state=OutboxState.PRESIGNED,
@@ -134,22 +131,6 @@ class Journey:
             issued_at_utc=self._now,
             last_error="",
         )
-
-    def _lost_reply(self) -> OutboxItem | None:
-        """Look for entries that an earlier presign made: confirmed if one has the bytes, else they are orphans."""
-        for data_id in self._earlier():
-            if self._compare(data_id) is _Found.SAME:
-                return self._confirmed(data_id)
-            if data_id not in self.item.orphaned_ids:
-                self._commit(replace(self.item, orphaned_ids=(*self.item.orphaned_ids, data_id)))
-        return None
-
-    def _earlier(self) -> list[str]:
-        try:
-            entries = self._means.api.find_entries(keywords=self.item.record_id)
-        except RecordRefused:
-            return []  # a server without keyword search: a duplicate is then possible, and carries the same record id
-        return [e.data_id for e in entries if e.mentions(self.item.record_id)][:_MOST_EARLIER]
 
     def _presigned(self) -> OutboxItem:
         data = self._rendered()
@@ -196,17 +177,14 @@ class Journey:
 
     def _look(self) -> OutboxItem:
         """Believe the bytes, not the status: the entry is listed and its raw file is ours."""
-        found = _Found.NOTHING
-        listed = self._means.api.find_entries(data_ids=[self.item.remote_data_id])
-        if any(entry.data_id == self.item.remote_data_id for entry in listed):
-            found = self._compare(self.item.remote_data_id)
-        if found is _Found.SAME:
+        found = look_at(self._means, self.item)
+        if found is Found.SAME:
             return self._confirmed(self.item.remote_data_id)
-        reason = "other bytes there" if found is _Found.OTHER else "bytes not there yet"
-        looked_enough = found is _Found.OTHER or self.item.attempts + 1 >= self._means.pace.most_looks
+        reason = "other bytes there" if found is Found.OTHER else "bytes not there yet"
+        looked_enough = found is Found.OTHER or self.item.attempts + 1 >= self._means.pace.most_looks
         if looked_enough and self._may_upload_again():
             return self._wait(self._anew(reason))
-        if found is _Found.NOTHING and self.item.state is OutboxState.UNCERTAIN:
+        if found is Found.NOTHING and self.item.state is OutboxState.UNCERTAIN:
             return self._complete_again()
         return self._later(reason)
 
@@ -220,17 +198,6 @@ class Journey:
     def _may_upload_again(self) -> bool:
         return len(self.item.orphaned_ids) + 1 < self._means.pace.most_uploads
 
-    def _compare(self, data_id: str) -> _Found:
-        try:
-            data = self._means.api.download_raw(data_id, self.item.size_bytes)
-        except AnswerTooLarge:
-            return _Found.OTHER
-        except LinkExpired:
-            return _Found.NOTHING  # a link without an object behind it
-        if data is None:
-            return _Found.NOTHING
-        return _Found.SAME if hashlib.sha256(data).hexdigest() == self.item.sha256 else _Found.OTHER
-
     def _confirmed(self, data_id: str) -> OutboxItem:
         return replace(
             self.item,
@@ -243,14 +210,32 @@ class Journey:
         )
 
     def _poll(self) -> OutboxItem:
-        if self._means.api.get_oes(self.item.remote_data_id) is not None:
-            return replace(self.item, state=OutboxState.PROCESSED, last_error="")
+        if self.item.batch_no:
+            return self._settle()
         polls = self.item.attempts + 1
-        if polls >= self._means.pace.most_polls:
+        if not self._means.pace.results:
+            return replace(self.item, state=OutboxState.PROCESSED, last_error="")
+        if polls > self._means.pace.most_polls:
             return replace(self.item, state=OutboxState.PROCESSED, last_error="no remote result after many looks")
+        document = self._means.api.get_oes(self.item.remote_data_id)
+        if document is not None:
+            keep_remote(self._means.store, self.item.data_id, document, self._now)
+            return replace(self.item, state=OutboxState.PROCESSED, last_error="")
         if polls % 5 == 0 and self._pipeline_failed():
             return replace(self.item, state=OutboxState.PROCESSED, last_error="the remote pipeline failed")
         return self._later("not processed yet")
+
+    def _settle(self) -> OutboxItem:
+        """Let the records of a batch go on by themselves, once the server has made an entry of each, or does not."""
+        found, records = remote_ids(self._means, self.item)
+        if len(found) < records and self.item.attempts + 1 < self._means.pace.most_polls:
+            return self._later(f"{len(found)} of {records} records are entries so far")
+        reason = "" if len(found) == records else "it arrived in a batch that the server did not take apart"
+        settled = replace(self.item, state=OutboxState.PROCESSED, last_error=reason)
+        poll_at = self._now + timedelta(seconds=self._means.pace.poll_s)
+        self._means.outbox.settle(settled, found, poll_at).result()
+        self.item = settled
+        return settled
 
     def _pipeline_failed(self) -> bool:
         listed = self._means.api.find_entries(data_ids=[self.item.remote_data_id])
@@ -260,8 +245,9 @@ class Journey:
         """Render the file, once a journey: the same bytes from pin to the last part."""
         if self._file is None:
             try:
-                self._file = self._means.render(self.item.data_id)
-            except (StoreDamaged, UnknownEntry, ValueError, LookupError) as failure:
+                render = self._means.render
+                self._file = bundled(self._means, self.item) if self.item.batch_no else render(self.item.data_id)
+            except CANNOT as failure:
                 raise RecordRefused(f"cannot be rendered: {one_line(str(failure))}") from failure
             if not self._file.data:
                 raise RecordRefused("rendered to an empty file")

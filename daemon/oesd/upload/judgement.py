@@ -38,7 +38,7 @@ def judge_api(what: str, answer: Answer, redact: Callable[[str], str]) -> None:
     status = answer.status
     if 200 <= status < 300:
         return
-    text = f"{what}: {status}{_detail(answer, redact)}"
+    text = f"{what}: {status}{_told(answer, redact)}"
     _judge_common(text, answer)
     if status in (401, 403):
         raise CredentialBlocked(text)
@@ -47,7 +47,7 @@ def judge_api(what: str, answer: Answer, redact: Callable[[str], str]) -> None:
     if status == 404:
         raise NotFound(text)
     if status == 409:
-        raise Conflict(text)
+        raise Conflict(text, _detail(answer))
     raise ProtocolBroken(text)
 
 
@@ -78,10 +78,14 @@ def _judge_common(text: str, answer: Answer) -> None:
         raise ProtocolBroken(f"{text}, a redirect, which is not followed")
 
 
-def _detail(answer: Answer, redact: Callable[[str], str]) -> str:
+def _told(answer: Answer, redact: Callable[[str], str]) -> str:
+    detail = _detail(answer)
+    return "" if detail is None else f" ({one_line(redact(str(detail)))})"
+
+
+def _detail(answer: Answer) -> object:
     try:
         document = parse_json(answer.body, "error")
     except ProtocolBroken:
-        return ""
-    detail = document.get("detail") if isinstance(document, dict) else None
-    return "" if detail is None else f" ({one_line(redact(str(detail)))})"
+        return None
+    return document.get("detail") if isinstance(document, dict) else None

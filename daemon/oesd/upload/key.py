@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import re
 import stat
@@ -39,6 +40,11 @@ class ApiKey:
     def redact(self, text: str) -> str:
         """Foreign text with the key, should a server echo it, replaced."""
         return text.replace(self._value, "***")
+
+    def is_quoted(self, body: bytes, document: object) -> bool:
+        """Whether the key stands in a foreign document, as it came or behind escapes."""
+        value = self._value.encode("ascii")
+        return value in body or (b"\\u" in body and value in json.dumps(document).encode())
 
     def __repr__(self) -> str:
         return "ApiKey(***)"

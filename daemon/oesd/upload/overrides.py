@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from oesd.store.outbox import OverridePatch
+from oesd.store.patches import OverridePatch
 from oesd.upload.answers import RemotePeak, peaks
 from oesd.upload.delay import next_delay
 from oesd.upload.errors import Conflict, CredentialBlocked, NotFound, RecordRefused, RetryLater, UploadError
 from oesd.upload.means import Means
-
-_SIGMAS = 3.0
-_LEAST_WINDOW_NM = 0.3  # two analyses of one spectrum may place a weak peak that far apart
+from oesd.upload.remote import keep_remote, nearest
 
 
 def send_override(means: Means, patch: OverridePatch, now: datetime) -> None:
@@ -25,7 +22,7 @@ def send_override(means: Means, patch: OverridePatch, now: datetime) -> None:
         After a failure that may pass has been noted with the override (a refused key is not).
     """
     try:
-        outcome = _send(means, patch)
+        outcome = _send(means, patch, now)
     except CredentialBlocked:
         raise
     except (RecordRefused, NotFound, Conflict) as refusal:
@@ -39,14 +36,7 @@ def send_override(means: Means, patch: OverridePatch, now: datetime) -> None:
     means.outbox.update_patch(outcome).result()
 
 
-def nearest(shown: Sequence[RemotePeak], wavelength_nm: float, sigma_nm: float) -> RemotePeak | None:
-    """Peak that an override anchored at a wavelength means: the nearest within 3 sigma or 0.3 nm; None without one."""
-    window_nm = max(_SIGMAS * sigma_nm, _LEAST_WINDOW_NM)
-    near = [peak for peak in shown if abs(peak.wavelength_nm - wavelength_nm) <= window_nm]
-    return min(near, key=lambda peak: abs(peak.wavelength_nm - wavelength_nm), default=None)
-
-
-def _send(means: Means, patch: OverridePatch) -> OverridePatch:
+def _send(means: Means, patch: OverridePatch, now: datetime) -> OverridePatch:
     document = means.api.get_oes(patch.remote_data_id)
     if document is None:
         if patch.attempts + 1 >= means.pace.most_polls:
@@ -55,8 +45,33 @@ def _send(means: Means, patch: OverridePatch) -> OverridePatch:
     peak = nearest(peaks(document), patch.wavelength_nm, patch.wavelength_sigma_nm)
     if peak is None:
         raise RecordRefused(f"the remote result has no peak at {patch.wavelength_nm:.2f} nm")
-    means.api.patch_peak(patch.remote_data_id, peak.peak_id, patch.candidate_key)
+    if _contradicts(means, patch, peak):
+        keep_remote(means.store, patch.data_id, document, now)
+        raise RecordRefused(
+            f"there a person named the peak at {patch.wavelength_nm:.2f} nm {peak.element}: assign it again to overrule"
+        )
+    changed = means.api.patch_peak(patch.remote_data_id, peak.peak_id, patch.candidate_key)
+    keep_remote(means.store, patch.data_id, changed, now)
     return replace(patch, state="sent", last_error="")
+
+
+def _contradicts(means: Means, patch: OverridePatch, peak: RemotePeak) -> bool:
+    """Whether a person there named the peak otherwise, and whoever assigned here could not know."""
+    if not peak.manual or peak.element in ("", patch.candidate_key.split("_")[0]):
+        return False
+    own = [o for o in means.store.override_history(patch.data_id) if _near(o.wavelength_nm, patch)]
+    if any(o.element == peak.element for o in own):
+        return False  # it is our own earlier word
+    known = means.store.remote.load(patch.data_id)
+    if known is None or patch.made_at_utc is None or patch.made_at_utc <= known.fetched_at_utc:
+        return True
+    by_hand = known.diff.get("by_hand", ())
+    return not any(h["element"] == peak.element and _near(h["wavelength_nm"], patch) for h in by_hand)
+
+
+def _near(wavelength_nm: float, patch: OverridePatch) -> bool:
+    there = RemotePeak("", wavelength_nm)
+    return nearest([there], patch.wavelength_nm, patch.wavelength_sigma_nm) is not None
 
 
 def _later(means: Means, patch: OverridePatch, now: datetime, reason: str, asked_s: float | None) -> OverridePatch:

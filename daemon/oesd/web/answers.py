@@ -22,10 +22,18 @@ class Refusal(Exception):
         HTTP status, 400 and above.
     detail : str or sequence of mapping
         A sentence, or for 422 the list of :func:`fault` values.
+    retry_after_s : int, optional
+        When to come again.
     """
 
-    def __init__(self, status: int, detail: str | Sequence[Mapping[str, Any]] | Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str | Sequence[Mapping[str, Any]] | Mapping[str, Any],
+        retry_after_s: int | None = None,
+    ) -> None:
         super().__init__(status, detail)
+        self.retry_after_s = retry_after_s
         self.status = status
         self.detail = detail
 
@@ -69,7 +77,9 @@ def unprocessable(location: Sequence[str | int], message: str, kind: str = "valu
 def answer_refusal(_: Request, problem: Exception) -> Response:
     """Turn a :class:`Refusal` into its answer (an exception handler of starlette)."""
     assert isinstance(problem, Refusal)
-    headers = {"www-authenticate": "Bearer"} if problem.status == 401 else None
+    headers = {"www-authenticate": "Bearer"} if problem.status == 401 else {}
+    if problem.retry_after_s is not None:
+        headers["retry-after"] = str(problem.retry_after_s)
     return JsonAnswer({"detail": problem.detail}, problem.status, headers)
 
 

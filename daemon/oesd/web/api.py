@@ -21,10 +21,13 @@ from oesd.store.newest import device_names
 from oesd.web.answers import EXCEPTION_HANDLERS, JsonAnswer, Refusal, unprocessable
 from oesd.web.bodies import data_id, moment, takes_json, whole_number
 from oesd.web.guard import Guard
+from oesd.web.imports import files_route
 from oesd.web.keys import KeyCheck, everyone
 from oesd.web.live import live_document, summary_document
 from oesd.web.oes import UNKNOWN, oes_routes
 from oesd.web.pages import page_routes
+from oesd.web.remote import remote_routes
+from oesd.web.results import results_route
 from oesd.web.runs import RunDesk, run_routes
 
 ENTRIES_LIMIT = 1000
@@ -40,6 +43,9 @@ def create_api(
     capture: Callable[[Kind, str], Sequence[str]] | None = None,
     runs: RunDesk | None = None,
     unrecorded: Callable[[], Mapping[str, int]] = dict,
+    evidence: Callable[[str], Mapping[str, Any] | None] | None = None,
+    keep: Callable[[bytes], Mapping[str, str]] | None = None,
+    take_file: Callable[[bytes, str], Mapping[str, Any]] | None = None,
     hosts: Iterable[str] = (),
 ) -> Starlette:
     """Return the application.
@@ -61,6 +67,12 @@ def create_api(
         Takes orders for runs. Without it GET and POST /runs do not exist.
     unrecorded : callable
         Lost slots by reason that the ledger cannot take at the moment, because the disk is full.
+    evidence : callable, optional
+        As :func:`~oesd.web.oes.oes_routes` takes it.
+    keep : callable, optional
+        As :func:`~oesd.web.results.results_route` takes it. Without it POST /results does not exist.
+    take_file : callable, optional
+        As :func:`~oesd.web.imports.files_route` takes it. Without it POST /files does not exist.
     hosts : iterable of str
         Host headers served beside the loopback names of the port.
     """
@@ -71,7 +83,10 @@ def create_api(
         Route("/live", lambda _: JsonAnswer(live_document(store, status())), methods=["GET"]),
         *_entry_routes(store),
         Route("/ledger", _ledger_reader(store, unrecorded), methods=["GET"]),
-        *oes_routes(store, may_read=everyone, may_write=may_change),
+        *oes_routes(store, may_read=everyone, may_write=may_change, evidence=evidence),
+        *remote_routes(store),
+        *([] if keep is None else [results_route(keep, may_change)]),
+        *([] if take_file is None else [files_route(take_file, may_change)]),
         *([] if reprocess is None else [_reprocess_route(store, reprocess, may_change)]),
         *([] if capture is None else [_capture_route(capture, may_change)]),
         *([] if runs is None else run_routes(store, runs, may_change)),
@@ -136,6 +151,9 @@ def _capture_route(capture: Callable[[Kind, str], Sequence[str]], may_change: Ke
             raise unprocessable(("body", "kind"), f"must be one of {', '.join(Kind)}")
         if not isinstance(device, str):
             raise unprocessable(("body", "device"), "must be the name or the serial number of a spectrometer")
-        return JsonAnswer({"ordered": list(capture(Kind(kind), device))}, 202)
+        ordered = list(capture(Kind(kind), device))
+        if device and not ordered:
+            raise Refusal(404, f"no spectrometer called {device!r:.80} is at work")
+        return JsonAnswer({"ordered": ordered}, 202)
 
     return Route("/captures", takes_json(order, may_change), methods=["POST"])

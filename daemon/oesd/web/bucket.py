@@ -17,7 +17,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from oesd.model import is_uuid
@@ -64,14 +64,20 @@ class Bucket:
         self.clock = clock
         self._store = store
         self._signer = Signer(self.ingest.secret())
-        self.shelf.sweep(self.ingest.unfinished())
+        self.shelf.sweep(self.ingest.needed())
         self.drop_abandoned()
         self.app = self._application()
 
     def drop_abandoned(self) -> None:
         """Remove the parts of uploads that nobody went on with; who comes back all the same sends them again."""
-        for upload_id in self.ingest.unfinished(begun_before=self.clock() - ABANDONED_AFTER):
-            self.shelf.drop_parts(upload_id)
+        for upload_id in self.ingest.abandoned(self.clock() - ABANDONED_AFTER):
+            self.shelf.drop_parts(upload_id, self.ingest.parts(upload_id))
+
+    def drop_emptied(self) -> None:
+        """Remove the bytes of files of several when the time of all their spectra is over."""
+        for data_id in self.ingest.emptied():
+            self.ingest.forget_bytes(data_id)  # first: a file without a row would never be found again
+            self.shelf.drop_file(data_id)
 
     def put_path(self, upload_id: str, part: int) -> str:
         """Signed path and query that takes one part."""
@@ -137,27 +143,40 @@ class Bucket:
 
     def _keep(self, upload_id: str, part: int, writer: PartWriter) -> Response:
         staged = writer.keep(part)
-        self.ingest.put_part(upload_id, staged)
+        if not self.ingest.put_part(upload_id, staged):
+            self.shelf.drop_parts(upload_id, [staged])
+            raise Refused(403, "AccessDenied", "the URL was used before, for other bytes")
         return Response(status_code=200, headers={"etag": f'"{staged.md5}"'})
 
     def _get_raw(self, request: Request) -> Response:
-        data_id = request.path_params["data_id"]
-        path = self._kept(data_id)
+        data_id = self._entry_of(request)
+        path = self.shelf.file(data_id) if data_id else None
         if path is not None:
             return FileResponse(path, media_type="application/octet-stream", headers=_DOWNLOAD)
-        file = self._store.file(data_id)
-        if file is None:
+        file = self._store.file(data_id) if data_id else None
+        if file is not None:
+            return Response(file.data, media_type="application/octet-stream", headers=_DOWNLOAD)
+        upload = self.ingest.upload_of(data_id) if data_id else None
+        if upload is None or upload.finished_at_utc is None or upload.is_taken:
             raise Refused(404, "NoSuchKey", "the entry has no bytes")
-        return Response(file.data, media_type="application/octet-stream", headers=_DOWNLOAD)
+        pieces = self.shelf.pieces(upload.upload_id, self.ingest.parts(upload.upload_id))
+        return StreamingResponse(
+            pieces,
+            media_type="application/octet-stream",
+            headers={**_DOWNLOAD, "content-length": str(upload.size_bytes)},
+        )
 
     def _get_processed(self, request: Request) -> Response:
-        result = self._store.result(request.path_params["data_id"])
+        result = self._store.result(self._entry_of(request))
         if result is None:
             raise Refused(404, "NoSuchKey", "the entry has no result yet")
-        return Response(orjson.dumps(result.to_api()), media_type="application/json", headers=_DOWNLOAD)
+        document = {**result.to_api(), "data_id": request.path_params["data_id"]}
+        return Response(orjson.dumps(document), media_type="application/json", headers=_DOWNLOAD)
 
-    def _kept(self, data_id: str) -> Path | None:
-        return self.shelf.file(data_id) if is_uuid(data_id) else None
+    def _entry_of(self, request: Request) -> str:
+        """The entry that an id of the path stands for, "" when it is no id."""
+        data_id = request.path_params["data_id"]
+        return self.ingest.entry_of(data_id) if is_uuid(data_id) else ""
 
 
 _DOWNLOAD = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}

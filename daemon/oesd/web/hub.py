@@ -7,8 +7,9 @@ takes signed URLs and never a key. ``Hub`` runs both; ``create_hub`` is the API 
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,14 +17,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from oesd.store import Store
+from oesd.store.hub_keys import SCOPES, HubKeys
 from oesd.web.answers import EXCEPTION_HANDLERS, JsonAnswer
 from oesd.web.bucket import Bucket, Clock
 from oesd.web.hub_catalogue import catalogue_routes
+from oesd.web.hub_keys import key_routes
+from oesd.web.hub_page import hub_page_routes
 from oesd.web.hub_samples import Samples
-from oesd.web.hub_uploads import Parse, Uploads
-from oesd.web.keys import KeyCheck
+from oesd.web.hub_uploads import Uploads
+from oesd.web.keys import HubKeyCheck
 from oesd.web.oes import oes_routes
 from oesd.web.server import Server
+
+CONNECTIONS = 1024  # of a few hundred daemons, some of which keep theirs for the next request
 
 
 def create_hub(
@@ -31,36 +37,42 @@ def create_hub(
     bucket: Bucket,
     *,
     key: str,
-    parse: Parse,
-    ingested: Callable[[str], None],
+    arrived: Callable[[str], None],
     bucket_url: Callable[[], str],
+    evidence: Callable[[str], Mapping[str, Any] | None] | None = None,
 ) -> Starlette:
     """Return the API application.
 
     Parameters
     ----------
     key : str
-        What ``X-API-KEY`` must carry, on every call but GET /gateway/time.
-    parse : callable
-        ``parse(data, file_name)`` reads a spectrum; ValueError says why it is none.
-    ingested : callable
-        Told the data id of each new entry; the engine's result is stored by whom it wakes.
+        The hub's own key, which may do everything; others are made with it. Every call but GET /gateway/time needs one.
+    arrived : callable
+        Told the data id of each upload whose bytes are all here.
     bucket_url : callable
         Origin of the bucket, ``http://localhost:8622``: another one than the API's.
+    evidence : callable, optional
+        As :func:`~oesd.web.oes.oes_routes` takes it.
     """
-    check = KeyCheck(key)
-    uploads = Uploads(store, bucket, parse=parse, ingested=ingested, bucket_url=bucket_url)
+    keys = HubKeys(store)
+    may_read, may_write, may_all = (HubKeyCheck(key, keys, scope) for scope in SCOPES)
+    uploads = Uploads(bucket, arrived=arrived, bucket_url=bucket_url, keys=keys)
     routes = [
         Route("/gateway/time", _clock_reader(bucket.clock), methods=["GET"]),
-        *uploads.routes(check),
-        *catalogue_routes(bucket, check, bucket_url),
-        *Samples(bucket.catalogue, bucket.clock).routes(check),
+        *uploads.routes(may_write),
+        *catalogue_routes(bucket, may_read, bucket_url),
+        *Samples(bucket.catalogue, bucket.clock).routes(may_read, may_write),
+        *key_routes(keys, may_all, bucket.clock),
+        *hub_page_routes(),
         *oes_routes(
             store,
-            may_read=check,
-            may_write=check,
+            may_read=may_read,
+            may_write=may_write,
             on_its_way=lambda data_id: bucket.ingest.upload_of(data_id) is not None,
             clock=bucket.clock,
+            evidence=evidence,
+            stands_for=bucket.ingest.entry_of,
+            changed=lambda data_id: bucket.ingest.touch([data_id], bucket.clock()),
         ),
     ]
     app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
@@ -75,6 +87,8 @@ class Hub:
     ----------
     directory : Path
         For uploaded bytes; made when absent.
+    arrived : callable
+        As :func:`create_hub` takes it; :attr:`bucket` is what an :class:`~oesd.web.hub_inbox.Inbox` needs.
     host, port : str, int
         Where the API listens; 0 lets the system choose the ports of both.
     bucket_port : int, optional
@@ -83,6 +97,8 @@ class Hub:
         What a person gives to choose another port; named in the error when it is in use.
     public_host : str, optional
         Name that clients reach the bucket by; when absent ``localhost`` on loopback, this computer's name otherwise.
+    beat : callable
+        As :class:`~oesd.web.server.Server` takes it.
     """
 
     def __init__(
@@ -91,22 +107,27 @@ class Hub:
         directory: Path,
         *,
         key: str,
-        parse: Parse,
-        ingested: Callable[[str], None],
+        arrived: Callable[[str], None],
         host: str = "127.0.0.1",
         port: int = 0,
         bucket_port: int | None = None,
         public_host: str | None = None,
         port_option: str = "--hub-port",
+        beat: Callable[[str, float], None] = lambda _name, _within_s: None,
+        evidence: Callable[[str], Mapping[str, Any] | None] | None = None,
     ) -> None:
         self._host = host
         self._public_host = public_host or _bucket_host(host)
-        bucket = Bucket(store, directory)
-        app = create_hub(store, bucket, key=key, parse=parse, ingested=ingested, bucket_url=lambda: self.bucket_url)
-        self._api_server = Server(app, host, port, max_connections=64, option=port_option)
+        self.bucket = Bucket(store, directory)
+        app = create_hub(
+            store, self.bucket, key=key, arrived=arrived, bucket_url=lambda: self.bucket_url, evidence=evidence
+        )
+        self._api_server = Server(app, host, port, max_connections=CONNECTIONS, option=port_option, beat=beat)
         if bucket_port is None:
             bucket_port = port + 1 if port else 0
-        self._bucket_server = Server(bucket.app, host, bucket_port, max_connections=64, option=port_option)
+        self._bucket_server = Server(
+            self.bucket.app, host, bucket_port, max_connections=CONNECTIONS, option=port_option, beat=beat
+        )
 
     @property
     def url(self) -> str:

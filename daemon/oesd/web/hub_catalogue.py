@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
@@ -65,18 +64,15 @@ def _entry(catalogue: Catalogue, entry_id: str) -> CatalogueEntry:
 
 
 def _matching(catalogue: Catalogue, request: Request) -> Iterator[CatalogueEntry]:
-    """Entries that match the query, newest first; bounds on the state are applied page by page."""
+    """Entries that match the query, newest first; the state is applied page by page."""
     given = request.query_params
     if given.get("data_type", "all") not in ("oes", "all"):
         return
-    updated_from, updated_to = moment(request, "last_updated_min"), moment(request, "last_updated_max")
     status = _status(given)
     query = _query(request)
     while page := catalogue.entries(query, PAGE_LIMIT):
         for entry in page:
-            if status not in ("all", entry.status.value):
-                continue
-            if _within(entry.last_updated_utc, updated_from, updated_to):
+            if status in ("all", entry.status.value):
                 yield entry
         query = query.after(page[-1])
 
@@ -90,6 +86,8 @@ def _query(request: Request) -> CatalogueQuery:
         keywords=_several(given, "keywords", 16),
         uploaded_from_utc=moment(request, "upload_datetime_min"),
         uploaded_to_utc=moment(request, "upload_datetime_max"),
+        touched_from_utc=moment(request, "last_updated_min"),
+        touched_to_utc=moment(request, "last_updated_max"),
         before=given.get("before"),
     )
 
@@ -111,11 +109,6 @@ def _several(given: QueryParams, name: str, most: int) -> tuple[str, ...]:
     if len(values) > most:
         raise unprocessable(("query", name), f"at most {most} values")
     return tuple(values)
-
-
-def _within(value: datetime, least: datetime | None, most: datetime | None) -> bool:
-    start, end = least or datetime.min.replace(tzinfo=UTC), most or datetime.max.replace(tzinfo=UTC)
-    return start <= value <= end
 
 
 def _next_page(request: Request, last: CatalogueEntry) -> str:

@@ -24,19 +24,19 @@ class Samples:
         self._catalogue = catalogue
         self._clock = clock
 
-    def routes(self, check: Check) -> list[Route]:
-        """Return the routes; every one needs the key."""
+    def routes(self, may_read: Check, may_write: Check) -> list[Route]:
+        """Return the routes, behind these checks."""
 
         def list_samples(request: Request) -> Response:
-            check(request)
+            may_read(request)
             return JsonAnswer([_document(sample) for sample in self._catalogue.samples()])
 
         def list_projects(request: Request) -> Response:
-            check(request)
+            may_read(request)
             return JsonAnswer([_document(project) for project in self._catalogue.projects()])
 
         def timeseries(request: Request) -> Response:
-            check(request)
+            may_read(request)
             _known(request.path_params["sample_id"], self._catalogue.samples(), "physical sample")
             # An OES entry is a spectrum at one moment; the hub keeps no series of a sample.
             return JsonAnswer({"results": []})
@@ -44,11 +44,11 @@ class Samples:
         tracking = "/projects/{project_id}/configuration/tracking_samples"
         return [
             Route("/physical_samples/", list_samples, methods=["GET"]),
-            Route("/physical_samples/", takes_json(self._add_sample, check), methods=["POST"]),
+            Route("/physical_samples/", takes_json(self._add_sample, may_write), methods=["POST"]),
             Route("/physical_samples/{sample_id}/timeseries/", timeseries, methods=["GET"]),
             Route("/projects/", list_projects, methods=["GET"]),
-            Route("/projects/", takes_json(self._add_project, check), methods=["POST"]),
-            Route(tracking, takes_json(self._track, check), methods=["POST"]),
+            Route("/projects/", takes_json(self._add_project, may_write), methods=["POST"]),
+            Route(tracking, takes_json(self._track, may_write), methods=["POST"]),
         ]
 
     def _add_sample(self, _: Request, body: dict[str, Any]) -> Response:

@@ -1,4 +1,4 @@
-"""The hub's upload calls: URLs for the parts, and the end that makes an entry of them."""
+"""The hub's upload calls: URLs for the parts, and the end, from which on the bytes are the hub's."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import hashlib
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from oesd.model import SpectrumFile, is_uuid, new_id
-from oesd.store import Store
+from oesd.model import is_uuid, new_id
+from oesd.store.hub_keys import HubKeys
 from oesd.store.ingest import StagedPart, Upload
 from oesd.web.answers import JsonAnswer, Refusal, fault, unprocessable
 from oesd.web.bodies import Check, takes_json, texts, whole_number
@@ -24,10 +25,8 @@ from oesd.web.shelf import PartDamaged
 
 PARTS_LIMIT = 64
 STAGED_LIMIT_BYTES = 8 * 1024**3
-READ_LIMIT_BYTES = 16 * 1024 * 1024
 NAME_LIMIT = 1024
-
-Parse = Callable[[bytes, str], SpectrumFile]
+_LOCKS = 64
 
 
 class Uploads:
@@ -35,36 +34,33 @@ class Uploads:
 
     Parameters
     ----------
-    parse : callable
-        Reads a spectrum from bytes and a file name; raises ValueError with one line for what is none.
-    ingested : callable
-        Told the data id of each new entry with a spectrum, once it is stored.
+    arrived : callable
+        Told the data id of each upload once its bytes are all here and durable, before the sender is.
     bucket_url : callable
         Origin of the bucket, without a final slash.
+    keys : HubKeys, optional
+        Whose use today stands against their quotas.
     staged_limit_bytes : int
-        No new upload begins while more than this waits to be finished.
+        No new upload begins while more than this waits to be finished or settled.
     """
 
     def __init__(
         self,
-        store: Store,
         bucket: Bucket,
         *,
-        parse: Parse,
-        ingested: Callable[[str], None],
+        arrived: Callable[[str], None],
         bucket_url: Callable[[], str],
+        keys: HubKeys | None = None,
         staged_limit_bytes: int = STAGED_LIMIT_BYTES,
     ) -> None:
-        self._store = store
         self._bucket = bucket
         self._ingest = bucket.ingest
-        self._parse = parse
-        self._ingested = ingested
+        self._arrived = arrived
         self._bucket_url = bucket_url
+        self._keys = keys
         self._staged_limit_bytes = staged_limit_bytes
-        # Reading a file holds the interpreter anyway; one at a time also keeps memory bounded
-        # and makes two calls for one upload come one after the other.
-        self._finishing = threading.Lock()
+        # Two calls for one upload come one after the other; those for others beside them, nearly always.
+        self._finishing = [threading.Lock() for _ in range(_LOCKS)]
 
     def routes(self, check: Check) -> list[Route]:
         """Return the routes of both calls; every one needs the key."""
@@ -79,7 +75,8 @@ class Uploads:
         parts = whole_number(request, "num_parts", None, 1, PARTS_LIMIT)
         name = _file_name(request)
         sample_id = self._sample_id(body)
-        if self._bucket.shelf.staged_bytes() > self._staged_limit_bytes:
+        key_id = self._within_quota(request)
+        if self._bucket.shelf.staged_bytes > self._staged_limit_bytes:
             self._bucket.drop_abandoned()
             raise Refusal(507, "too many unfinished uploads; the hub takes new ones when some are finished")
         upload = Upload(
@@ -90,9 +87,18 @@ class Uploads:
             parts=parts,
             physical_sample_id=sample_id,
             begun_at_utc=self._bucket.clock(),
+            key_id=key_id,
         )
         self._ingest.begin(upload)
         return JsonAnswer([self._part_document(upload, number) for number in range(1, parts + 1)])
+
+    def _within_quota(self, request: Request) -> str:
+        """Id of the key, once its use today is below its quota."""
+        key_id, day_bytes = getattr(request.state, "key_id", ""), getattr(request.state, "day_bytes", 0)
+        now = self._bucket.clock()
+        if day_bytes and self._keys is not None and self._keys.used_bytes(key_id, now) >= day_bytes:
+            raise Refusal(429, f"the quota of this key, {day_bytes} bytes a day, is used up", _until_midnight_s(now))
+        return str(key_id)
 
     def _part_document(self, upload: Upload, number: int) -> dict[str, Any]:
         return {
@@ -114,7 +120,7 @@ class Uploads:
     def _complete(self, _: Request, body: dict[str, Any]) -> Response:
         upload_id, new_filename = texts(body, "upload_id", "new_filename")
         tags = _tags(body)
-        with self._finishing:
+        with self._finishing[hash(upload_id) % _LOCKS]:
             upload = self._ingest.upload(upload_id) if is_uuid(upload_id) else None
             if upload is None or upload.new_filename != new_filename:
                 raise Refusal(404, "no such upload")
@@ -128,43 +134,21 @@ class Uploads:
         parts = self._ingest.parts(upload.upload_id)
         _compare(upload, tags, parts)
         try:
-            upload = self._with_hashes(upload, parts)
-            finished = replace(self._keep(upload, parts), finished_at_utc=self._bucket.clock())
+            finished = replace(self._with_hashes(upload, parts), finished_at_utc=self._bucket.clock())
         except PartDamaged as problem:
+            self._ingest.forget_part(upload.upload_id, problem.part)
             raise Refusal(400, str(problem)) from problem
         self._ingest.finish(finished)
-        self._bucket.shelf.drop_parts(upload.upload_id)
-        if not finished.unreadable:
-            self._ingested(finished.data_id)
+        self._arrived(finished.data_id)
         return finished
 
     def _with_hashes(self, upload: Upload, parts: list[StagedPart]) -> Upload:
         sha256, sha3 = hashlib.sha256(), hashlib.sha3_256()
-        for piece in self._pieces(upload, parts):
+        for piece in self._bucket.shelf.pieces(upload.upload_id, parts):
             sha256.update(piece)
             sha3.update(piece)
         size_bytes = sum(part.size_bytes for part in parts)
         return replace(upload, sha256=sha256.hexdigest(), sha3_256=sha3.hexdigest(), size_bytes=size_bytes)
-
-    def _keep(self, upload: Upload, parts: list[StagedPart]) -> Upload:
-        try:
-            return self._keep_spectrum(upload, parts)
-        # What hostile bytes can provoke in a reader; memory and system errors are not among it.
-        except (ValueError, ArithmeticError, LookupError, RecursionError) as problem:
-            self._bucket.shelf.keep_file(upload.data_id, self._pieces(upload, parts))
-            return replace(upload, unreadable=_one_line(problem))
-
-    def _keep_spectrum(self, upload: Upload, parts: list[StagedPart]) -> Upload:
-        if (upload.size_bytes or 0) > READ_LIMIT_BYTES:
-            raise ValueError(f"larger than {READ_LIMIT_BYTES} bytes: not read as a spectrum")
-        data = b"".join(self._pieces(upload, parts))
-        spectrum = self._parse(data, upload.file_name)
-        # After a crash before the upload was marked finished this comes again: the same file under the same id is once.
-        self._store.save_file(upload.data_id, spectrum, data, upload.file_name).result()
-        return replace(upload, record_id=spectrum.record_id)
-
-    def _pieces(self, upload: Upload, parts: list[StagedPart]) -> Iterator[bytes]:
-        return self._bucket.shelf.pieces(upload.upload_id, parts)
 
 
 def _file_name(request: Request) -> str:
@@ -214,6 +198,6 @@ def _compare(upload: Upload, tags: dict[int, str], parts: list[StagedPart]) -> N
         raise Refusal(400, f"the upload has {upload.parts} parts")
 
 
-def _one_line(problem: Exception) -> str:
-    text = " ".join(str(problem).split()) or type(problem).__name__
-    return text[:300]
+def _until_midnight_s(now: datetime) -> int:
+    tomorrow = (now.astimezone(UTC) + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return int((tomorrow - now).total_seconds()) + 1

@@ -1,8 +1,8 @@
-"""GET /oes/{data_id} and PATCH /oes/{data_id}/peaks, the same for the daemon and for the hub."""
+"""GET /oes/{data_id}, its evidence, and PATCH /oes/{data_id}/peaks, the same for the daemon and for the hub."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,8 +25,11 @@ def oes_routes(
     may_write: Check,
     on_its_way: Callable[[str], bool] = lambda _: False,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    evidence: Callable[[str], Mapping[str, Any] | None] | None = None,
+    stands_for: Callable[[str], str] = lambda data_id: data_id,
+    changed: Callable[[str], None] = lambda _: None,
 ) -> list[Route]:
-    """Return the routes of the two OES calls.
+    """Return the routes of the OES calls.
 
     Parameters
     ----------
@@ -36,6 +39,12 @@ def oes_routes(
         Whether a data id that the store does not know was given out already (an upload that is not finished).
     clock : callable
         UTC now, the time of an override.
+    evidence : callable, optional
+        Tells why the result of an entry is what it is, None when it has none; without it the call does not exist.
+    stands_for : callable
+        The entry that a data id is another name of; the id itself for most.
+    changed : callable
+        Told the data id of an entry whose peaks were assigned.
     """
 
     def absent(entry_id: str) -> Refusal:
@@ -45,30 +54,40 @@ def oes_routes(
     def get_result(request: Request) -> Response:
         may_read(request)
         entry_id = data_id(request)
-        result = store.result(entry_id)
+        result = store.result(stands_for(entry_id))
         if result is None:
             raise absent(entry_id)
-        return JsonAnswer(result.to_api())
+        return JsonAnswer({**result.to_api(), "data_id": entry_id})
 
     def patch_peak(request: Request, body: dict[str, Any]) -> Response:
         entry_id = data_id(request)
         peak_id, candidate_key = texts(body, "peak_id", "candidate_key")
         try:
-            return JsonAnswer(store.assign(entry_id, peak_id, candidate_key, now=clock()).to_api())
+            result = store.assign(stands_for(entry_id), peak_id, candidate_key, now=clock())
+            changed(result.data_id)
+            return JsonAnswer({**result.to_api(), "data_id": entry_id})
         except UnknownEntry as problem:
             raise absent(entry_id) from problem
         except UnknownPeak as problem:
             # An entry without a result has no peaks at all; that is another answer.
-            refusal = (
-                absent(entry_id) if store.result(entry_id) is None else Refusal(404, f"no such peak: {peak_id[:64]!r}")
-            )
-            raise refusal from problem
+            if store.result(stands_for(entry_id)) is None:
+                raise absent(entry_id) from problem
+            raise Refusal(404, f"no such peak: {peak_id[:64]!r}") from problem
         except UnknownCandidate as problem:
             raise _not_a_candidate(problem.keys) from problem
+
+    def get_evidence(request: Request) -> Response:
+        may_read(request)
+        entry_id = data_id(request)
+        explained = None if evidence is None else evidence(stands_for(entry_id))
+        if explained is None:
+            raise absent(entry_id)
+        return JsonAnswer(explained)
 
     return [
         Route("/oes/{data_id}", get_result, methods=["GET"]),
         Route("/oes/{data_id}/peaks", takes_json(patch_peak, may_write), methods=["PATCH"]),
+        *([] if evidence is None else [Route("/oes/{data_id}/evidence", get_evidence, methods=["GET"])]),
     ]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from importlib.resources import files
 
 from starlette.requests import Request
@@ -16,20 +16,23 @@ _FILES = {
     "/notes.js": ("notes.js", "text/javascript; charset=utf-8"),
     "/orders.js": ("orders.js", "text/javascript; charset=utf-8"),
     "/plot.js": ("plot.js", "text/javascript; charset=utf-8"),
+    "/why.js": ("why.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
 
 def page_routes() -> list[Route]:
     """Return the routes of the page."""
-    return [Route(path, _sender(name, media_type), methods=["GET"]) for path, (name, media_type) in _FILES.items()]
+    return [file_route(path, name, media_type, {}) for path, (name, media_type) in _FILES.items()]
 
 
-def _sender(name: str, media_type: str) -> Callable[[Request], Response]:
+def file_route(path: str, name: str, media_type: str, more_headers: Mapping[str, str]) -> Route:
+    """Return the route of one of the page's files."""
     content = files("oesd.web").joinpath("page", name).read_bytes()
+    headers = {"cache-control": "no-cache", **more_headers}
 
     def send(_: Request) -> Response:
         # Asked for anew each time: after an update of oesd no browser shows the old page.
-        return Response(content, media_type=media_type, headers={"cache-control": "no-cache"})
+        return Response(content, media_type=media_type, headers=headers)
 
-    return send
+    return Route(path, send, methods=["GET"])

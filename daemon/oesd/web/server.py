@@ -12,6 +12,7 @@ import errno
 import logging
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any, cast
@@ -23,6 +24,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_LIMIT_BYTES = 16 * 1024
 START_DEADLINE_S = 10.0
+BEAT_S = 60.0  # a page that is slow is no reason to end the daemon; one whose loop stands for a minute has a defect
 STOP_GRACE_S = 1
 STOP_DEADLINE_S = 5.0
 
@@ -53,6 +55,8 @@ class Server:
         What a person gives to choose another port; named in the error.
     head_deadline_s : float
         A connection whose request head takes longer is closed (slowloris).
+    beat : callable
+        Called once a second from the event loop with a name and the seconds within which it will be called again.
     """
 
     def __init__(
@@ -64,6 +68,7 @@ class Server:
         max_connections: int = 32,
         option: str = "--port",
         head_deadline_s: float = 10.0,
+        beat: Callable[[str, float], None] = lambda _name, _within_s: None,
     ) -> None:
         self.host = host
         self._app = app
@@ -71,6 +76,7 @@ class Server:
         self._max_connections = max_connections
         self._option = option
         self._head_deadline_s = head_deadline_s
+        self._beat = beat
         self._socket: socket.socket | None = None
         self._uvicorn: _Uvicorn | None = None
         self._thread: threading.Thread | None = None
@@ -93,7 +99,8 @@ class Server:
         """
         self._socket = _listen(self.host, self._wanted_port, self._option)
         self._port = int(self._socket.getsockname()[1])
-        self._uvicorn = _Uvicorn(self._settings())
+        name = f"web {self._port}"
+        self._uvicorn = _Uvicorn(self._settings(), lambda: self._beat(name, BEAT_S))
         self._thread = threading.Thread(
             target=self._uvicorn.run, args=([self._socket],), name=f"web-{self._port}", daemon=True
         )
@@ -140,8 +147,9 @@ class Server:
 class _Uvicorn(uvicorn.Server):
     """uvicorn that says when it serves, leaves at once, and wakes once a second instead of ten times."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
+    def __init__(self, config: uvicorn.Config, beat: Callable[[], None]) -> None:
         super().__init__(config)
+        self._beat = beat
         self.ready = threading.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._left = asyncio.Event()
@@ -153,6 +161,7 @@ class _Uvicorn(uvicorn.Server):
 
     async def main_loop(self) -> None:
         while not await self.on_tick(0):  # keeps the Date header
+            self._beat()
             with suppress(TimeoutError):
                 async with asyncio.timeout(1.0):
                     await self._left.wait()

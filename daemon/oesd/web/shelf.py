@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,11 @@ PIECE_BYTES = 1024 * 1024
 
 
 class PartDamaged(Exception):
-    """A staged part is not what was received: send it again."""
+    """A staged part, of this number, is not what was received: send it again."""
+
+    def __init__(self, part: int, how: str) -> None:
+        super().__init__(f"part {part} is {how} on the disk; send it again")
+        self.part = part
 
 
 class Shelf:
@@ -33,10 +38,12 @@ class Shelf:
         self._files = directory / "files"
         for folder in (directory, self._staged, self._files):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._guard = threading.Lock()
+        self._staged_bytes = sum(path.stat().st_size for path in self._staged.iterdir())
 
     def receive(self, upload_id: str, part: int) -> PartWriter:
         """Open a part for writing; it counts only after :meth:`PartWriter.keep`."""
-        return PartWriter(self._staged, f"{_checked(upload_id)}.{part:05d}")
+        return PartWriter(self._staged, f"{_checked(upload_id)}.{part:05d}", self._count)
 
     def pieces(self, upload_id: str, parts: Sequence[StagedPart]) -> Iterator[bytes]:
         """Bytes of all parts in order, each part checked against its MD5 at its end.
@@ -48,15 +55,18 @@ class Shelf:
         """
         for part in parts:
             md5 = hashlib.md5(usedforsecurity=False)
-            for piece in _read(self._staged / _part_name(upload_id, part)):
-                md5.update(piece)
-                yield piece
+            try:
+                for piece in _read(self._staged / _part_name(upload_id, part)):
+                    md5.update(piece)
+                    yield piece
+            except FileNotFoundError:
+                raise PartDamaged(part.part, "missing") from None
             if md5.hexdigest() != part.md5:
-                raise PartDamaged(f"part {part.part} is damaged on the disk; send it again")
+                raise PartDamaged(part.part, "damaged")
 
     def keep_file(self, data_id: str, pieces: Iterator[bytes]) -> None:
         """Keep a whole file under its data id, synced."""
-        with PartWriter(self._files, _checked(data_id)) as writer:
+        with PartWriter(self._files, _checked(data_id), lambda _: None) as writer:
             for piece in pieces:
                 writer.write(piece)
             writer.keep_as(_checked(data_id))
@@ -66,32 +76,45 @@ class Shelf:
         path = self._files / _checked(data_id)
         return path if path.is_file() else None
 
-    def drop_parts(self, upload_id: str) -> None:
-        """Remove the parts of an upload that is an entry now."""
-        for path in self._staged.glob(f"{_checked(upload_id)}.*"):
-            path.unlink(missing_ok=True)
+    def drop_file(self, data_id: str) -> None:
+        """Remove a kept file."""
+        (self._files / _checked(data_id)).unlink(missing_ok=True)
+
+    def drop_parts(self, upload_id: str, parts: Sequence[StagedPart]) -> None:
+        """Remove parts: of an upload that is an entry now, or that do not count."""
+        for part in parts:
+            self._drop(self._staged / _part_name(upload_id, part))
 
     def sweep(self, needed: set[str]) -> None:
         """Remove what a crash left: half-written files, and parts of uploads that are finished."""
         for path in [*self._staged.iterdir(), *self._files.iterdir()]:
             orphan = path.parent == self._staged and path.name.partition(".")[0] not in needed
             if path.suffix == ".tmp" or orphan:
-                path.unlink(missing_ok=True)
+                self._drop(path)
 
+    @property
     def staged_bytes(self) -> int:
-        """Return how many bytes are staged."""
-        total_bytes = 0
-        for path in self._staged.iterdir():
-            with suppress(FileNotFoundError):  # finished meanwhile
-                total_bytes += path.stat().st_size
-        return total_bytes
+        """How many bytes are staged, kept as a sum: a look at thousands of files takes longer than an upload."""
+        return self._staged_bytes
+
+    def _drop(self, path: Path) -> None:
+        with suppress(FileNotFoundError):
+            size_bytes = path.stat().st_size
+            path.unlink()
+            if path.parent == self._staged:
+                self._count(-size_bytes)
+
+    def _count(self, more_bytes: int) -> None:
+        with self._guard:
+            self._staged_bytes += more_bytes
 
 
 class PartWriter:
     """A file being received, under a temporary name until it is kept; removed when it is not."""
 
-    def __init__(self, folder: Path, stem: str) -> None:
+    def __init__(self, folder: Path, stem: str, count: Callable[[int], None]) -> None:
         self._folder = folder
+        self._count = count
         self._stem = stem
         self._path = folder / f"{stem}.{secrets.token_hex(8)}.tmp"
         self._file: BinaryIO | None = None
@@ -132,7 +155,10 @@ class PartWriter:
         assert self._file is not None
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._path.replace(self._folder / name)
+        target = self._folder / name
+        before_bytes = target.stat().st_size if target.exists() else 0
+        self._path.replace(target)
+        self._count(self._size_bytes - before_bytes)
         _sync_directory(self._folder)
 
 
@@ -147,12 +173,9 @@ def _checked(identifier: str) -> str:
 
 
 def _read(path: Path) -> Iterator[bytes]:
-    try:
-        with path.open("rb") as file:
-            while piece := file.read(PIECE_BYTES):
-                yield piece
-    except FileNotFoundError as problem:
-        raise PartDamaged("a part is missing on the disk; send it again") from problem
+    with path.open("rb") as file:
+        while piece := file.read(PIECE_BYTES):
+            yield piece
 
 
 def _sync_directory(folder: Path) -> None:

@@ -46,7 +46,9 @@ def test_an_upload_call_by_call(api: OesApi, server: FaultServer) -> None:
     assert api.find_entries(keywords="other") == []
     document = api.get_oes(given.data_id)
     assert document is not None
-    assert api.patch_peak(given.data_id, "p2", "Ga_417.2") == document
+    assert "manual" not in document["detected_peaks"][1]
+    changed = api.patch_peak(given.data_id, "p2", "Ga_417.2")
+    assert changed["detected_peaks"][1] == {**document["detected_peaks"][1], "manual": True, "element": "Ga"}
     assert server.patches == [(given.data_id, "p2", "Ga_417.2")]
 
 

@@ -7,8 +7,10 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from random import Random
 
 import pytest
 from tests.support import fault_server as faults
@@ -19,6 +21,7 @@ from oesd.model import utc_text
 from oesd.store import OutboxItem, StoreClosed, StoreDamaged
 from oesd.store import OutboxState as S
 from oesd.upload.client import PART_BYTES
+from oesd.upload.delay import next_delay
 from oesd.upload.means import Pace, RenderedFile
 
 
@@ -350,8 +353,46 @@ def test_retry_after_is_honoured_by_the_whole_queue(bench: Bench, server: FaultS
     while bench.now < told + timedelta(seconds=119):
         bench.step(seconds=7)
     assert len(server.seen) == asked
-    bench.step(seconds=30)
+    bench.step(seconds=65)
     assert len(server.seen) > asked
+
+
+def test_one_poisonous_record_in_a_hundred_and_a_damaged_one_cost_the_others_nothing(
+    bench: Bench, server: FaultServer
+) -> None:
+    known = [bench.record() for _ in range(100)]
+    refused, damaged = known[17], known[63]
+
+    def refuse(handler: faults.Handler, effect: Callable[[], faults.Reply]) -> None:
+        handler.reply(faults._json(422, {"detail": "no"}) if refused.record_id in handler.path else effect())
+
+    def render(data_id: str) -> RenderedFile:
+        if data_id == damaged.data_id:
+            raise StoreDamaged("checksum")
+        return bench.render(data_id)
+
+    server.script("presign", *[refuse] * 100)
+    bench.new_forwarder(Pace(chores=False, workers=4), render)
+    rounds = 0
+    while bench.store.outbox.counts().get("stored"):
+        bench.step()
+        rounds += 1
+        assert rounds < 20
+    in_quarantine = [k for k in known if bench.item(k).state is S.QUARANTINED]
+    assert in_quarantine == [refused, damaged]
+    for k in known:
+        if k not in in_quarantine:
+            bench.until(k, S.PROCESSED)
+    assert bench.forwarder.state()["state"] == "ok"
+
+
+def test_fifty_daemons_that_were_told_the_same_come_apart() -> None:
+    """Nobody before the time that the server names; nowhere more of them together than chance brings."""
+    waits = sorted(next_delay(1, 60.0, Random(seed)) for seed in range(50))
+    assert waits[0] >= 60.0
+    assert waits[-1] <= 60.0 + 30.0
+    together = [sum(w <= other < w + 0.1 for other in waits) for w in waits]
+    assert max(together) <= 3
 
 
 def test_an_outage_is_probed_by_one_record_at_growing_intervals_and_logged_once(
@@ -418,7 +459,7 @@ def test_results_are_waited_for_and_a_failed_pipeline_ends_the_wait(bench: Bench
 def test_a_result_that_never_comes_is_given_up_at_last(bench: Bench, server: FaultServer) -> None:
     server.process = False
     known = bench.record()
-    bench.new_forwarder(Pace(workers=1, most_polls=8))
+    bench.new_forwarder(Pace(chores=False, workers=1, most_polls=8))
     item = bench.until(known, S.PROCESSED)
     assert item.last_error == "no remote result after many looks"
     assert server.count("oes") == 8
@@ -435,7 +476,7 @@ def test_a_refusal_after_confirmation_is_no_quarantine(bench: Bench, server: Fau
 
 def test_several_workers_carry_each_record_once(bench: Bench, server: FaultServer) -> None:
     known = [bench.record() for _ in range(40)]
-    bench.new_forwarder(Pace(workers=6))
+    bench.new_forwarder(Pace(chores=False, workers=6))
     while bench.step():
         pass
     assert all(len(server.uploaded(k.record_id)) == 1 for k in known)
@@ -445,7 +486,7 @@ def test_several_workers_carry_each_record_once(bench: Bench, server: FaultServe
 def test_a_store_that_fails_ends_the_round_and_names_itself(bench: Bench) -> None:
     for _ in range(10):
         bench.record()
-    bench.new_forwarder(Pace(workers=3))
+    bench.new_forwarder(Pace(chores=False, workers=3))
     due = bench.store.outbox.due(bench.now, limit=10)
     bench.store.close()
     with pytest.raises(StoreClosed):
@@ -455,7 +496,7 @@ def test_a_store_that_fails_ends_the_round_and_names_itself(bench: Bench) -> Non
 
 def test_the_thread_wakes_works_sleeps_and_stops(bench: Bench, server: FaultServer) -> None:
     stop = threading.Event()
-    bench.new_forwarder(Pace(workers=2, poll_s=0.0))
+    bench.new_forwarder(Pace(chores=False, workers=2, poll_s=0.0))
     thread = threading.Thread(target=bench.forwarder.run, args=(stop,))
     thread.start()
     try:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 from tests.support import fault_server as faults
+from tests.support import transport
 from tests.support.fault_server import KEY, FaultServer
 from tests.support.upload_bench import QUICK
 
@@ -392,3 +393,9 @@ def _tls_server(certificate: Path) -> Iterator[int]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def test_the_library_that_was_asked_for_is_the_one_under_test() -> None:
+    import oesd.upload.http
+
+    assert vars(oesd.upload.http)["httpx"].__name__ == transport.NAME

@@ -14,12 +14,13 @@ import pytest
 from tests.support.upload_bench import START, analysis, capture
 
 from oesd.engine.analyze import analyze_measurement
-from oesd.formats import read_spectrum, upload_name, write_columns
+from oesd.formats import is_bundle, read_bundle, read_spectrum, upload_name, write_columns
 from oesd.model import Entry, Recipe, new_id
 from oesd.store import OutboxState as S
 from oesd.store import Store
 from oesd.upload import ApiKey, Forwarder, OesApi, Pace, RenderedFile
 from oesd.web.hub import Hub
+from oesd.web.hub_inbox import Inbox, reading_with
 
 KEY = "hub-key-0123456789"
 
@@ -30,7 +31,11 @@ class Site:
     def __init__(self, directory: Path) -> None:
         self.store = Store.open(directory / "hub")
         self._ingested: SimpleQueue[str | None] = SimpleQueue()
-        self.hub = Hub(self.store, directory / "hub", key=KEY, parse=read_spectrum, ingested=self._ingested.put)
+        self.hub = Hub(self.store, directory / "hub", key=KEY, arrived=lambda data_id: self._inbox.take(data_id))
+        self._inbox = Inbox(
+            self.store, self.hub.bucket, read=reading_with(read_spectrum), ingested=self._ingested.put,
+            take_apart=lambda data: read_bundle(data) if is_bundle(data) else None,
+        )  # fmt: skip
         self._engine = threading.Thread(target=self._analyse)
         self._engine.start()
         self.hub.start()
@@ -73,11 +78,11 @@ def render_with(store: Store):  # type: ignore[no-untyped-def]
     return render
 
 
-def records(store: Store, number: int) -> dict[str, str]:
+def records(store: Store, number: int, run_id: str = "") -> dict[str, str]:
     """Store samples with results; data ids by record id."""
     made = {}
     for _ in range(number):
-        sample, data_id = capture(), new_id()
+        sample, data_id = capture(run_id), new_id()
         entry = Entry(data_id, sample.record_id, None, None, "none", "none", START)
         store.save_capture(sample, entry, upload=True).result()
         store.save_result(data_id, analysis((410.5, ("Ga_410.5", "Mn_410.4"))), {}).result()
@@ -110,6 +115,31 @@ def test_everything_stored_here_is_confirmed_there(site: Site, store: Store, wor
             assert api.download_raw(remote.data_id, 10**6) == render_with(store)(data_id).data
     assert forwarder.state()["state"] == "ok"
     assert confirmed_s < len(known) / 2  # far below what it does, far above what a stall would leave
+
+
+def test_batches_arrive_as_entries_each_with_its_own_result(site: Site, store: Store) -> None:
+    known = records(store, 25, new_id())
+    now = START + timedelta(days=1)
+    with OesApi(site.hub.url, ApiKey(KEY)) as api:
+        pace = Pace(workers=2, batch=10, poll_s=0.0)
+        forwarder = Forwarder(store, api, render_with(store), pace=pace)
+        deadline = time.monotonic() + 60
+        while store.outbox.counts() != {"processed": len(known)}:
+            assert time.monotonic() < deadline, store.outbox.counts()
+            forwarder.step(now)
+            now += timedelta(seconds=20)
+            time.sleep(0.02)
+        uploads = site.store.read(lambda db: db.execute("SELECT count(*) FROM hub_upload WHERE parts > 0").fetchone())
+        assert uploads == (3,)
+        remote_ids = set()
+        for record_id, data_id in known.items():
+            item = store.outbox.item(data_id)
+            assert item is not None
+            remote_ids.add(item.remote_data_id)
+            assert [e.data_id for e in api.find_entries(keywords=record_id)] == [item.remote_data_id]
+            assert api.download_raw(item.remote_data_id, 10**6) == render_with(store)(data_id).data
+            assert store.remote.load(data_id) is not None
+        assert len(remote_ids) == len(known)
 
 
 def test_an_override_made_here_is_asked_of_the_hub_and_settled(site: Site, store: Store) -> None:

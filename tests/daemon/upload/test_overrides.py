@@ -82,7 +82,7 @@ def test_an_entry_without_a_result_is_waited_for_and_given_up(
     bench: Bench, server: FaultServer, assigned: OutboxItem
 ) -> None:
     del server.results[assigned.remote_data_id]
-    bench.new_forwarder(Pace(workers=1, most_polls=3))
+    bench.new_forwarder(Pace(chores=False, workers=1, most_polls=3))
     for _ in range(5):
         bench.step(seconds=1000)
     assert _states(bench) == [("refused", 3)]

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,12 @@ import pytest
 from starlette.routing import Route
 from tests.daemon.web import spectra
 
+from oesd.formats import is_bundle, read_bundle
 from oesd.model import Kind, RunOrder
+from oesd.processing.explaining import explain
 from oesd.store import Store
 from oesd.web import Hub, Server, create_api
+from oesd.web.hub_inbox import Inbox, reading_with
 
 TOKEN = "local-token-0123456789"
 KEY = "hub-key-0123456789"
@@ -35,6 +39,7 @@ class Daemon:
     captured: list[tuple[Kind, str]] = field(default_factory=list)
     ordered: list[tuple[object, ...]] = field(default_factory=list)
     unrecorded: dict[str, int] = field(default_factory=dict)
+    kept: list[bytes] = field(default_factory=list)
     answers_left: int = 1_000_000
 
     def tell(self) -> dict[str, Any]:
@@ -46,6 +51,12 @@ class Daemon:
     def capture(self, kind: Kind, name: str) -> list[str]:
         self.captured.append((kind, name))
         return ["chamber-a"] if name in ("", "chamber-a") else []
+
+    def keep(self, message: bytes) -> dict[str, str]:
+        if message == b"junk":
+            raise ValueError("of another engine")
+        self.kept.append(message)
+        return {"one": "", "other": "no entry"}
 
     def start(self, device: str, order: RunOrder) -> dict[str, str]:
         if len(order.labels) > 10:
@@ -88,6 +99,8 @@ def served(store: Store, more_routes: Iterable[Route] = ()) -> Iterator[Api]:
         capture=daemon.capture,
         runs=daemon,
         unrecorded=lambda: daemon.unrecorded,
+        evidence=partial(explain, store),
+        keep=daemon.keep,
         hosts=["chamber3.lab:8520"],
     )
     app.router.routes.extend(more_routes)
@@ -121,16 +134,30 @@ def engine_for(store: Store) -> Callable[[str], None]:
 HubMaker = Callable[..., Hub]
 
 
+def new_hub(
+    store: Store, directory: Path, ingested: Callable[[str], None], parse: Any, take: bool, **options: Any
+) -> Hub:
+    """A hub that makes entries of what arrives at once, in the call that completes it."""
+    hub = Hub(store, directory, key=KEY, arrived=lambda data_id: inbox.take(data_id) if take else None, **options)
+
+    def take_apart(data: bytes) -> list[tuple[str, bytes]] | None:
+        return read_bundle(data) if is_bundle(data) else None
+
+    inbox = Inbox(store, hub.bucket, read=reading_with(parse), ingested=ingested, take_apart=take_apart)
+    return hub
+
+
 @pytest.fixture
 def hub_maker(store: Store, tmp_path: Path) -> Iterator[HubMaker]:
     """Start hubs over the same directory, one after the other: what a restart is."""
     running: list[Hub] = []
 
-    def make(ingested: Callable[[str], None] | None = None, **options: Any) -> Hub:
+    def make(
+        ingested: Callable[[str], None] | None = None, parse: Any = spectra.parse, take: bool = True, **options: Any
+    ) -> Hub:
         while running:
             running.pop().stop()
-        settings: dict[str, Any] = {"key": KEY, "parse": spectra.parse, "ingested": ingested or engine_for(store)}
-        hub = Hub(store, tmp_path / "hub", **settings | options)
+        hub = new_hub(store, tmp_path / "hub", ingested or engine_for(store), parse, take, **options)
         hub.start()
         running.append(hub)
         return hub

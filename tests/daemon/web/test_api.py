@@ -109,9 +109,19 @@ class TestOrders:
         assert (answer.status_code, answer.json()) == (202, {"ordered": ["chamber-a"]})
         assert api.daemon.captured == [(Kind.DARK, "")]
         unknown = api.client.post("/captures", json={"kind": "dark", "device": "x"}, headers=AUTH)
-        assert (unknown.status_code, unknown.json()) == (202, {"ordered": []})
+        assert (unknown.status_code, unknown.json()) == (404, {"detail": "no spectrometer called 'x' is at work"})
         for body in ({"kind": "light"}, {}, {"kind": "dark", "device": 3}):
             assert api.client.post("/captures", json=body, headers=AUTH).status_code == 422
+
+    def test_results_of_workers(self, api: Api) -> None:
+        binary = {**AUTH, "Content-Type": "application/octet-stream"}
+        assert api.client.post("/results", content=b"x").status_code == 401
+        assert api.client.post("/results", content=b"x", headers=AUTH).status_code == 415
+        answer = api.client.post("/results", content=b"\x00" * 100_000, headers=binary)
+        assert (answer.status_code, answer.json()) == (200, {"kept": {"one": "", "other": "no entry"}})
+        assert api.daemon.kept == [b"\x00" * 100_000]
+        refused = api.client.post("/results", content=b"junk", headers=binary)
+        assert (refused.status_code, refused.json()) == (409, {"detail": "of another engine"})
 
 
 class TestDoor:

@@ -19,6 +19,7 @@ from oesd.store import Store
 from oesd.web import Hub, PortInUse, Server
 from oesd.web.answers import EXCEPTION_HANDLERS
 from oesd.web.bucket import Bucket
+from oesd.web.hub_inbox import Inbox, reading_with
 from oesd.web.hub_uploads import Uploads
 from oesd.web.keys import everyone
 from oesd.web.shelf import Shelf
@@ -55,7 +56,7 @@ class TestUpload:
         assert [part["part"] for part in parts] == [1, 2, 3]
         assert len({part["url"] for part in parts}) == 3
         assert len({(p["upload_id"], p["new_filename"], p["data_id"]) for p in parts}) == 1
-        put(bucket, parts[1], b"an earlier try")
+        assert put(bucket, parts[1], pieces[1]) == put(bucket, parts[1], pieces[1])
         tags = {i: put(bucket, parts[i], pieces[i]) for i in (2, 0, 1)}
         body = completion(parts, [tags[0], tags[1], tags[2]])
         body["etag_data"].reverse()
@@ -197,17 +198,35 @@ class TestUpload:
             store.save_result(data_id, spectra.analysis(measured.wavelengths_nm, measured.sample), {}).result()
             assert entry(client, data_id)["pipeline_status"] == "success"
 
-    def test_the_same_record_twice_is_two_entries_and_the_second_says_so(
-        self, client: httpx.Client, bucket: httpx.Client
+    def test_the_same_record_twice_is_one_entry_with_two_names(
+        self, client: httpx.Client, bucket: httpx.Client, store: Store
     ) -> None:
         data = spectra.file_bytes("record-7")
         first, second = upload(client, bucket, data), upload(client, bucket, data)
         changed = upload(client, bucket, spectra.file_bytes("record-7", note="reprocessed"))
         unnamed = [upload(client, bucket, spectra.file_bytes()) for _ in "12"]
         assert entry(client, first)["duplicate_of"] is None
-        assert entry(client, second)["duplicate_of"] == first
+        again = entry(client, second)
+        assert (again["duplicate_of"], again["pipeline_status"]) == (first, "success")
         assert entry(client, changed)["duplicate_of"] is None
         assert [entry(client, data_id)["duplicate_of"] for data_id in unnamed] == [None, None]
+        assert [found["data_id"] for found in client.get("/data_entries/").json()] == [*unnamed[::-1], changed, first]
+        assert len(store.entries()) == 4
+        assert download(client, bucket, second) == data
+        one, two = (client.get(f"/oes/{data_id}").json() for data_id in (first, second))
+        assert two == {**one, "data_id": second}
+        key = one["detected_peaks"][0]["candidates"][1]["candidate_key"]
+        body = {"peak_id": one["detected_peaks"][0]["peak_id"], "candidate_key": key}
+        assert client.patch(f"/oes/{second}/peaks", json=body).json()["data_id"] == second
+        assert client.get(f"/oes/{first}").json()["detected_peaks"][0]["manual"] is True
+
+    def test_a_url_takes_one_content_only(self, client: httpx.Client, bucket: httpx.Client, tmp_path: Path) -> None:
+        (part,) = begin(client)
+        tag = put(bucket, part, b"the spectrum")
+        other = bucket.put(part["url"], content=b"something else")
+        assert other.status_code == 403 and "used before" in other.text
+        assert put(bucket, part, b"the spectrum") == tag  # a lost reply is no other content
+        assert len(list((tmp_path / "hub" / "staged").iterdir())) == 1
 
 
 class TestRestart:
@@ -279,9 +298,10 @@ class TestRestart:
         bucket_server = Server(shelf.app)
         bucket_server.start()
         uploads = Uploads(
-            store, shelf, parse=spectra.parse, ingested=lambda _: None, staged_limit_bytes=1000,
+            shelf, arrived=lambda data_id: inbox.take(data_id), staged_limit_bytes=1000,
             bucket_url=lambda: f"http://localhost:{bucket_server.port}",
         )  # fmt: skip
+        inbox = Inbox(store, shelf, read=reading_with(spectra.parse), ingested=lambda _: None)
         server = Server(Starlette(routes=uploads.routes(everyone), exception_handlers=EXCEPTION_HANDLERS))
         server.start()
         try:
@@ -299,7 +319,7 @@ class TestRestart:
     def test_a_port_in_use_leaves_neither_server(self, hub: Hub, store: Store, tmp_path: Path) -> None:
         port = httpx.URL(hub.url).port
         assert port is not None
-        second = Hub(store, tmp_path / "two", key=KEY, parse=spectra.parse, ingested=lambda _: None, port=port)
+        second = Hub(store, tmp_path / "two", key=KEY, arrived=lambda _: None, port=port)
         before = threading.active_count()
         with pytest.raises(PortInUse, match="--hub-port"):
             second.start()

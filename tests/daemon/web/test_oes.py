@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.daemon.web import spectra
 from tests.daemon.web.conftest import KEY, TOKEN, Api, served
 
-from oesd.model import new_id
+from oesd.model import Recipe, new_id
+from oesd.processing import Processing
 from oesd.store import Store
 
 AUTH = {"X-API-KEY": TOKEN}
@@ -69,6 +70,31 @@ class TestGet:
         waiting = spectra.store_spectrum(store, spectra.device(), processed=False)
         answer = api.client.get(f"/oes/{waiting}")
         assert (answer.status_code, answer.json()) == (404, {"detail": "not processed yet"})
+
+    def test_the_evidence_names_the_peaks_of_the_stored_result(self, api: Api, store: Store, entry_id: str) -> None:
+        Processing(store, Recipe(), upload=False, beat=lambda _name, _within_s: None).process(entry_id)
+        document = api.client.get(f"/oes/{entry_id}/evidence").json()
+        assert (document["data_id"], document["id"], document["note"]) == (entry_id, "oes_002", "")
+        assert document == api.client.get(f"/oes/{entry_id}/evidence").json()
+        stored = store.result(entry_id)
+        assert stored is not None
+        peaks = {peak.peak_id: peak for peak in stored.analysis.detected_peaks}
+        claimed = [one for one in document["evidence"] if one["claimed"]]
+        assert [one["element"] for one in claimed] == [e.element for e in stored.analysis.elements]
+        lines = [line for one in claimed for line in one["lines"]]
+        assert all(peaks[line["peak_id"]].wavelength_nm == line["peak_nm"] for line in lines)
+        assert all(line["peak_id"] is None for one in claimed for line in one["missing"])
+        assert len(document["baseline"]) == len(stored.analysis.sample)
+
+    def test_evidence_of_another_engine_says_so(self, api: Api, entry_id: str) -> None:
+        note = api.client.get(f"/oes/{entry_id}/evidence").json()["note"]
+        assert note.startswith("the result was made by engine test-1, lines test-1, this is what engine")
+
+    def test_there_is_no_evidence_without_a_result(self, api: Api, store: Store) -> None:
+        waiting = spectra.store_spectrum(store, spectra.device(), processed=False)
+        for data_id, detail in ((waiting, "not processed yet"), (new_id(), "no such data entry")):
+            answer = api.client.get(f"/oes/{data_id}/evidence")
+            assert (answer.status_code, answer.json()) == (404, {"detail": detail})
 
     def test_an_unknown_entry(self, api: Api) -> None:
         answer = api.client.get(f"/oes/{new_id()}")

@@ -18,12 +18,13 @@ from starlette.routing import Route
 from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN, Api, served
 
-from oesd.model import Device, Kind, RunOrder
+from oesd.model import Ambiguity, Analysis, Device, ElementFinding, Kind, Recipe, RunOrder
+from oesd.processing import Processing
 from oesd.store import Store
 
 HOSTILE = '"><img src=x onerror="document.title=1"><script>alert(1)</script>'
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PAGE_FILES = ("index.html", "page.js", "notes.js", "orders.js", "plot.js", "page.css", "icon.svg")
+PAGE_FILES = ("index.html", "page.js", "notes.js", "orders.js", "plot.js", "why.js", "page.css", "icon.svg")
 
 Browse = Callable[[str], "Seen"]
 
@@ -302,3 +303,64 @@ def test_nothing_foreign_is_loaded_and_no_markup_is_made_from_text(api: Api) -> 
         assert addresses <= {"http://www.w3.org"}, name
         for maker in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function"):
             assert maker not in source
+
+
+CLICK = """
+const until = async (condition) => {
+  for (;;) { const found = condition(); if (found) return found; await new Promise((done) => setTimeout(done, 20)); }
+};
+(await until(() => document.querySelector("%s"))).click();
+await until(() => document.querySelector(".why:not([hidden])"));
+"""
+
+
+def analysed(store: Store, recipe: Recipe | None = None) -> None:
+    data_id = spectra.store_spectrum(store, spectra.device())
+    Processing(store, recipe or Recipe(), upload=False, beat=lambda _name, _within_s: None).process(data_id)
+
+
+def test_a_click_on_an_element_shows_why(store: Store, browse: Browse) -> None:
+    analysed(store)
+    with served(store, probed(CLICK % "button.chip")) as api:
+        seen = browse(f"{api.url}/probe")
+    lines = [row for row in seen.rows if re.match(r"I \d+\.\d\d", row[0])]
+    assert len(lines) > 5
+    assert all(re.fullmatch(r"p\d+|missing", row[1]) for row in lines)
+    assert re.search(r"Ar >0\.99 : \d+ lines seen", seen.text)
+    assert "trace baseline" in [attributes.get("class") for _, attributes in seen.tags]
+
+
+def test_a_click_on_a_peak_shows_its_candidates(store: Store, browse: Browse) -> None:
+    analysed(store)
+    with served(store, probed(CLICK % "tr[data-peak]")) as api:
+        seen = browse(f"{api.url}/probe")
+    assert re.search(r"\d+\.\d+ ± \d\.\d+ nm : .*candidates: \w+_\d+\.\d", seen.text), seen.text
+
+
+def test_evidence_of_another_engine_says_so(store: Store, browse: Browse) -> None:
+    spectra.store_spectrum(store, spectra.device())
+    with served(store, probed(CLICK % "button.chip")) as api:
+        seen = browse(f"{api.url}/probe")
+    assert "the result was made by engine test-1" in seen.text
+
+
+def test_what_is_ambiguous_and_molecules_are_shown(store: Store, browse: Browse) -> None:
+    device = spectra.device()
+    made = spectra.analysis(device.wavelengths_nm, spectra.counts(device.wavelengths_nm))
+    unsure = replace(made.detected_peaks[0], element=None, ambiguous=True)
+    store_made(store, device, replace(
+        made, molecules=(ElementFinding("N2", 0.93),), ambiguous=(Ambiguity(("Ga", "<b>Mn"), (403.3,)),),
+        detected_peaks=(unsure, *made.detected_peaks[1:]),
+    ))  # fmt: skip
+    with served(store) as api:
+        seen = browse(api.url)
+    assert "N2 0.93" in seen.text
+    assert "Ga or <b>Mn ambiguous" in seen.text
+    assert "Al or Fe or W ?" in seen.text
+
+
+def store_made(store: Store, device: Device, made: Analysis) -> None:
+    data_id = spectra.store_spectrum(store, device, processed=False)
+    measured = store.measurement(data_id)
+    assert measured is not None
+    store.save_result(data_id, replace(made, sample=measured.sample), {}).result()

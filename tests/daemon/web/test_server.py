@@ -45,6 +45,24 @@ def test_serves_as_soon_as_start_returns(server: Server) -> None:
     assert httpx.get(f"http://127.0.0.1:{server.port}/").text == "hello"
 
 
+def test_it_shows_that_its_loop_goes_on() -> None:
+    beats: list[tuple[str, float]] = []
+    enough = threading.Event()
+
+    def beat(name: str, within_s: float) -> None:
+        beats.append((name, within_s))
+        if len(beats) > 1:
+            enough.set()
+
+    started = Server(application(), beat=beat)
+    started.start()
+    try:
+        assert enough.wait(10)
+        assert set(beats) == {(f"web {started.port}", 60.0)}
+    finally:
+        started.stop()
+
+
 def test_port_in_use_is_one_line_that_says_what_to_do(server: Server) -> None:
     second = Server(application(), port=server.port, option="--hub-port")
     with pytest.raises(PortInUse) as caught:

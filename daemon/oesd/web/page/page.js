@@ -3,6 +3,7 @@
 import { element, notesOf, showLosses } from "/notes.js";
 import { ask as askFor } from "/orders.js";
 import { Plot, colourOf, thousands } from "/plot.js";
+import { Why, chance } from "/why.js";
 
 const EVERY_MS = 1000;
 const PATIENCE_MS = 5000;
@@ -11,6 +12,7 @@ const MARKS = [
   ["manual", "by hand", "assigned by a person"],
   ["saturated", "sat", "the detector was saturated here"],
   ["blended", "blend", "more than one line"],
+  ["ambiguous", "?", "several elements could be it, and nothing tells which"],
 ];
 const $ = (id) => document.getElementById(id);
 const WELL = ["measuring", "idle", "waiting for plasma", "waiting for trigger", "paused"];
@@ -40,7 +42,8 @@ class Panel {
     this.part = (selector) => this.root.querySelector(selector);
     this.part("h2").textContent = name;
     this.raw = this.log = false;
-    this.plot = new Plot(this.part(".plot"), (peak) => this.light(peak));
+    this.plot = new Plot(this.part(".plot"), (peak) => this.light(peak), (peak) => this.ask({ peak: peak.peak_id }));
+    this.why = new Why(this.part(".why"), ask, (document, one) => this.explain(document, one));
     for (const button of this.root.querySelectorAll("[data-choice]")) {
       button.addEventListener("click", () => this.choose(button.dataset.choice));
     }
@@ -64,6 +67,19 @@ class Panel {
     this.draw();
   }
 
+  ask(what) {
+    this.why.choose(what).catch((problem) => this.say(`no evidence: ${problem.message}`));
+  }
+
+  // What the evidence adds to the plot: the baseline, and where the chosen element's missing lines would be.
+  explain(document, one) {
+    const { wavelength_correction: off } = this.result ?? {};
+    const seenAt = (nm) => (off ? (nm + off.shift_nm - off.stretch * off.pivot_nm) / (1 - off.stretch) : nm);
+    this.baseline = document?.baseline ?? null;
+    this.missing = (one?.missing ?? []).map((line) => ({ nm: seenAt(line.wavelength_nm), height: line.expected, element: one.element }));
+    this.draw();
+  }
+
   async update(device, unit, now) {
     const shown = device.shown;
     this.about(device, unit, now);
@@ -73,8 +89,10 @@ class Panel {
     if (wanted === this.have) return;
     this.result = await ask(`/oes/${shown.data_id}`);
     this.have = wanted;
-    this.draw();
+    this.baseline = this.missing = null;
     this.list();
+    this.draw();
+    await this.why.show(this.result).catch((problem) => this.say(`no evidence: ${problem.message}`));
   }
 
   about(device, unit, now) {
@@ -119,18 +137,21 @@ class Panel {
       y: this.raw ? sample : corrected,
       dark: this.raw && dark ? dark : null,
       peaks,
+      baseline: this.raw ? null : this.baseline,
+      missing: this.raw ? [] : this.missing ?? [],
       unit: "counts",
       log: this.log,
     });
   }
 
   list() {
-    const chips = (this.result.elements ?? []).map((found) => {
-      const chip = element("span", "chip");
-      chip.style.color = colourOf(found.element);
-      chip.append(element("b", "", found.element), element("span", "", chance(found.probability)));
-      return chip;
-    });
+    const found = [...(this.result.elements ?? []), ...(this.result.molecules ?? [])];
+    const chips = found.map((one) => this.chip(one.element, chance(one.probability), { name: one.element }));
+    for (const { elements, peaks_nm: at } of this.result.ambiguous ?? []) {
+      const chip = this.chip(elements.join(" or "), "ambiguous", { name: elements[0] });
+      chip.title = `one of these, and nothing tells which: ${at.map((nm) => nm.toFixed(2)).join(", ")} nm`;
+      chips.push(chip);
+    }
     this.part(".elements").replaceChildren(...(chips.length ? chips : ["no element named"]));
     const peaks = this.result.detected_peaks;
     this.part("tbody").replaceChildren(...peaks.map((peak) => this.row(peak)));
@@ -138,9 +159,21 @@ class Panel {
     this.part("thead").hidden = peaks.length === 0;
   }
 
+  chip(name, words, what) {
+    const chip = element("button", "chip");
+    chip.type = "button";
+    chip.title = "why?";
+    chip.style.color = colourOf(name);
+    chip.append(element("b", "", name), element("span", "", words));
+    chip.addEventListener("click", () => this.ask(what));
+    return chip;
+  }
+
   row(peak) {
     const row = element("tr");
     row.dataset.peak = peak.peak_id;
+    row.title = "why?";
+    row.addEventListener("click", () => this.ask({ peak: peak.peak_id }));
     const name = element("td", "", lineName(peak));
     name.style.color = colourOf(peak.element);
     if (peak.element) name.style.fontWeight = "600";
@@ -161,12 +194,10 @@ class Panel {
   }
 }
 
-// Never "1.00": nothing here is certain.
-const chance = (probability) => (probability > 0.994 ? ">0.99" : probability.toFixed(2));
-
 function lineName(peak) {
-  if (!peak.element) return "–";
   const candidates = peak.candidates ?? [];
+  if (!peak.element && peak.ambiguous) return [...new Set(candidates.map((candidate) => candidate.element))].slice(0, 3).join(" or ");
+  if (!peak.element) return "–";
   const chosen = candidates.find((candidate) => candidate.element === peak.element);
   return chosen ? `${peak.element} ${ROMAN[chosen.ionization] ?? chosen.ionization} ${chosen.wavelength_nm.toFixed(2)}` : peak.element;
 }

@@ -25,11 +25,12 @@ export function thousands(value) {
 }
 
 export class Plot {
-  constructor(host, onHover) {
+  constructor(host, onHover, onClick) {
     this.host = host;
     this.svg = node("svg", { role: "img", "aria-label": "spectrum" });
     this.cross = node("g", { visibility: "hidden" });
     this.onHover = onHover;
+    this.svg.addEventListener("click", () => { if (this.near) onClick(this.near); });
     this.readout = document.createElement("output");
     this.readout.className = "readout";
     this.readout.hidden = true;
@@ -40,7 +41,7 @@ export class Plot {
     new ResizeObserver(() => this.draw()).observe(host);
   }
 
-  // view: { x, y, dark (or null), peaks, unit, log }
+  // view: { x, y, dark (or null), baseline (or null), missing: [{ nm, height, element }], peaks, unit, log }
   show(view) {
     this.view = view;
     this.nothing?.remove();
@@ -56,7 +57,9 @@ export class Plot {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     const parts = [this.axes(frame)];
     if (this.view.dark) parts.push(this.trace(this.view.dark, "trace dark"));
-    parts.push(this.trace(this.view.y, "trace"), ...this.marks(frame), this.cross);
+    parts.push(this.trace(this.view.y, "trace"));
+    if (this.view.baseline) parts.push(this.trace(this.view.baseline, "trace baseline"));
+    parts.push(...this.marks(frame), this.absent(), this.cross);
     this.svg.replaceChildren(...parts);
   }
 
@@ -153,6 +156,22 @@ export class Plot {
     return [labels, group];
   }
 
+  // Hollow: lines that an element lets expect, and that are not there.
+  absent() {
+    const group = node("g");
+    const { x, y, baseline, missing } = this.view;
+    for (const { nm, height, element } of missing ?? []) {
+      const i = nearest(x, nm);
+      if (nm < x[0] || nm > x[x.length - 1]) continue;
+      const top = Math.min((baseline?.[i] ?? y[i] ?? 0) + height, this.high);
+      const ring = node("circle", { class: "ring", cx: this.atX(nm), cy: this.atY(top), r: 4.5 });
+      ring.style.stroke = colourOf(element);
+      ring.append(node("title", {}, `${element} ${nm.toFixed(1)} is missing`));
+      group.append(ring);
+    }
+    return group;
+  }
+
   topOf(peak) {
     const i = nearest(this.view.x, peak.wavelength_nm);
     const around = this.view.y.slice(Math.max(0, i - 1), i + 2).filter((value) => value !== null);
@@ -170,6 +189,7 @@ export class Plot {
     this.cross.replaceChildren(...parts);
     this.cross.setAttribute("visibility", "visible");
     const peak = this.view.peaks.find((known) => Math.abs(this.atX(known.wavelength_nm) - x) < 6) ?? null;
+    this.near = peak;
     const shown = counts === null ? "no value" : `${thousands(counts)} counts`;
     this.readout.textContent = `${this.view.x[i].toFixed(2)} nm · ${shown}${peak ? ` · ${labelOf(peak)}` : ""}`;
     this.readout.classList.toggle("left", px > (this.frame.left + this.frame.right) / 2);
@@ -180,6 +200,7 @@ export class Plot {
   leave() {
     this.cross.setAttribute("visibility", "hidden");
     this.readout.hidden = true;
+    this.near = null;
     this.onHover(null);
   }
 }

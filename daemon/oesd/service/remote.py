@@ -1,0 +1,168 @@
+"""A running daemon, asked over its loopback API."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from oesd.model import Recipe, utc_text
+from oesd.processing.importing import Imported
+from oesd.processing.jobs import Versions, versions
+from oesd.processing.keeping import pack_answers
+from oesd.processing.reprocessing import Reader
+from oesd.service.asking import RECENT, AccessError, FileRefused, checked, newest
+from oesd.service.directory import token_of
+from oesd.store.accounts import RUNS_LIMIT, By
+from oesd.store.onlooker import Onlooker
+
+HOW_TO_START = "start one with oesd run --config FILE, or systemctl start oesd; --url or --data names another"
+_TIMEOUT_S = 30.0
+_LONGEST_ANSWER = 64 * 1024 * 1024
+_NO_SPECTRUM = 422
+Body = Mapping[str, Any] | bytes | None
+
+
+class Remote:
+    """A running daemon, asked over its loopback API."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        # No proxy: the daemon is on this machine, and its token must not leave it.
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+    def status(self) -> Mapping[str, Any]:
+        """The daemon's state."""
+        return self._object("GET", "/status")
+
+    def latest(self) -> str:
+        """Data id of the newest entry of any spectrometer that has a result."""
+        return newest([(entry["data_id"], entry["revision"]) for entry in self._page("")])
+
+    def entries(self) -> Sequence[str]:
+        """Data ids of all entries, oldest first."""
+        found: list[str] = []
+        page = self._page("")
+        while page:
+            found += [entry["data_id"] for entry in page]
+            page = self._page(f"&before={found[-1]}")
+        return found[::-1]
+
+    def _page(self, before: str) -> list[dict[str, Any]]:
+        page = self._ask("GET", f"/entries?limit={RECENT}{before}")
+        if not (isinstance(page, list) and all(isinstance(entry, dict) and "revision" in entry for entry in page)):
+            raise AccessError(f"{self._url}: this is not an oesd daemon")
+        return page
+
+    def document(self, data_id: str) -> Mapping[str, Any]:
+        """The GET /oes document of an entry."""
+        return self._object("GET", f"/oes/{checked(data_id)}")
+
+    def assign(self, data_id: str, peak_id: str, candidate_key: str) -> Mapping[str, Any]:
+        """Choose a candidate of a peak by hand."""
+        body = {"peak_id": peak_id, "candidate_key": candidate_key}
+        return self._object("PATCH", f"/oes/{checked(data_id)}/peaks", body)
+
+    def evidence(self, data_id: str) -> Mapping[str, Any]:
+        """The GET /oes/{data_id}/evidence document."""
+        return self._object("GET", f"/oes/{checked(data_id)}/evidence")
+
+    def keep(self, answers: Mapping[str, bytes]) -> Mapping[str, str]:
+        """Store the answers of workers; by data id "" or why it was not stored."""
+        kept: Mapping[str, str] = self._object("POST", "/results", pack_answers(answers))["kept"]
+        return kept
+
+    def import_file(self, data: bytes, filename: str) -> Imported:
+        """Store a file of other software as an entry; the daemon analyses it when its turn comes."""
+        answer = self._object("POST", "/files", data, filename)
+        return Imported(str(answer.get("data_id")), bool(answer.get("new")))
+
+    def recipe(self) -> Recipe | None:
+        """The daemon's recipe; refuses a daemon with another engine."""
+        said = self.status()
+        try:
+            theirs, recipe = Versions(*said["versions"]), Recipe.from_dict(said["recipe"])
+        except (KeyError, TypeError, ValueError):
+            raise AccessError(f"{self._url}: the daemon is older than this command: restart it") from None
+        if theirs != (mine := versions()):
+            raise AccessError(f"the daemon has {theirs}, this command {mine}: restart the daemon with the same oesd")
+        return recipe
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """The daemon's store, read beside it."""
+        with Onlooker(Path(str(self.status().get("data_dir", "")))) as store:
+            yield store
+
+    def ledger(self, by: By, device_name: str | None, since: datetime) -> Mapping[str, Any]:
+        """The GET /ledger document."""
+        return self._object("GET", f"/ledger?by={by}&{_query(device_name, since)}")
+
+    def runs(self, device_name: str | None, since: datetime) -> Mapping[str, Any]:
+        """The GET /runs document."""
+        return self._object("GET", f"/runs?limit={RUNS_LIMIT}&{_query(device_name, since)}")
+
+    def order(self, body: Mapping[str, Any]) -> Mapping[str, str]:
+        """Order a run, as POST /runs takes it; returns what happens by spectrometer."""
+        said: Mapping[str, str] = self._object("POST", "/runs", body)["spectrometers"]
+        return said
+
+    def capture(self, kind: str, device: str) -> Sequence[str]:
+        """Order a capture; returns the names of the spectrometers that take it."""
+        names: Sequence[str] = self._object("POST", "/captures", {"kind": kind, "device": device})["ordered"]
+        return names
+
+    def _object(self, method: str, path: str, body: Body = None, filename: str = "") -> dict[str, Any]:
+        answer = self._ask(method, path, body, filename)
+        if not isinstance(answer, dict):
+            raise AccessError(f"{self._url}: this is not an oesd daemon")
+        return answer
+
+    def _ask(self, method: str, path: str, body: Body = None, filename: str = "") -> Any:
+        headers = {}
+        if body is not None:
+            kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+            headers = {"Content-Type": kind, "X-API-KEY": self._token()}
+        if filename:
+            headers["X-Filename"] = urllib.parse.quote(filename, safe="")
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        try:
+            # The scheme is the caller's: _url comes from the daemon's own note or from the person's option.
+            request = urllib.request.Request(self._url + path, data, headers, method=method)  # noqa: S310
+            with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
+                return json.loads(answer.read(_LONGEST_ANSWER))
+        except urllib.error.HTTPError as error:
+            with error:
+                refused = FileRefused if filename and error.code == _NO_SPECTRUM else AccessError
+                raise refused(_refusal(error)) from None
+        except (OSError, http.client.HTTPException) as error:
+            why = getattr(error, "reason", error)
+            raise AccessError(f"no oesd daemon answers at {self._url} ({why}): {HOW_TO_START}") from None
+        except ValueError:
+            raise AccessError(f"{self._url}: this is not an oesd daemon") from None
+
+    def _token(self) -> str:
+        """Token of the daemon at our URL; the directory that it names must name this URL too."""
+        return token_of(self._url, Path(str(self.status().get("data_dir", ""))))
+
+
+def _query(device_name: str | None, since: datetime) -> str:
+    query = {"since": utc_text(since)} | ({} if device_name is None else {"device_name": device_name})
+    return urllib.parse.urlencode(query)
+
+
+def _refusal(error: urllib.error.HTTPError) -> str:
+    try:
+        detail = json.loads(error.read(_LONGEST_ANSWER))["detail"]
+    except (ValueError, KeyError, TypeError):
+        return f"the daemon answered {error.code}"
+    if isinstance(detail, list) and detail:
+        return str(detail[0].get("msg", "refused"))
+    return str(detail)
