@@ -9,6 +9,10 @@ so is a dark or a reference without a verdict.
     accept(sample) --> backgrounds: dark and reference from memory --> store --> backlog --> engine --> store
     accept(dark)   --> store --> judging: verdict, statistics, model --> backgrounds --> due, library_state
 
+Reprocessing goes beside it: :mod:`.reprocessing` lists what is out of date and has it done, by processes
+(:mod:`.crew`, :mod:`.worker`) or a Dask cluster (:mod:`.cluster`); a job is bytes in and bytes out (:mod:`.jobs`), the
+same function everywhere, and only the owner of the store keeps what comes back (:mod:`.keeping`).
+
 A dark serves once it was judged, some 50 ms after its commit. A model is learned in the same thread, when a tenth
 more darks are there or one lies outside of what it knows; a sample never waits for it.
 """

@@ -21,7 +21,7 @@ from oesd.backgrounds.cells import Cell, Changed, Dark, DarkStatistics
 from oesd.backgrounds.dark_model import LEAST_DARKS, learn
 from oesd.model import Capture, FloatArray, Kind, Loss
 from oesd.processing.backgrounds import Backgrounds
-from oesd.processing.shelf import Shelf, celsius_of
+from oesd.processing.shelf import Shelf
 from oesd.store import Store, StoreDamaged
 from oesd.store.dark_cells import StoredCell
 from oesd.store.verdicts import LibraryKey, StoredVerdict, key_of
@@ -192,7 +192,7 @@ class Judging:
             shelf.missing = f"{statistics.captures} darks learned from, {LEAST_DARKS} are needed"
         elif model is None:
             shelf.wants_model = True
-        elif not model.learned_at(capture.integration_us, celsius_of(capture)):
+        elif not model.learned_at(capture.integration_us, capture.celsius):
             shelf.wants_model |= statistics.captures > model.captures
         else:
             shelf.wants_model |= statistics.captures >= _GROWTH * model.captures
@@ -229,7 +229,7 @@ class Judging:
 
 def _dark_of(capture: Capture) -> Dark:
     noise = None if capture.spread is None or capture.scans < 2 else scan_noise(capture.counts, capture.spread)
-    return Dark(capture.counts, capture.integration_us, capture.scans, celsius_of(capture), capture.saturated, noise)
+    return Dark(capture.counts, capture.integration_us, capture.scans, capture.celsius, capture.saturated, noise)
 
 
 def _stored(cell: Cell) -> StoredCell:

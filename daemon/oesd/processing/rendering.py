@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,12 +15,13 @@ from oesd.version import __version__
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """The one self-describing file that an entry is forwarded as."""
+    """The one self-describing file that an entry is forwarded as, and the labels of its run."""
 
     name: str
     data: bytes
     sha256: str
     revision: int | None
+    labels: Mapping[str, str]
 
 
 def entry_metadata(store: Store, data_id: str) -> dict[str, Any]:
@@ -54,4 +56,4 @@ def rendered(store: Store, data_id: str, form: Literal["columns", "json"]) -> Re
     run = store.run(sample.run_id, sample.device.name)
     data = write(entry, sample, dark, reference, result, short=short, run=run)
     revision = result.revision if result else None
-    return Rendered(upload_name(sample, form), data, hashlib.sha256(data).hexdigest(), revision)
+    return Rendered(upload_name(sample, form), data, hashlib.sha256(data).hexdigest(), revision, sample.labels)

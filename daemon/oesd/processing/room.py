@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import replace
 from typing import Any, Literal
 
 from oesd.engine.analyze import analyze_measurement
@@ -15,6 +16,7 @@ from oesd.model import Capture, Conditions, Entry, Kind, Loss, Recipe, Result, R
 from oesd.processing.backgrounds import Backgrounds
 from oesd.processing.backlog import Backlog
 from oesd.processing.judging import Judging
+from oesd.processing.keeping import keep_answers, unpack_answers
 from oesd.processing.losses import Losses, loss_of, reason_of
 from oesd.processing.rendering import Rendered, entry_metadata, rendered
 from oesd.processing.rules import DARK_RULES, REFERENCE_RULES, BackgroundRules
@@ -46,6 +48,8 @@ class Processing:
         What is wanted of darks and references.
     monotonic_ns : callable
         The clock by which darks and references age.
+    clock_offset : callable
+        Reference clock minus the host's and its bound, ms; stands beside the host's time of each capture.
     """
 
     def __init__(
@@ -60,11 +64,13 @@ class Processing:
         dark: BackgroundRules = DARK_RULES,
         reference: BackgroundRules = REFERENCE_RULES,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        clock_offset: Callable[[], tuple[float | None, float | None]] = lambda: (None, None),
     ) -> None:
         self._store = store
         self._recipe = recipe
         self._upload = upload
         self._beat = beat
+        self._clock_offset = clock_offset
         self._done = done
         self._backlog = Backlog(store)
         self._at_hand = ""
@@ -115,6 +121,9 @@ class Processing:
 
         ``short`` is the shorter exposure of a bracketed sample: stored with it or not at all, and no entry of its own.
         """
+        offset_ms, bound_ms = self._clock_offset()
+        if offset_ms is not None:
+            capture = replace(capture, clock_offset_ms=offset_ms, clock_bound_ms=bound_ms)
         try:
             entry, modelled = self._backgrounds.take_in(capture, short)
             run = self._runs.unwritten(capture.device.name, capture.run_id)
@@ -253,6 +262,17 @@ class Processing:
     def reprocess(self, data_id: str) -> Result | None:
         """Analyse again with today's engine and recipe; overrides stay."""
         return self.process(data_id)
+
+    def keep(self, message: bytes) -> dict[str, str]:
+        """Store what workers made of entries; see :func:`~oesd.processing.keeping.keep_answers`."""
+        kept = keep_answers(self._store, unpack_answers(message), self.metadata)
+        self._done()
+        return kept
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of every analysis from now on."""
+        return self._recipe
 
     def ingested(self, data_id: str) -> None:
         """A file has become an entry of the hub: analyse it next."""

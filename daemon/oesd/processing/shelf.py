@@ -165,13 +165,6 @@ def tenth(celsius: float | None) -> float | None:
     return None if celsius is None or not math.isfinite(celsius) else round(celsius, 1)
 
 
-def celsius_of(capture: Capture) -> float | None:
-    """Temperature of the detector, else of the board."""
-    detector_c, board_c = capture.detector_temperature_c, capture.board_temperature_c
-    known = board_c if detector_c is None else detector_c
-    return known if known is not None and math.isfinite(known) else None
-
-
 def conditions_of(capture: Capture) -> Conditions:
     """How a capture was taken."""
     return Conditions(
@@ -180,7 +173,7 @@ def conditions_of(capture: Capture) -> Conditions:
         integration_us=capture.integration_us,
         scans=capture.scans,
         boxcar_half_width_px=capture.boxcar_half_width_px,
-        detector_temperature_c=tenth(celsius_of(capture)),
+        detector_temperature_c=tenth(capture.celsius),
     )
 
 
@@ -193,7 +186,7 @@ def shelved(capture: Capture, proven: bool) -> Shelved:
         integration_us=capture.integration_us,
         scans=capture.scans,
         boxcar_half_width_px=capture.boxcar_half_width_px,
-        temperature_c=celsius_of(capture),
+        temperature_c=capture.celsius,
         taken_at_utc=capture.taken_at_utc,
         monotonic_ns=capture.monotonic_ns,
         boot_id=capture.boot_id,
