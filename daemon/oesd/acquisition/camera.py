@@ -43,7 +43,7 @@ class Camera:
         self._light_at: Kind | None = None
         self._cooled = False
         self.address = address
-        self.device = device_of(description, settings.name)
+        self.device = device_of(description, settings)
 
     def take(
         self,
@@ -96,7 +96,7 @@ class Camera:
     def _described(self, description: Description) -> None:
         if description.serial != self._settings.serial:
             raise Refused(f"another spectrometer answers at {self.address}: {description.serial!r}")
-        self.device = device_of(description, self._settings.name)
+        self.device = device_of(description, self._settings)
 
     def _forget(self) -> None:
         self._exposure, self._light_at, self._cooled = None, None, False

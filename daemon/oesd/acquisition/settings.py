@@ -35,6 +35,8 @@ class Settings:
     light: LightSection = field(default_factory=LightSection)
     plasma: PlasmaSection = field(default_factory=PlasmaSection)
     cooling_c: float | None = None
+    dead_pixels: tuple[int, ...] = ()
+    stray_light: tuple[float, ...] = ()
 
     def background(self, kind: Kind) -> BackgroundSection | None:
         """How captures of this kind are taken; None for samples."""
@@ -65,6 +67,8 @@ def settings_for(config: Config, serial: str) -> Settings | None:
         light=config.light,
         plasma=config.plasma,
         cooling_c=own.cooling_c if own else None,
+        dead_pixels=own.dead_pixels if own else (),
+        stray_light=own.stray_light.coefficients if own else (),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from oesd.acquisition.settings import Settings
 from oesd.model import Capture, Conditions, Device, Kind, Loss, RunRecord, new_id
 from oesd_drivers.spectrometer import Description, Frame
 
@@ -41,11 +42,12 @@ class Sinks:
     proving_scans: Callable[[Conditions], int] = lambda _conditions: 0
 
 
-def device_of(description: Description, name: str) -> Device:
-    """The daemon's value of what a driver said of its spectrometer."""
+def device_of(description: Description, settings: Settings) -> Device:
+    """The daemon's value of what a driver said of its spectrometer, and of what a person says of it."""
+    pixels = len(description.wavelengths_nm)
     return Device(
         serial=description.serial,
-        name=name,
+        name=settings.name,
         model=description.model,
         wavelengths_nm=description.wavelengths_nm,
         saturation_counts=description.saturation_counts,
@@ -55,6 +57,8 @@ def device_of(description: Description, name: str) -> Device:
         integration_max_us=description.integration_max_us,
         simulated=description.simulated,
         calibrated=description.calibrated,
+        dead_pixels=tuple(sorted({pixel for pixel in settings.dead_pixels if pixel < pixels})),
+        stray_light=settings.stray_light,
     )
 
 

@@ -1,12 +1,14 @@
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oesd.acquisition import settings_for
+from oesd.acquisition import device_of, settings_for
 from oesd.acquisition.settings import safe_name
 from oesd.config import parse_config
+from oesd_drivers.spectrometer import Description
 
 TEXT = """
 [capture]
@@ -22,6 +24,8 @@ integration = "10 ms"
 trigger = { mode = "edge" }
 exposure = { mode = "auto" }
 cooling_c = -10.0
+dead_pixels = [9, 4, 2048]
+stray_light = { share = 0.002, halo_share = 0.001 }
 """
 
 
@@ -36,6 +40,16 @@ def test_own_section_lies_over_the_defaults() -> None:
     assert own.trigger.mode == "edge"
     assert (own.exposure.mode, other.exposure.mode) == ("auto", "fixed")
     assert (own.cooling_c, other.cooling_c) == (-10.0, None)
+    assert (own.stray_light, other.stray_light) == ((0.002, 0.001, 25.0), ())
+
+
+def test_what_a_person_knows_of_a_detector_goes_into_its_description() -> None:
+    own = settings_for(parse_config(TEXT, "x"), "A")
+    assert own is not None
+    told = Description("A", "USB2000+", np.linspace(200.0, 900.0, 2048), 65535, (), (), 1, 2, True, True)
+    device = device_of(told, own)
+    assert device.dead_pixels == (4, 9)  # in order, and none that the detector does not have
+    assert device.stray_light == (0.002, 0.001, 25.0)
 
 
 def test_own_scans_go_before_a_total_time() -> None:
