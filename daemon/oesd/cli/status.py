@@ -41,8 +41,16 @@ def status_lines(state: Mapping[str, Any]) -> list[str]:
     lines += [] if state["spectrometers"] else ["no spectrometer is plugged in: oesd devices lists what USB shows"]
     lines += [f"problem: {place}: {problem}" for place, problem in state["problems"].items()]
     lines += [f"problem: spectra cannot be stored: {state['store']}"] if state.get("store") else []
+    lines += _room_lines(state.get("disk", {}))
     lines += [f"problem: the {name} thread does not answer" for name in state.get("late", [])]
     return [*lines, standing_line(state["runs"]["standing"]), *_sums(state), _upload_line(state["upload"])]
+
+
+def _room_lines(disk: Mapping[str, Any]) -> list[str]:
+    """What is to be said of the room that the data have: nothing while there is enough."""
+    words = {"full": f"problem: {disk.get('line')}", "low": f"little room: {disk.get('line')}"}
+    level = str(disk.get("level"))
+    return [words[level]] if level in words else []
 
 
 def spectrometer_lines(unit: Mapping[str, Any]) -> list[str]:

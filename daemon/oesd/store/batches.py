@@ -95,7 +95,7 @@ def expel(connection: sqlite3.Connection, batch_no: int, data_id: str, reason: s
 
 
 def settle(
-    connection: sqlite3.Connection, batch_no: int, remote_ids: Mapping[str, str], poll_us: int, reason: str
+    connection: sqlite3.Connection, batch_no: int, remote_ids: Mapping[str, str], poll_us: int | None, reason: str
 ) -> None:
     """Let the records of a confirmed batch go on by themselves, as what the server made of each.
 
@@ -103,17 +103,17 @@ def settle(
     ----------
     remote_ids : mapping
         Remote data id by local one; a record without one has arrived, and that is all (``reason``).
-    poll_us : int
-        When to look for their results first.
+    poll_us : int or None
+        When to look for their results first; None when nobody looks: they are through.
     """
-    for data_id, remote_id in remote_ids.items():
-        connection.execute(
-            "UPDATE outbox SET open = 1, remote_data_id = ?, next_attempt_us = ? WHERE batch_no = ? AND state = "
-            "'confirmed' AND entry_no = (SELECT entry_no FROM entries WHERE data_id = ?)",
-            (remote_id, poll_us, batch_no, data_id),
-        )
+    connection.executemany(
+        "UPDATE outbox SET open = ?, remote_data_id = ?, next_attempt_us = ? WHERE batch_no = ? AND state = "
+        "'confirmed' AND entry_no = (SELECT entry_no FROM entries WHERE data_id = ?)",
+        [(poll_us is not None, remote, poll_us or 0, batch_no, data_id) for data_id, remote in remote_ids.items()],
+    )
     connection.execute(
-        "UPDATE outbox SET state = 'processed', last_error = ? WHERE batch_no = ? AND open = 0 AND state = 'confirmed'",
+        "UPDATE outbox SET state = 'processed', last_error = iif(remote_data_id = '', ?, '') "
+        "WHERE batch_no = ? AND open = 0 AND state = 'confirmed'",
         (reason, batch_no),
     )
 

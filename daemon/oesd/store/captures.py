@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from oesd.model import Capture, Device, Kind
@@ -59,7 +60,7 @@ def pack_capture(capture: Capture) -> PackedCapture:
 
     The spread is part of the fingerprint where there is one, so that captures from before there was any still verify.
     """
-    digest = _device_digest(capture.device)
+    digest = _digest_of_known(capture.device)
     columns = {
         "record_id": capture.record_id,
         "kind": capture.kind.value,
@@ -152,6 +153,12 @@ def _device_number(connection: sqlite3.Connection, packed: PackedCapture) -> int
 def _described(device: Device) -> str:
     later = {name: getattr(device, name) for name in _LATER}
     return _json({name: getattr(device, name) for name in _DESCRIBED} | {n: v for n, v in later.items() if v})
+
+
+@lru_cache(maxsize=32)
+def _digest_of_known(device: Device) -> bytes:
+    """The digest, remembered for a device that goes on measuring: it is the same object in each of its captures."""
+    return _device_digest(device)
 
 
 def _device_digest(device: Device) -> bytes:

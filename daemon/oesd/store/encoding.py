@@ -23,6 +23,7 @@ it is arithmetic that IEEE 754 rounds the same way on every machine.
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Sequence
 from math import ceil, log2, sqrt
 from typing import Any
@@ -34,6 +35,7 @@ from numpy.typing import NDArray
 from oesd.model import CountArray, FloatArray, MaskArray, SpreadArray
 
 LEVEL = 3
+_own = threading.local()
 _LARGEST = 1 << 28
 _HEAD = struct.Struct("<BBI")
 _COUNTS, _MASK, _FLOATS, _MILLI, _SPREAD = b"CMFPS"
@@ -47,7 +49,11 @@ class EncodingError(ValueError):
 
 def pack_bytes(data: bytes) -> bytes:
     """One zstd frame with its length and a checksum."""
-    return zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compress(data)
+    # One for each thread: making one takes longer than compressing a spectrum, and two threads may not share one.
+    compressor: zstandard.ZstdCompressor | None = getattr(_own, "compressor", None)
+    if compressor is None:
+        compressor = _own.compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True)
+    return compressor.compress(data)
 
 
 def unpack_bytes(frame: bytes) -> bytes:

@@ -16,26 +16,29 @@ import logging
 import shutil
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from oesd.store import thinning, traces
 from oesd.store.errors import StoreDamaged
 from oesd.store.results import trace_points
+from oesd.store.room import KeepingRules, Room
 from oesd.store.tombstones import SCHEMA as TOMBSTONE_TABLES
 from oesd.store.tombstones import let_go
 
 if TYPE_CHECKING:
     from oesd.store.store import Store
 
+__all__ = ["Keeping", "KeepingRules", "Room", "free_bytes"]
+
 log = logging.getLogger(__name__)
 
-OnFull = Literal["stop", "drop_confirmed", "drop_oldest_unconfirmed"]
 MARK_S = 600.0
 _MARK_US = round(MARK_S * 1e6)
 _BATCH = 20
+_TELL_S = 3600.0
 _SOFT = 2.0
 """Room is called low below so many times what must stay free."""
 
@@ -49,50 +52,6 @@ INSERT INTO keeping SELECT 'traced', 0 UNION ALL SELECT 'thinned', 0
     UNION ALL SELECT 'to trace', coalesce(max(entry_no), 0) FROM entries;  -- of an earlier version
 """
 SCHEMA = TOMBSTONE_TABLES + traces.SCHEMA + _TABLES
-
-
-@dataclass(frozen=True, slots=True)
-class KeepingRules:
-    """What is asked.
-
-    Attributes
-    ----------
-    on_full : str
-        ``stop`` takes nothing more in, ``drop_confirmed`` lets go what the API has confirmed,
-        ``drop_oldest_unconfirmed`` after that anything but what waits for its result or is on its way.
-    min_free_bytes : int
-        Of the disk, that stay free whatever comes.
-    max_bytes : int
-        That the data may take, without the log beside them; 0 for no limit but the disk.
-    keep_confirmed_us : int
-        How long a confirmed spectrum stays at least.
-    full_rate_us, thin_to_us : int
-        How long all spectra are kept, and for which stretch one is kept thereafter; 0 keeps all for ever.
-    expire_us : int
-        How long anything is kept at all that needs no upload, files too; 0 for ever. For hubs.
-    """
-
-    on_full: OnFull = "stop"
-    min_free_bytes: int = 1_000_000_000
-    max_bytes: int = 0
-    keep_confirmed_us: int = 0
-    full_rate_us: int = 0
-    thin_to_us: int = 60_000_000
-    expire_us: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How much there is: bytes that the data take, that the disk has free, and that freed pages hold ready."""
-
-    used_bytes: int
-    free_bytes: int
-    reusable_bytes: int
-
-    def left(self, rules: KeepingRules) -> int:
-        """Bytes that may still be taken; negative when something has to go."""
-        left = self.free_bytes + self.reusable_bytes - rules.min_free_bytes
-        return min(left, rules.max_bytes - self.used_bytes) if rules.max_bytes else left
 
 
 def free_bytes(path: Path) -> int:
@@ -128,6 +87,9 @@ class Keeping:
         self._mark_due_s = monotonic_s() + MARK_S
         self._room: Room | None = None
         self._stopped = ""
+        self._low = False
+        self._gone: Counter[str] = Counter()
+        self._told_s = -_TELL_S
 
     def use(self, rules: KeepingRules) -> None:
         """Keep by other rules from now on."""
@@ -144,9 +106,11 @@ class Keeping:
         self._age()
         self._room = room = self._measure()
         left = room.left(self._rules)
-        if left < 0:
+        self._warn(left)
+        # Once closed, a little more than nothing is needed, or it would open and close with every spectrum.
+        if left < (self._rules.min_free_bytes // 100 if self._stopped else 0):
             return self._make_room(left)
-        self._open(left)
+        self._open()
         return self._trace() or self._expire() or self._thin()
 
     def state(self) -> dict[str, Any]:
@@ -155,7 +119,7 @@ class Keeping:
         if room is None:
             return {"level": "good", "line": "not measured yet"}
         left = room.left(self._rules)
-        level = "full" if self._stopped else "low" if left < _SOFT * self._rules.min_free_bytes else "good"
+        level = "full" if self._stopped else "low" if self._low else "good"
         line = self._stopped or f"{left / 1e9:.1f} GB left for spectra"
         return {
             "level": level,
@@ -190,9 +154,9 @@ class Keeping:
 
     def _make_room(self, left: int) -> bool:
         for reason, query in self._droppable():
-            gone = self._store.write(lambda db, q=query, r=reason: self._drop(db, q, r)).result()  # type: ignore[misc]
-            if gone:
-                log.warning("%d spectra (%s) were let go: the disk has no room", gone, reason)
+            age_us = self._rules.keep_confirmed_us if reason == "confirmed" else 0
+            if gone := self._let_go(query, reason, age_us):
+                self._tell(gone, reason)
                 return True
         self._close(left)
         return False
@@ -204,27 +168,46 @@ class Keeping:
             (("unconfirmed", _UNCONFIRMED),) if self._rules.on_full == "drop_oldest_unconfirmed" else ()
         )
 
-    def _drop(self, connection: sqlite3.Connection, query: str, reason: str) -> int:
-        confirmed_only = reason == "confirmed"
-        until = self._older_than(connection, self._rules.keep_confirmed_us if confirmed_only else 0)
-        rows = connection.execute(query, {"until": until, "limit": _BATCH}).fetchall()
-        return let_go(connection, [row[0] for row in rows], reason, self._store.now())
+    def _let_go(self, query: str, reason: str, age_us: int) -> int:
+        """Let the first go that a query finds; looked for beside the writer, which has other things to do."""
+
+        def found(connection: sqlite3.Connection) -> list[int]:
+            until = min(self._older_than(connection, age_us), _newest(connection) - 1)
+            return [row[0] for row in connection.execute(query, {"until": until, "limit": _BATCH})]
+
+        if not self._store.read(found):
+            return 0
+        # Once more where nothing changes meanwhile: an upload may have begun, an analysis been asked for.
+        return self._store.write(lambda db: let_go(db, found(db), reason, self._store.now())).result()
+
+    def _tell(self, gone: int, reason: str) -> None:
+        """Say now and then what went; the tombstones say it of each."""
+        self._gone[reason] += gone
+        if self._monotonic_s() >= self._told_s + _TELL_S:
+            told = ", ".join(f"{number} {name}" for name, number in self._gone.items())
+            log.warning("the disk has no room, and spectra are let go, the oldest first: %s since the last word", told)
+            self._gone.clear()
+            self._told_s = self._monotonic_s()
 
     def _close(self, left: int) -> None:
         if not self._stopped:
             log.error("the data have no room: nothing more is taken in until there is")
-        self._stopped = (
-            f"the data directory has no room: {-left / 1e6:.0f} MB are missing under [store] min_free and max_size; "
-            f'free some, or set on_full (now "{self._rules.on_full}")'
-        )
+        missing = f"{max(0, -left) / 1e6:.0f} MB are missing under [store] min_free and max_size"
+        cure = f'free some, or set on_full (now "{self._rules.on_full}")'
+        self._stopped = f"the data directory has no room: {missing}; {cure}"
         self._store.refuse(self._stopped)
 
-    def _open(self, left: int) -> None:
-        # A little more than nothing, or it would open and close with every spectrum.
-        if self._stopped and left >= self._rules.min_free_bytes // 100:
+    def _open(self) -> None:
+        if self._stopped:
             self._stopped = ""
             self._store.refuse("")
             log.info("the data have room again")
+
+    def _warn(self, left: int) -> None:
+        low = left < _SOFT * self._rules.min_free_bytes
+        if low and not self._low:
+            log.warning("the data have little room left: %.1f GB above [store] min_free and max_size", left / 1e9)
+        self._low = low
 
     # -- old spectra -------------------------------------------------------------------------------------------------
 
@@ -237,15 +220,7 @@ class Keeping:
         return True
 
     def _expire(self) -> bool:
-        if not self._rules.expire_us:
-            return False
-
-        def expire(connection: sqlite3.Connection) -> int:
-            until = min(self._older_than(connection, self._rules.expire_us), _newest(connection) - 1)
-            rows = connection.execute(_EXPIRED, {"until": until, "limit": _BATCH}).fetchall()
-            return let_go(connection, [row[0] for row in rows], "expired", self._store.now())
-
-        return self._store.write(expire).result() > 0
+        return bool(self._rules.expire_us) and self._let_go(_EXPIRED, "expired", self._rules.expire_us) > 0
 
     def _thin(self) -> bool:
         rules = self._rules

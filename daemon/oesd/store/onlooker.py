@@ -9,20 +9,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from oesd.model import Measurement, Override, Result
-from oesd.store import results
 from oesd.store.connection import open_reader
 from oesd.store.directory import DATABASE_NAME
 from oesd.store.errors import StoreError
-from oesd.store.overrides import load_overrides
 from oesd.store.readers import Readers
+from oesd.store.reading import Reading
 from oesd.store.schema import STEPS, version_of
-from oesd.store.standing import Standing, Wanted, list_standings
 
 T = TypeVar("T")
 
 
-class Onlooker:
+class Onlooker(Reading):
     """One data directory, read only; a context manager. Takes no lock and keeps no state of the file for long.
 
     Raises
@@ -54,19 +51,3 @@ class Onlooker:
     def read(self, query: Callable[[sqlite3.Connection], T], /) -> T:
         """Run a query on one consistent state; raises StoreError."""
         return self._readers.read(query)
-
-    def measurement(self, data_id: str) -> Measurement | None:
-        """What the engine may know of an entry; StoreDamaged when a part of it is not what was stored."""
-        return self.read(lambda connection: results.load_measurement(connection, data_id))
-
-    def result(self, data_id: str) -> Result | None:
-        """The latest revision with the overrides that stand now."""
-        return self.read(lambda connection: results.load_result(connection, data_id, None))
-
-    def overrides(self, data_id: str) -> list[Override]:
-        """The overrides of an entry that stand, in the order they were made."""
-        return self.read(lambda connection: load_overrides(connection, data_id))
-
-    def standings(self, wanted: Wanted, after_no: int = 0) -> list[Standing]:
-        """See :func:`~oesd.store.standing.list_standings`."""
-        return self.read(lambda connection: list_standings(connection, wanted, after_no))

@@ -219,9 +219,9 @@ class Outbox:
         """Put one record of a batch in quarantine; the others go on without it."""
         return self._database.write(lambda db: batches.expel(db, batch.batch_no, data_id, reason))
 
-    def settle(self, batch: OutboxItem, remote_ids: Mapping[str, str], poll_at_utc: datetime) -> Future[None]:
-        """End a confirmed batch, and let each record go on with its own remote id (by data id), if it has one."""
-        columns, poll_us = _columns(batch), to_us(poll_at_utc)
+    def settle(self, batch: OutboxItem, remote_ids: Mapping[str, str], poll_at_utc: datetime | None) -> Future[None]:
+        """End a confirmed batch; each record goes on with its own remote id (by data id), or is through: poll None."""
+        columns, poll_us = _columns(batch), to_us_or_none(poll_at_utc)
 
         def end(db: sqlite3.Connection) -> None:
             db.execute(_UPDATE_BATCH, columns)

@@ -15,37 +15,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from oesd.model import (
-    Analysis,
-    Capture,
-    Entry,
-    Measurement,
-    ModelledDark,
-    Override,
-    Result,
-    RunRecord,
-    SpectrumFile,
-)  # fmt: skip
-from oesd.store import captures, entries, files, modelled, overrides, results, runs, schema, tombstones, traces
+from oesd.model import Analysis, Capture, Entry, ModelledDark, Result, RunRecord, SpectrumFile
+from oesd.store import captures, entries, files, modelled, results, runs, schema
 from oesd.store.analysis_form import pack_analysis
 from oesd.store.bookkeeping import Bookkeeping
 from oesd.store.connection import open_reader, open_writer
 from oesd.store.directory import LockedDirectory, own_database
-from oesd.store.entries import EntrySummary
 from oesd.store.errors import StoreError, StoreFull, UnknownEntry
-from oesd.store.files import StoredFile
 from oesd.store.library import Library
-from oesd.store.moments import to_us
 from oesd.store.outbox import Outbox
 from oesd.store.readers import Readers
+from oesd.store.reading import Reading
 from oesd.store.remote import RemoteResults
-from oesd.store.standing import Standing, Wanted, list_standings
-from oesd.store.tombstones import Tombstone
-from oesd.store.traces import Trace
 from oesd.store.writer import Writer
 
 T = TypeVar("T")
-_EVER_US = 1 << 62
 
 
 def _utc_now() -> datetime:
@@ -58,7 +42,7 @@ def _failed(error: StoreError) -> Future[Any]:
     return future
 
 
-class Store(Bookkeeping):
+class Store(Reading, Bookkeeping):
     """One data directory, open; a context manager.
 
     Parameters
@@ -215,61 +199,6 @@ class Store(Bookkeeping):
         packed = files.pack_file(data_id, spectrum, data, filename, self._clock())
         return self.write(lambda connection: files.import_file(connection, packed))
 
-    def capture(self, record_id: str) -> Capture | None:
-        """A capture; StoreDamaged when it is not what was stored."""
-        return self.read(lambda connection: captures.load_capture(connection, record_id))
-
-    def file(self, data_id: str) -> StoredFile | None:
-        """The file of an entry, byte for byte; StoreDamaged when it is not what was stored."""
-        return self.read(lambda connection: files.load_file(connection, data_id))
-
-    def spectrum_file(self, data_id: str) -> SpectrumFile | None:
-        """The spectrum and the header that were read from an entry's file."""
-        return self.read(lambda connection: files.load_spectrum(connection, data_id))
-
-    def entry(self, data_id: str) -> Entry | None:
-        """An entry; that of a file is its own sample, without dark and reference ids."""
-        return self.read(lambda connection: entries.load_entry(connection, data_id))
-
-    def entries(
-        self, limit: int = 100, *, before: str | None = None, device_name: str | None = None
-    ) -> list[EntrySummary]:
-        """Entries in short, the last stored first, going on after the entry ``before``."""
-        return self.read(lambda connection: entries.list_entries(connection, limit, before, device_name))
-
-    def latest_entry(self, device_name: str | None = None) -> str | None:
-        """Id of the entry that was stored last."""
-        return self.read(lambda connection: entries.latest_entry(connection, device_name))
-
-    def measurement(self, data_id: str) -> Measurement | None:
-        """What the engine may know of an entry; StoreDamaged when a part of it is not what was stored."""
-        return self.read(lambda connection: results.load_measurement(connection, data_id))
-
-    def tombstone(self, data_id: str) -> Tombstone | None:
-        """What is known of an entry that was let go; None when it was not."""
-        return self.read(lambda connection: tombstones.load_tombstone(connection, data_id))
-
-    def trace(
-        self,
-        device_name: str,
-        wavelength_nm: float,
-        tolerance_nm: float,
-        *,
-        since: datetime | None = None,
-        until: datetime | None = None,
-    ) -> Trace:
-        """The line of a spectrometer nearest to a wavelength, over time; spectra that were thinned away included."""
-        first, last = (default if at is None else to_us(at) for at, default in ((since, -_EVER_US), (until, _EVER_US)))
-        return self.read(lambda db: traces.load_trace(db, device_name, wavelength_nm, tolerance_nm, first, last))
-
-    def unprocessed(self, limit: int) -> list[str]:
-        """Ids of the entries that wait for a result, the first stored first."""
-        return self.read(lambda connection: entries.waiting_entries(connection, limit))
-
-    def standings(self, wanted: Wanted, after_no: int = 0) -> list[Standing]:
-        """See :func:`~oesd.store.standing.list_standings`."""
-        return self.read(lambda connection: list_standings(connection, wanted, after_no))
-
     # Results.
 
     def save_result(self, data_id: str, analysis: Analysis, metadata: Mapping[str, Any]) -> Future[Result]:
@@ -299,10 +228,6 @@ class Store(Bookkeeping):
         """Mark an entry as one that the engine cannot process, and let the forwarder have it all the same."""
         return self.write(lambda connection: results.mark_failed(connection, data_id, reason))
 
-    def result(self, data_id: str, revision: int | None = None) -> Result | None:
-        """A revision, the latest when None, with the overrides that stand now and the orphaned ones listed."""
-        return self.read(lambda connection: results.load_result(connection, data_id, revision))
-
     def assign(self, data_id: str, peak_id: str, candidate_key: str, *, now: datetime) -> Result:
         """Put a person's word on a peak of the latest result; durable when this returns.
 
@@ -312,11 +237,3 @@ class Store(Bookkeeping):
             When there is no such entry, peak (or result), or candidate; nothing is changed.
         """
         return self.write(lambda connection: results.assign(connection, data_id, peak_id, candidate_key, now)).result()
-
-    def overrides(self, data_id: str) -> list[Override]:
-        """The overrides of an entry that stand, in the order they were made."""
-        return self.read(lambda connection: overrides.load_overrides(connection, data_id))
-
-    def override_history(self, data_id: str) -> list[Override]:
-        """Every override ever made on an entry, those replaced since included."""
-        return self.read(lambda connection: overrides.load_history(connection, data_id))

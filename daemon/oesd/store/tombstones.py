@@ -97,6 +97,14 @@ _ROWS = (
 )
 
 
+_WHY = {
+    "thinned": "old spectra are thinned, [store] full_rate",
+    "confirmed": "the disk had no room, and it was confirmed",
+    "unconfirmed": "the disk had no room, and [store] on_full allowed it",
+    "expired": "it was kept as long as was asked",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Tombstone:
     """What is known of a record that was let go.
@@ -118,6 +126,13 @@ class Tombstone:
     reason: str
     taken_at_utc: datetime
     at_utc: datetime
+
+    @property
+    def text(self) -> str:
+        """What became of it, in a sentence."""
+        why = _WHY.get(self.reason, self.reason)
+        there = f"; the API has it as {self.remote_data_id}" if self.remote_data_id else ""
+        return f"it was let go on {self.at_utc:%Y-%m-%d %H:%M} UTC ({why}){there}"
 
 
 def let_go(connection: sqlite3.Connection, entries: Sequence[int], reason: str, now: datetime) -> int:

@@ -19,6 +19,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from oesd.model import FloatArray, Peak
 from oesd.store.encoding import EncodingError, from_planes, pack_bytes, planes, unpack_bytes
 from oesd.store.errors import StoreDamaged
 from oesd.store.integrity import intact
+from oesd.store.moments import to_us
 
 SCHEMA = """
 CREATE TABLE trace_tail (                   -- not yet folded
@@ -53,6 +55,7 @@ CREATE TABLE trace_lines (
 """
 
 BLOCK = 512
+_EVER_US = 1 << 62
 _LOOK_EVERY = 64
 _STRETCH_NM = 8.0
 _PEAK = np.dtype([("milli_nm", "<i4"), ("intensity", "<f4"), ("area", "<f4")])
@@ -139,16 +142,19 @@ def load_trace(
     device_name: str,
     wavelength_nm: float,
     tolerance_nm: float,
-    since_us: int,
-    until_us: int,
+    since: datetime | None = None,
+    until: datetime | None = None,
 ) -> Trace:
-    """A line of a spectrometer over an interval.
+    """A line of a spectrometer over an interval; None leaves an end of it open.
 
     Raises
     ------
     StoreDamaged
         When a block is not what was stored.
     """
+    since_us, until_us = (
+        default if at is None else to_us(at) for at, default in ((since, -_EVER_US), (until, _EVER_US))
+    )
     low, high = 1000 * (wavelength_nm - tolerance_nm), 1000 * (wavelength_nm + tolerance_nm)
     parts = [*_blocks(connection, device_name, (low, high), since_us, until_us)]
     parts.append(_tail(connection, device_name, since_us, until_us))

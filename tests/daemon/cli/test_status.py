@@ -15,6 +15,7 @@ STATE: dict[str, Any] = {
     "version": "0.1.0", "healthy": False, "uptime_s": 7300.0, "data_dir": "/d", "simulated": False,
     "late": ["forwarder"],
     "spectrometers": [UNIT], "problems": {"usb:1": "permission denied"}, "store": "the disk is full",
+    "disk": {"level": "full", "line": "the data directory has no room"},
     "runs": {"standing": {"start": "always", "labels": {"project": "P"}, "on": True}, "ordered": {}},
     "tally": {"captured": 30, "stored": 20, "processed": 20, "confirmed": 19, "lost": {"disk full": 10}},
     "day": {"due": 25, "stored": 20, "lost": {"device gone": 5}}, "unrecorded": {"disk full": 5},
@@ -31,11 +32,13 @@ def test_an_operator_reads_what_happened_and_what_to_do() -> None:
         "    dark: same 20 ms",
         "problem: usb:1: permission denied",
         "problem: spectra cannot be stored: the disk is full",
+        "problem: the data directory has no room",
         "problem: the forwarder thread does not answer",
         "the configuration's own order: always, project=P",
         "last 24 h: 25 slots, 20 stored, 5 lost",
         "lost 5: device gone - the spectrometer was not on USB: look at its cable, hub and power",
-        "lost 5: disk full - make room in the data directory's file system, not in the ledger yet",
+        "lost 5: disk full - make room in the data directory's file system, "
+        "or let confirmed spectra go ([store] on_full), not in the ledger yet",
         "in all: captured 30, stored 20, processed 20, confirmed 19, lost 10",
         "upload: credential blocked: 401",
     ]

@@ -17,7 +17,7 @@ from tests.daemon.store.test_keeping import adds_up
 
 from oesd.store import Store
 
-KILLS = 40
+KILLS = 200
 WHOLE_EVERY = 20
 TELL_AN_ENTRY = ("sample", "result", "override", "confirmed")
 SEED = 20260301
@@ -76,6 +76,7 @@ def check_sums(store: Store, said: list[list[str]]) -> None:
     adds_up(store)
 
 
+@pytest.mark.timeout(900)
 def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, writers: subprocess.Popen[str]) -> None:
     chance = random.Random(SEED)
     said: list[list[str]] = []

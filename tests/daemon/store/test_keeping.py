@@ -138,6 +138,25 @@ def test_freed_pages_are_room_and_a_limit_of_size_holds(tmp_path: Path) -> None:
         assert desk.keeping.state()["reusable_bytes"] > 0
 
 
+def test_other_rules_open_what_was_closed(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        desk = Desk(store, KeepingRules("stop", min_free_bytes=GB))
+        for slot in range(60):
+            desk.upload(desk.spectrum(slot))
+        desk.free = GB - 1000
+        desk.work()
+        assert desk.keeping.state()["level"] == "full"
+        desk.keeping.use(KeepingRules("drop_confirmed", min_free_bytes=GB // 1000 * 999))
+        desk.free = GB // 1000 * 999 - 1000
+        for _ in range(2):
+            desk.work()
+            desk.free += 20_000_000
+        desk.work()
+        assert desk.keeping.state()["level"] != "full"
+        assert len(desk.there()) < 60
+        desk.spectrum(100)
+
+
 def test_low_is_said_before_full(store: Store) -> None:
     desk = Desk(store, KeepingRules(min_free_bytes=GB))
     for free, level in ((100 * GB, "good"), (3 * GB + 10**8, "good"), (2 * GB, "low"), (GB // 2, "full")):

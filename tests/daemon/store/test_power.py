@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -101,50 +101,59 @@ def checkpoint(directory: Path) -> None:
 
 
 def test_after_a_power_cut_all_that_was_acknowledged_is_there(tmp_path: Path) -> None:
-    known: list[tuple[int, Capture]] = []
+    cuts = Cuts()
     with recorded() as disk:
         with Store.open(tmp_path / "data") as store:
-            work(store, lambda sample: known.append((len(disk.events), sample)))
+            work(store, lambda sample: cuts.known.append((len(disk.events), sample)))
             checkpoint(tmp_path / "data")
-            work(store, lambda sample: known.append((len(disk.events), sample)))
-        events = list(disk.events)
-    assert misordered(events) == []
-    begun = next(at for at, event in enumerate(events) if at > known[0][0] - 40)
-    assert survived(tmp_path / "cut", events, known, begun, IMAGES, Random(4)) == []
+            work(store, lambda sample: cuts.known.append((len(disk.events), sample)))
+        cuts.events = list(disk.events)
+    assert misordered(cuts.events) == []
+    assert cuts.survived(tmp_path / "cut", IMAGES, Random(4)) == []
 
 
 def test_a_power_cut_at_the_first_start_is_no_obstacle(tmp_path: Path) -> None:
+    cuts = Cuts()
     with recorded() as disk:
         Store.open(tmp_path / "data").close()
-        events = list(disk.events)
-    assert any(event.what == "delete" for event in events)
-    assert survived(tmp_path / "cut", events, [], 0, 40, Random(6)) == []
+        cuts.events = list(disk.events)
+    assert any(event.what == "delete" for event in cuts.events)
+    assert cuts.survived(tmp_path / "cut", 40, Random(6), 0) == []
 
 
-def survived(
-    directory: Path, events: list[Event], known: list[tuple[int, Capture]], begun: int, images: int, chance: Random
-) -> list[str]:
-    """What was lost or served wrong after power cuts at random moments."""
-    directory.mkdir(mode=0o700)
-    wrong = []
-    for _ in range(images):
-        moment = chance.randrange(begun, len(events) + 1)
+class Cuts:
+    """What a run asked of the disk, and what was acknowledged when."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.known: list[tuple[int, Capture]] = []
+
+    def survived(self, directory: Path, images: int, chance: Random, begun: int = -1) -> list[str]:
+        """What was lost or served wrong after power cuts at random moments, from a first one on."""
+        directory.mkdir(mode=0o700)
+        first = begun if begun >= 0 else self.known[0][0]
+        return [
+            text
+            for _ in range(images)
+            for text in self._after_one(directory, chance.randrange(first, len(self.events) + 1), chance)
+        ]
+
+    def _after_one(self, directory: Path, moment: int, chance: Random) -> Iterator[str]:
         for leftover in directory.glob(f"{DATABASE}*"):
             leftover.unlink()
-        for name, content in after_a_power_cut(events[:moment], chance).items():
+        for name, content in after_a_power_cut(self.events[:moment], chance).items():
             (directory / name).write_bytes(content)
         with Store.open(directory) as store:
-            for at, sample in known:
+            for at, sample in self.known:
                 found = store.capture(sample.record_id)
                 if found is None and at <= moment:
-                    wrong.append(f"cut at {moment}: a capture acknowledged at {at} is lost")
+                    yield f"cut at {moment}: a capture acknowledged at {at} is lost"
                 if found is not None and not same(found, sample):
-                    wrong.append(f"cut at {moment}: another capture is served")
+                    yield f"cut at {moment}: another capture is served"
             tally = store.tally()
             rows = store.read(lambda db: db.execute("SELECT count(*) FROM captures").fetchone()[0])
             if tally.stored != rows:
-                wrong.append(f"cut at {moment}: {tally.stored} in the ledger, {rows} rows")
-    return wrong
+                yield f"cut at {moment}: {tally.stored} in the ledger, {rows} rows"
 
 
 def refusing(disk: Recorder, what: str, calls: range, code: int) -> None:
@@ -165,29 +174,26 @@ def refusing(disk: Recorder, what: str, calls: range, code: int) -> None:
 )
 def test_a_disk_that_refuses_at_any_call_costs_nothing_acknowledged(tmp_path: Path, what, code, kind, last) -> None:
     """A sync that failed is never believed, nor tried again: what it covered is told as not stored, or stored anew."""
-    known: list[tuple[int, Capture]] = []
-    failed = 0
+    cuts, failed = Cuts(), 0
     with recorded() as disk:
         with Store.open(tmp_path / "data") as store:
-            known.append((0, stored(store, 0)))
             for call in range(last):
                 refusing(disk, what, range(call % 15, call % 15 + 1 + call // 15), code)
-                for seed in range(4):
+                for seed in range(5):
+                    if seed == 4:
+                        disk.refuse = lambda _: OK
                     try:
                         sample = stored(store, 100 * call + seed)
                     except StoreError as error:
                         assert isinstance(error, kind)
                         assert "\n" not in str(error)
+                        assert seed < 4, "a disk that is well again is used again"
                         failed += 1
                     else:
-                        known.append((len(disk.events), sample))
-                disk.refuse = lambda _: OK
-                sample = stored(store, 100 * call + 90)
-                known.append((len(disk.events), sample))
-        events = list(disk.events)
+                        cuts.known.append((len(disk.events), sample))
+        cuts.events = list(disk.events)
     assert failed > last // 4
-    begun = next(at for at, _ in known[1:])
-    assert survived(tmp_path / "cut", events, known, begun, 12, Random(5)) == []
+    assert cuts.survived(tmp_path / "cut", 12, Random(5)) == []
 
 
 def test_letting_go_survives_a_full_disk(tmp_path: Path) -> None:

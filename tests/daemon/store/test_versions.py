@@ -12,6 +12,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 from tests.daemon.store.making import capture, device, entry
@@ -51,6 +52,7 @@ def check(store: Store, said: dict[str, Any]) -> None:
         assert found is not None
         assert [[p.peak_id, p.wavelength_nm, p.element] for p in found.analysis.detected_peaks] == peaks
     assert store.outbox.counts() == said["outbox"]
+    assert all(store.tombstone(str(UUID(data_id))) is not None for data_id in said.get("gone", ()))
     tally = store.tally()
     assert {name: getattr(tally, name) for name in said["tally"]} == said["tally"]
     for pragma, well in (("integrity_check", [("ok",)]), ("foreign_key_check", [])):

@@ -50,6 +50,8 @@ def fill(store, path):
         run = {"run": model.RunRecord("run-1", OF.name, 1_000_000, True, NOW, 0, "boot")}
     dark, reference = (saved(store, capture(kind, 100 + k)) for k, kind in enumerate((Kind.DARK, Kind.REFERENCE)))
     kept = [dark, reference]
+    if hasattr(store, "tombstone"):
+        let_go(store)
     entries = []
     for slot in range(4):
         sample = capture(Kind.SAMPLE, slot, taken_at_utc=NOW + timedelta(seconds=slot))
@@ -78,6 +80,21 @@ def fill(store, path):
     return kept, entries
 
 
+def let_go(store):
+    from oesd.store.keeping import Keeping, KeepingRules
+
+    gone = entry(capture(Kind.SAMPLE, 60, slot=-1))
+    for made in (gone, entry(capture(Kind.SAMPLE, 61, slot=-1))):
+        sample = capture(Kind.SAMPLE, 62, slot=-1, record_id=made.sample_id)
+        saved(store, sample, made)
+        store.save_result(made.data_id, analysis(store.measurement(made.data_id)), {}).result()
+    item = replace(store.outbox.item(gone.data_id), state=OutboxState.CONFIRMED, remote_data_id=new_id())
+    store.outbox.update(item).result()
+    Keeping(store, KeepingRules("drop_confirmed"), free=lambda _: 0).look()
+    assert store.tombstone(gone.data_id) is not None
+    store.refuse("")
+
+
 def judge(store, dark):
     from oesd.store.dark_cells import StoredCell
     from oesd.store.verdicts import StoredVerdict
@@ -99,10 +116,15 @@ def expected(store, kept, entries):
             if found is not None
         },
         "outbox": store.outbox.counts(),
+        "gone": [row[0].hex() for row in store.read(rows_gone)] if hasattr(store, "tombstone") else [],
         "tally": {
             name: getattr(tally, name) for name in ("captured", "stored", "darks", "references", "files", "lost")
         },
     }
+
+
+def rows_gone(db):
+    return db.execute("SELECT data_id FROM tombstones").fetchall()
 
 
 def main(target):

@@ -1,0 +1,108 @@
+"""Traces say what the results say, folded or not, and go on saying it when the results are gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.daemon.store.making import NOW, analysis, capture, device, entry, peak
+from tests.daemon.store.test_damage import rot
+from tests.daemon.store.test_inspection import inspected
+
+from oesd.model import Peak
+from oesd.store import Store, StoreDamaged, traces
+
+LINES_NM = (250.0, 253.9, 256.1, 417.2, 700.0)
+
+
+def stored(store: Store, second: int, lines_nm=LINES_NM, name: str = "chamber-a") -> str:
+    sample = capture(seed=second, of=device(name, pixels=16), taken_at_utc=NOW + timedelta(seconds=second))
+    made = entry(sample)
+    store.save_capture(sample, made, upload=False).result(10)
+    again(store, made.data_id, lines_nm, second)
+    return made.data_id
+
+
+def again(store: Store, data_id: str, lines_nm, level: float) -> None:
+    found = analysis(store.measurement(data_id), tuple(lines_nm))
+    peaks = tuple(
+        replace(p, intensity=1000.0 * k + level, area=7.0 * level) for k, p in enumerate(found.detected_peaks, 1)
+    )
+    store.save_result(data_id, replace(found, detected_peaks=peaks), {}).result(10)
+
+
+def test_a_trace_is_the_peaks_of_the_results_folded_or_not(store: Store) -> None:
+    many = traces.BLOCK + 90
+    for second in range(many):
+        lines = LINES_NM if second % 5 else (250.0, 700.0)
+        stored(store, second, [nm + 0.004 * (second % 3) for nm in lines])
+    assert store.read(lambda db: db.execute("SELECT count(*) FROM trace_blocks").fetchone()) == (1,)
+    found = store.trace("chamber-a", 256.0, 0.3)
+    assert len(found.area) == many
+    assert (np.diff(found.taken_at_us) == 1_000_000).all()
+    there = np.arange(many) % 5 != 0
+    assert (np.isnan(found.intensity) == ~there).all()
+    assert found.intensity[there] == pytest.approx(3000.0 + np.arange(many)[there], rel=1e-6)
+    assert found.wavelength_nm[there] == pytest.approx(256.1 + 0.004 * (np.arange(many) % 3)[there], abs=1e-9)
+    assert found.area[1] == 7.0
+    part = store.trace("chamber-a", 250, 0.3, since=NOW + timedelta(seconds=500), until=NOW + timedelta(seconds=520))
+    assert (len(part.area), part.area[0]) == (21, 3500.0)
+    assert len(store.trace("chamber-b", 250, 0.3).area) == 0
+
+
+def test_the_nearest_line_is_taken_also_over_the_edge_of_a_stretch(store: Store) -> None:
+    for second in range(traces.BLOCK + 70):
+        stored(store, second, (255.9, 256.2))
+    for nm, nearest in ((255.95, 255.9), (256.04, 255.9), (256.1, 256.2), (256.4, 256.2)):
+        assert set(store.trace("chamber-a", nm, 0.5).wavelength_nm) == {nearest}
+
+
+def test_a_spectrum_that_was_analysed_again_counts_as_it_stands(store: Store) -> None:
+    ids = [stored(store, second) for second in range(traces.BLOCK + 70)]
+    again(store, ids[3], (250.0, 700.0), 5.5)
+    again(store, ids[-1], (250.0, 417.2), 6.5)
+    found = store.trace("chamber-a", 417.2, 0.2)
+    assert len(found.area) == len(ids)
+    assert np.isnan(found.intensity[3])
+    assert found.intensity[-1] == 2006.5
+    assert store.trace("chamber-a", 700, 0.2).intensity[3] == 2005.5
+
+
+def test_damage_of_a_block_is_named_and_found(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        for second in range(traces.BLOCK + 70):
+            stored(store, second)
+    rot(tmp_path, "UPDATE trace_lines SET peaks = substr(peaks, 1, length(peaks) - 3)")
+    with Store.open(tmp_path) as store:
+        with pytest.raises(StoreDamaged, match="block 1 of the traces of chamber-a"):
+            store.trace("chamber-a", 417.2, 0.2)
+        assert store.tally().stored == traces.BLOCK + 70
+    assert [f.about for f in inspected(tmp_path)] == ["trace_blocks chamber-a"]
+    rot(tmp_path, "UPDATE trace_tail SET peaks = x'00'")
+    with Store.open(tmp_path) as store, pytest.raises(StoreDamaged):
+        store.trace("chamber-a", 417.2, 0.2)
+
+
+def test_a_result_without_peaks_is_a_point_without_numbers(store: Store) -> None:
+    stored(store, 0, ())
+    assert np.isnan(store.trace("chamber-a", 417.2, 0.2).area).tolist() == [True]
+
+
+numbers = st.floats(0, 1e9, allow_nan=False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.floats(180, 1100), numbers, st.floats(-1e9, 1e9)), max_size=30))
+def test_points_are_kept_to_seven_digits(peaks) -> None:
+    made: list[Peak] = [replace(peak(nm), intensity=i, area=a) for nm, i, a in peaks]
+    rows = np.frombuffer(traces.pack_points(made), traces._PEAK)
+    assert rows["milli_nm"] / 1000.0 == pytest.approx([p.wavelength_nm for p in made], abs=0.00051)
+    assert rows["intensity"] == pytest.approx([p.intensity for p in made], rel=1e-6, abs=1e-30)
+    assert rows["area"] == pytest.approx([p.area for p in made], rel=1e-6, abs=1e-30)
+    lines = traces._lines([(1, 2, traces.pack_points(made))])
+    assert (traces._unpacked(traces._packed(lines), traces._LINE) == lines).all()
