@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
-from tests.engine.spectra import axis, continuum, lines, measured
+from tests.engine.spectra import axis, lines, measured
+from tests.engine.spectra import continuum as continuum_of
 
-from oesd.engine.baseline import baseline
+from oesd.engine.baseline import continuum
 from oesd.engine.linespread import first_fwhm_px
 from oesd.engine.noise import noise_sigma
 
@@ -11,23 +12,51 @@ STEP = WL[1] - WL[0]
 NONE = np.zeros(4096, dtype=bool)
 
 
-def test_the_baseline_follows_a_dome_and_leaves_the_lines():
-    rng = np.random.default_rng(3)
-    under = continuum(WL, 5000.0) + 300.0
+def scene(seed, wing=0.0):
+    """Lines on a dome: what is under them, the whole with its noise, and the noise."""
+    rng = np.random.default_rng(seed)
+    under = continuum_of(WL, 5000.0) + 300.0
     light = lines(WL, rng.uniform(260, 890, 40), rng.uniform(500, 20000, 40), 4 * STEP)
-    found = baseline(under + light + rng.normal(0.0, 10.0, len(WL)), 4.0)
-    assert np.median(np.abs(found - under)) < 5.0
+    sigma = np.sqrt(100.0 + 0.1 * (under + light))
+    return under, under + light + rng.normal(0.0, 1.0, len(WL)) * sigma, sigma
+
+
+def test_the_baseline_follows_a_dome_and_leaves_the_lines():
+    under, net, sigma = scene(3)
+    found = continuum(net, sigma, 4.0).level
+    assert np.median(np.abs(found - under)) < 6.0
     assert np.quantile(np.abs(found - under), 0.98) < 60.0
 
 
+def test_the_baseline_knows_how_far_it_may_be_off():
+    pulls = []
+    for seed in range(12):
+        under, net, sigma = scene(seed)
+        found = continuum(net, sigma, 4.0)
+        pulls.append((found.level - under) / found.sigma)
+    assert 0.5 < np.sqrt(np.mean(np.square(pulls))) < 2.0
+    assert np.mean(np.abs(pulls) > 4.0) < 0.05
+
+
+def test_the_baseline_is_less_sure_where_lines_stand_dense():
+    rng = np.random.default_rng(9)
+    light = lines(WL, 500.0 + 2.2 * STEP * np.arange(60) * 2.0, rng.uniform(500, 3000, 60), 4 * STEP)
+    found = continuum(200.0 + light + rng.normal(0.0, 10.0, len(WL)), np.full(len(WL), 10.0), 4.0)
+    inside = (WL > 510.0) & (WL < 535.0)
+    assert found.sigma[inside].mean() > 2.0 * found.sigma[WL < 450.0].mean()
+
+
 def test_the_baseline_of_noise_is_its_mean():
-    found = baseline(70.0 + np.random.default_rng(4).normal(0.0, 10.0, 2048), 3.0)
-    assert np.abs(found - 70.0).max() < 8.0
+    found = continuum(70.0 + np.random.default_rng(4).normal(0.0, 10.0, 2048), np.full(2048, 10.0), 3.0)
+    assert np.abs(found.level - 70.0).max() < 8.0
+    assert abs(found.level.mean() - 70.0) < 1.0
 
 
 @pytest.mark.parametrize("pixels", [1, 2, 5, 11, 12, 40])
 def test_the_baseline_of_a_short_constant_is_the_constant(pixels):
-    np.testing.assert_allclose(baseline(np.full(pixels, 12.0), 3.0), 12.0)
+    found = continuum(np.full(pixels, 12.0), np.full(pixels, 1e-9), 3.0)
+    np.testing.assert_allclose(found.level, 12.0, rtol=1e-6)
+    assert np.isfinite(found.sigma).all()
 
 
 def test_read_and_photon_noise_are_both_recovered():
@@ -52,6 +81,23 @@ def test_clipped_pixels_do_not_make_the_noise_small():
     net = np.minimum(level + rng.normal(0.0, 1.0, 2100) * np.sqrt(25.0 + 0.5 * level), 55000.0)
     found = noise_sigma(net, net >= 55000.0, 55000.0, 1)
     assert np.median(found[700:1400]) == pytest.approx(np.sqrt(15025.0), rel=0.3)
+
+
+@pytest.mark.parametrize("width_px", [1.9, 2.3, 4.0])
+def test_a_forest_of_narrow_lines_does_not_pass_for_noise(width_px):
+    rng = np.random.default_rng(10)
+    light = lines(WL, rng.uniform(255, 895, 300), 10.0 ** rng.uniform(1.5, 4.0, 300), width_px * STEP)
+    true = np.sqrt(25.0 + 0.1 * light)
+    found = noise_sigma(light + rng.normal(0.0, 1.0, len(WL)) * true, NONE[: len(WL)], 16383.0, 1)
+    assert 0.6 < np.median(found / true) < 2.2
+
+
+def test_pixels_of_uneven_response_are_noise_on_a_bright_continuum():
+    rng = np.random.default_rng(11)
+    level = np.linspace(500.0, 40000.0, 2048)
+    net = level * (1.0 + rng.normal(0.0, 0.01, 2048)) + rng.normal(0.0, 8.0, 2048)
+    found = noise_sigma(net, NONE[:2048], 65535.0, 1)
+    assert np.median(found[1500:] / level[1500:]) == pytest.approx(0.01, rel=0.35)
 
 
 def test_noise_is_never_zero():

@@ -112,6 +112,26 @@ def test_spikes_near_a_saturated_line_are_left_alone():
     assert not spikes(noisy, sigma, saturated).any()
 
 
+@pytest.mark.parametrize("share", [0.2, 0.4, 0.9])
+def test_a_hit_of_two_pixels_goes(share):
+    hit = np.random.default_rng(5).normal(100.0, 3.0, 300)
+    hit[[60, 61]] += 800.0, 800.0 * share
+    corrected = correct(measurement(hit))
+    if share < 0.5:
+        assert np.flatnonzero(corrected.unsure).tolist() == [60, 61]
+        assert corrected.net[58:64].max() < 120.0
+    else:  # two pixels alike may be a narrow line
+        assert not corrected.unsure.any()
+
+
+@pytest.mark.parametrize("off", np.linspace(0.0, 0.5, 6))
+def test_no_line_of_the_narrowest_width_is_a_spike_wherever_its_middle_lies(off):
+    step = WL[1] - WL[0]
+    for height in (60.0, 300.0, 20_000.0):
+        light = lines(WL, np.array([WL[150] + off * step]), np.array([height]), 1.8 * step)
+        assert not correct(measurement(light + np.random.default_rng(6).normal(0.0, 3.0, 300))).unsure.any()
+
+
 def test_the_top_of_a_line_between_close_neighbours_is_no_spike():
     step = WL[1] - WL[0]
     close = lines(WL, WL[[140, 142, 144, 146]] + 0.3 * step, np.array([3000.0, 5000.0, 4000.0, 3500.0]), 1.8 * step)

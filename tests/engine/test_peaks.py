@@ -3,6 +3,7 @@ import pytest
 from tests.engine.spectra import lines
 
 from oesd.engine import peaks
+from oesd.engine.linefit import top_of
 from oesd.engine.linespread import PIXEL_PX, Widths
 from oesd.engine.peaks import FALSE_PER_SPECTRUM, threshold_sigmas
 
@@ -20,17 +21,48 @@ def spectrum(centers, heights, fwhm=4.0, noise=5.0, seed=0):
     )
 
 
-def test_a_lone_line_is_measured_to_its_own_stated_errors():
+def test_lines_are_measured_to_their_own_stated_errors():
     pulls, widths = [], []
-    for seed in range(60):
-        center = 300.0 + 0.37 * (seed % 7)
-        found = find_peaks(spectrum([center], [300.0], seed=seed), np.full(600, 5.0), NONE, 4.0)
-        best = int(np.argmax(found.height))
-        pulls.append((found.center_px[best] - center) / found.sigma_px[best])
-        widths.append(found.fwhm_px[best])
-        assert found.height[best] == pytest.approx(300.0, abs=20.0)
-    assert np.std(pulls) == pytest.approx(1.0, abs=0.35)
+    for seed in range(20):
+        centers = np.arange(20.0, 590.0, 23.0) + 0.37 * (seed % 7)
+        found = find_peaks(spectrum(centers, np.full(len(centers), 300.0), seed=seed), np.full(600, 5.0), NONE, 4.0)
+        strong = found.chosen(found.snr > 20.0)
+        assert len(strong) == len(centers)
+        pulls.append((strong.center_px - centers) / strong.sigma_px)
+        widths.append(strong.fwhm_px)
+        np.testing.assert_allclose(strong.height, 300.0, atol=25.0)
+    assert np.std(pulls) == pytest.approx(1.0, abs=0.3)
+    assert np.mean(pulls) == pytest.approx(0.0, abs=0.2)
     assert np.mean(widths) == pytest.approx(np.sqrt(4.0**2 - PIXEL_PX**2), abs=0.1)
+
+
+def test_blends_are_measured_to_their_own_stated_errors():
+    fine, pulls = np.arange(0.0, 600.0, 0.01), []
+    rng = np.random.default_rng(1)
+    for seed in range(15):
+        middles = np.arange(25.0, 580.0, 30.0) + rng.uniform(-3.0, 3.0, 19)
+        centers = np.concatenate([middles, middles + rng.uniform(1.0, 3.0, 19)])
+        heights = np.concatenate([np.full(19, 500.0), rng.uniform(50.0, 400.0, 19)])
+        curve = lines(fine, centers, heights, 4.0)
+        found = find_peaks(spectrum(centers, heights, seed=seed), np.full(600, 5.0), NONE, 4.0)
+        for middle in middles:
+            near = np.abs(fine - middle) < 4.0
+            top = fine[near][np.argmax(curve[near])]
+            best = int(np.argmin(np.abs(found.center_px - top)))
+            pulls.append((found.center_px[best] - top) / found.sigma_px[best])
+    assert np.quantile(np.abs(pulls), 0.68) == pytest.approx(1.0, abs=0.4)
+    assert np.quantile(np.abs(pulls), 0.95) < 3.0
+
+
+@pytest.mark.parametrize("skew", [-0.04, 0.04])
+def test_the_top_of_lopsided_lines_is_their_top(skew):
+    centers = np.arange(20.0, 590.0, 23.0) + np.arange(25) / 7.0
+    z = (PX[:, None] - centers) / (4.0 / 2.3548)
+    net = 2000.0 * (np.exp(-0.5 * z * z) * (1.0 + skew * z * (z * z - 3.0))).sum(axis=1)
+    found = find_peaks(net + np.random.default_rng(2).normal(0.0, 5.0, 600), np.full(600, 5.0), NONE, 4.0)
+    strong = found.chosen(found.snr > 50.0)
+    assert len(strong) == len(centers)
+    assert np.median(np.abs(strong.center_px - centers - top_of(skew) * 4.0 / 2.3548)) < 0.02
 
 
 def test_the_false_alarm_rate_is_the_stated_one():
@@ -74,3 +106,53 @@ def test_a_shoulder_less_deep_than_the_noise_is_no_peak():
 @pytest.mark.parametrize("values", [np.zeros(600), np.full(600, 7.0), -PX, PX])
 def test_nothing_is_found_in_nothing(values):
     assert len(find_peaks(values, np.full(600, 1.0), NONE, 3.0)) == 0
+
+
+@pytest.mark.parametrize(
+    ("first_nm", "second_nm", "fwhm_nm", "ratio"),
+    [
+        (576.961, 579.067, 1.5, 0.95),
+        (588.995, 589.592, 0.45, 0.5),
+        (772.376, 772.421, 0.03, 0.6),
+        (794.818, 801.479, 4.0, 0.8),
+    ],
+)
+def test_well_known_pairs_come_apart(first_nm, second_nm, fwhm_nm, ratio):
+    step = fwhm_nm / 4.0
+    places = np.array([300.3, 300.3 + (second_nm - first_nm) / step])
+    found = find_peaks(spectrum(places, [2000.0, 2000.0 * ratio]), np.full(600, 5.0), NONE, 4.0)
+    strong = found.chosen(found.snr > 50.0)
+    np.testing.assert_allclose(strong.center_px, places, atol=0.35)
+    np.testing.assert_allclose(strong.height, [2000.0, 2000.0 * ratio], rtol=0.2)
+
+
+def test_a_pair_without_two_maxima_is_one_peak_marked_blended():
+    strong = find_peaks(spectrum([300.0, 303.9], [2000.0, 900.0]), np.full(600, 5.0), NONE, 4.0)
+    strong = strong.chosen(strong.snr > 20.0)
+    assert len(strong) == 1
+    assert strong.blended.all()
+
+
+def test_what_is_narrower_than_a_line_is_none():
+    net = spectrum(np.arange(20.0, 590.0, 40.0), np.full(15, 800.0))
+    net[318:320] += [400.0, 160.0]  # a cosmic hit over two pixels
+    found = find_peaks(net, np.full(600, 5.0), NONE, 4.0)
+    assert np.abs(found.center_px - 318.3).min() > 5.0
+    assert len(found.chosen(found.snr > 10.0)) == 15
+
+
+def test_the_baseline_s_error_is_in_the_height_s():
+    net = spectrum([300.0], [500.0])
+    plain, doubtful = (
+        peaks.find_peaks(net, np.full(600, 5.0), NONE, Widths.even(600, 4.0), None, np.full(600, s))[0]
+        for s in (0.0, 20.0)
+    )
+    assert doubtful.height_sigma.max() == pytest.approx(np.hypot(plain.height_sigma.max(), 20.0), rel=0.05)
+    assert (
+        len(
+            peaks.find_peaks(
+                spectrum([300.0], [40.0]), np.full(600, 5.0), NONE, Widths.even(600, 4.0), None, np.full(600, 20.0)
+            )[0]
+        )
+        == 0
+    )

@@ -41,9 +41,22 @@ def test_without_a_spread_the_spectrum_tells_its_own_noise():
 
 
 def test_the_darks_own_doubt_is_added_where_the_scans_tell_the_samples():
-    plain = of_scans(scans_of(np.full(1024, 100.0), 10, 5))
-    doubtful = dataclasses.replace(plain, dark_variance=np.full(1024, 9.0), dark_scans=10**9)
-    np.testing.assert_allclose(correct(doubtful).variance - correct(plain).variance, 9.0)
+    rng = np.random.default_rng(17)
+    darks = 400.0 + rng.normal(0.0, READ, (8, 1024))
+    given = dataclasses.replace(
+        of_scans(scans_of(np.full(1024, 100.0), 10, 5)),
+        dark=darks.mean(axis=0), dark_variance=darks.var(axis=0, ddof=1) / 8.0, dark_scans=8,
+    )  # fmt: skip
+    corrected = correct(given)
+    assert 0.85 < np.median(corrected.variance) / np.var(corrected.scope_corrected) < 1.6
+
+
+def test_a_pattern_that_no_scan_tells_is_noise_all_the_same():
+    rng = np.random.default_rng(18)
+    given = dataclasses.replace(
+        of_scans(scans_of(light_of(5), 20, 19)), dark=400.0 + rng.normal(0.0, 15.0, 1024)
+    )  # a dark that has drifted
+    assert 0.7 < np.median(correct(given).variance) / 15.0**2 < 1.6
 
 
 def test_pixels_that_a_model_knows_badly_are_uncertain_and_what_all_share_is_not_their_noise():
@@ -65,7 +78,7 @@ def test_the_noise_of_a_modelled_dark_is_counted_as_far_as_it_shows():
     taken = scans_of(np.full(1024, 50.0), 20, 16)
     off = rng.normal(0.0, 7.0, 1024)
     given = dataclasses.replace(of_scans(taken), dark=400.0 + off, dark_variance=np.full(1024, 49.0))
-    assert np.median(correct(given).variance) == pytest.approx(49.0 + (READ**2 + GAIN * 50.0) / 20.0, rel=0.3)
+    assert 0.85 < np.median(correct(given).variance) / (49.0 + (READ**2 + GAIN * 50.0) / 20.0) < 1.6
 
 
 def test_non_linearity_stretches_the_noise():
@@ -145,8 +158,8 @@ def test_pixels_that_differ_in_response_are_no_lines(share):
     corrected = correct(of_scans(scans_of(light, 20, 13)))
     off = (corrected.scope_corrected - continuum) / np.sqrt(corrected.variance)
     bright = continuum > 5000.0
-    assert 0.8 < np.std(off[bright]) < 1.25
-    assert 0.8 < np.std(off[~bright]) < 1.25
+    assert 0.6 < np.std(off[bright]) < 1.25
+    assert 0.6 < np.std(off[~bright]) < 1.25
 
 
 def test_lines_alone_tell_no_response():

@@ -72,6 +72,7 @@ class FaultServer:
         self.stopping.set()
         self.stopping = threading.Event()
         self.entries: dict[str, Entry] = {}
+        self.by_word: dict[str, list[str]] = defaultdict(list)  # ids by name and batch, without the ending
         self.results: dict[str, dict[str, Any]] = {}
         self.patches: list[tuple[str, str, str]] = []
         self.seen: list[Seen] = []
@@ -128,6 +129,7 @@ class FaultServer:
         filed = json.loads(body)["physical_sample_id"] if body else None
         entry = Entry(str(uuid.uuid4()), name, f"upl-{uuid.uuid4().hex}", sample=filed)
         self.entries[entry.data_id] = entry
+        self.by_word[name.partition(".")[0]].append(entry.data_id)
         rows = [
             {
                 "part": n,
@@ -161,13 +163,18 @@ class FaultServer:
         return _json(200, {"status": "ok"})
 
     def _finished(self, entry: Entry) -> None:
+        if entry.data_id not in self.entries:
+            for name in (entry.name, entry.batch):
+                self.by_word[name.partition(".")[0]].append(entry.data_id)
         self.entries[entry.data_id] = entry
         if self.process:
             self.results[entry.data_id] = result(entry.data_id)
 
     def list_entries(self, query: dict[str, list[str]], _: bytes) -> Reply:
         ids, words = query.get("data_ids"), query.get("keywords", [""])[0]
-        candidates = [self.entries[i] for i in ids if i in self.entries] if ids is not None else self.entries.values()
+        candidates = list(self.entries.values()) if ids is None and words not in self.by_word else [
+            self.entries[i] for i in (self.by_word[words] if ids is None else ids) if i in self.entries
+        ]  # fmt: skip
         rows = [
             {"data_id": e.data_id, "char_source_type": "oes", "raw_name": e.name, "pipeline_status": "pending",
              "last_updated": e.updated}

@@ -22,7 +22,7 @@ from oesd.engine.identify import identify, line_width_nm
 from oesd.engine.lines import line_table
 from oesd.engine.measure import measure
 from oesd.engine.molecules import molecule_findings, proven
-from oesd.engine.notes import axis_notes, band_notes
+from oesd.engine.notes import axis_notes, band_notes, ghost_notes
 from oesd.engine.priors import Prior
 from oesd.model import Analysis, Measurement, Recipe
 
@@ -144,9 +144,11 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe, *, explain: bo
             *light.corrected.warnings,
             *axis_notes(found.axis, found.unsafe, inference),
             *band_notes(bands, inference),
+            *ghost_notes(found.ghosts, at_nm),
         ),
         molecules=molecule_findings(inference, bands),
         axis=correction(found.axis, found.unsafe),
+        line_spread=light.line_spread,
         ambiguous=report.ambiguities(inference, contested_peaks(scene, inference), at_nm),
         evidence=explained(scene, inference, at_nm, factor) if explain else (),
     )

@@ -7,7 +7,7 @@ import numpy as np
 from oesd.engine.bands import LISTED, SYSTEMS
 from oesd.engine.claims import Inference
 from oesd.engine.patterns import band_species
-from oesd.engine.priors import Prior
+from oesd.engine.priors import Prior, ion_nats
 from oesd.engine.scene import REACH, Scene, peak_lines
 from oesd.engine.search import Search, Suspect
 from oesd.engine.strengths import STAGES, line_strengths
@@ -53,11 +53,11 @@ def infer(scene: Scene, prior: Prior, explain: bool = False) -> Inference:
 
 def _suspects(prior: Prior) -> list[Suspect]:
     elements = [
-        Suspect(name, (STAGES * i, STAGES * i + 1), PRICE_NATS + prior.nats(name), False)
+        Suspect(name, (STAGES * i, STAGES * i + 1), PRICE_NATS + prior.nats(name), False, ion_nats()[i])
         for i, name in enumerate(line_strengths().table.elements)
         if prior.allows(name)
     ]
     return elements + [
-        Suspect(name, (species,), BAND_PRICE_NATS + (0.0 if name in LISTED else SYNTHESISED_NATS), True)
+        Suspect(name, (species,), BAND_PRICE_NATS + (0.0 if name in LISTED else SYNTHESISED_NATS), True, 0.0)
         for name, species in zip(SYSTEMS, band_species(), strict=True)
     ]

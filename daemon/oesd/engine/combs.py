@@ -34,7 +34,7 @@ DYNAMIC_RANGE = 300.0
 FAINTEST = 10.0  # of DYNAMIC_RANGE
 MOST_LINES = 25  # of a species: its strongest lines are seen first; a forest of weak ones fits every shift
 POWER = 6  # of the agreement: those species that fit best decide, and not how many there are
-EQUILIBRIUM = 2  # the excitation used beside the lamp's
+EQUILIBRIUM = 1  # the excitation used beside the lamp's
 
 
 @dataclass(frozen=True, slots=True, eq=False)

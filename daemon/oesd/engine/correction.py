@@ -16,7 +16,7 @@ from oesd.engine.defects import Hits, hits, spikes, untrusted
 from oesd.engine.linearity import linearised, steepness
 from oesd.engine.noise import noise_sigma
 from oesd.engine.straylight import without_stray_light
-from oesd.engine.variance import NoiseLaw, dark_doubt, pixel_response, scan_law
+from oesd.engine.variance import NoiseLaw, dark_doubt, fixed_pattern, scan_law
 from oesd.engine.windows import bridged, grown, median, moving_mean
 from oesd.model import FloatArray, MaskArray, Measurement
 
@@ -233,8 +233,7 @@ def _variance(
         of_scans = told.variance(raw) * steep
         of_scans = np.where(told.hits.noisy | told.hits.hit, of_scans, np.minimum(of_scans, seen))
         of_scans = of_scans + _doubt(measurement, np.maximum(seen - of_scans, 0.0)) * steep
-        response = pixel_response(sound, of_scans, saturated)
-        variance = of_scans + (response * np.maximum(sound, 0.0)) ** 2
+        variance = of_scans + fixed_pattern(sound, of_scans, saturated)
     if bracket is not None:
         full_scale = bracket.ratio * _full_scale(measurement, raw)
         short = noise_sigma(bracket.net, ~bracket.clear, full_scale, measurement.scans) ** 2

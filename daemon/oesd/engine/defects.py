@@ -11,13 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from oesd.engine.variance import NoiseLaw, chi2_limit
-from oesd.engine.windows import grown, lowest_of_seven, median, median_of_seven, reflected, robust_sigma
+from oesd.engine.windows import grown, lowest_of_fifteen, median, median_of_seven, reflected, robust_sigma
 from oesd.model import FloatArray, MaskArray, Measurement
 
-LINE_SHARE = 0.42  # of its height that a line of 1.8 px, the narrowest, leaves in each neighbour of its middle pixel
-SPIKE_SHARE = 0.25
-BELOW_SIGMAS = 2.5  # three sigma of the difference, less what the low floor adds to a neighbour
-SPIKE_SIGMAS = 7.35  # above the floor, which lies 1.35 sigma below the middle: 6 sigma of noise
+LINE_SHARE = (
+    0.85  # of its height that a line of 1.8 px, the narrowest, leaves in both neighbours of its middle together
+)
+SPIKE_SHARE = 0.5
+BELOW_SIGMAS = 3.0  # three sigma of the difference, less what the low floor adds to two neighbours
+HALF_SIGMAS = 4.5
+SPIKE_SIGMAS = 7.75  # above the floor, which lies 1.75 sigma below the middle: 6 sigma of noise
+HIT_SHARE = 0.25  # of the spread of a hit pixel that a neighbour may have
 HIT_SIGMAS = 6.0  # the height of a hit, in the noise of one scan
 CHANCE = 1e-6  # that noise makes one pixel look hit or noisy: one in some hundred spectra
 ANSWER_SHARE = 0.5  # pixels of one detector answer alike within a few per cent: half of its neighbours is a defect
@@ -85,22 +89,32 @@ def stuck_pixels(spread: FloatArray, scans: int) -> MaskArray:
 
 
 def spikes(net: FloatArray, sigma: FloatArray, saturated: MaskArray) -> MaskArray:
-    """Single pixels too narrow for any line spread: a cosmic hit or a hot pixel that the dark does not show.
+    """Pixels too narrow for any line spread: a cosmic hit of one pixel or two, or a hot pixel that the dark lacks.
 
-    A pixel is one when it exceeds its floor by far more than the noise and neither neighbour keeps ``SPIKE_SHARE`` of
-    its height, nor comes, noise and all, near what the narrowest line leaves there. The floor is the lowest of
-    seven pixels: a median lies on the flanks where lines stand close, and would make a spike of the top of a line
-    between two others.
+    A pixel is one when it exceeds its floor by far more than the noise and its neighbours together keep less than
+    ``SPIKE_SHARE`` of its height and come, noise and all, not near what the narrowest line leaves there. The floor is
+    the lowest of fifteen pixels: a median lies on the flanks where lines stand close, and would make a spike of the top
+    of a line between two others.
     """
     found = np.zeros(len(net), dtype=np.bool_)
-    if len(net) < 7:
+    if len(net) < 15:
         return found
-    above = net - lowest_of_seven(net)
-    height, higher_neighbour = above[1:-1], np.maximum(above[:-2], above[2:])
+    above = net - lowest_of_fifteen(net)
+    height, beside = above[1:-1], above[:-2] + above[2:]
     noise = np.maximum(sigma[:-2], sigma[2:])  # of the neighbours: its own is that of the spike's counts
     too_low = np.minimum(SPIKE_SHARE * height, LINE_SHARE * height - BELOW_SIGMAS * noise)
-    found[1:-1] = (height > SPIKE_SIGMAS * noise) & (higher_neighbour < too_low)
+    found[1:-1] = (height > SPIKE_SIGMAS * noise) & (beside < too_low)
+    found |= _halves(above, sigma, found)
     return found & ~grown(saturated, 1)
+
+
+def _halves(above: FloatArray, sigma: FloatArray, found: MaskArray) -> MaskArray:
+    """Neighbours of spikes that are the lesser part of the same hit: above the noise, with next to nothing beyond."""
+    half = np.zeros(len(found), dtype=np.bool_)
+    rest = above > HALF_SIGMAS * sigma
+    half[1:-1] |= found[:-2] & rest[1:-1] & (above[2:] < 0.5 * LINE_SHARE * above[1:-1])
+    half[1:-1] |= found[2:] & rest[1:-1] & (above[:-2] < 0.5 * LINE_SHARE * above[1:-1])
+    return half
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -148,7 +162,7 @@ def hits(light: FloatArray, spread: FloatArray, scans: int, law: NoiseLaw, full:
     surplus = np.maximum(spread * spread - expected, 0.0)
     alone = np.zeros(len(light), dtype=np.bool_)
     neighbours = np.maximum(surplus[:-2], surplus[2:])
-    alone[1:-1] = (neighbours < SPIKE_SHARE**2 * surplus[1:-1]) & (
+    alone[1:-1] = (neighbours < HIT_SHARE**2 * surplus[1:-1]) & (
         surplus[1:-1] > (chi2_limit(scans - 1, CHANCE) - 1.0) * expected[1:-1]
     )
     alone &= ~grown(full, 1)

@@ -35,6 +35,8 @@ FAINTEST_SITE = 2e-3  # of a species' light in its brightest peak
 AMOUNTS = 6
 FINER = np.array([[-0.5], [-0.25], [0.25], [0.5]])  # steps between two amounts
 ONE = np.float32(1.0)
+THICK_NATS = 1.0
+ROW_NATS = np.where(np.arange(EXCITATIONS) > LAMP, THICK_NATS, 0.0)[:, None, None]
 
 Floats = NDArray[np.floating[Any]]
 
@@ -76,7 +78,7 @@ class Evidence:
         height, error = seen.height[self.peak], seen.height_sigma[self.peak]
         unit = height + FLOOR_SIGMAS * error
         spread = 2.0 * (STRENGTH_SPREAD**2 + (error / unit) ** 2)
-        scale = UNEXPLAINED_SCALE * scene.surprise[self.peak]
+        scale = UNEXPLAINED_SCALE * scene.surprise(self.species[self.owner], self.peak)
         self.per_unit = 1.0 / unit
         self.floor = FLOOR_SIGMAS * error / unit
         self.into = expected
@@ -137,7 +139,7 @@ class Evidence:
         start = np.cumsum(self.count[asked]) - self.count[asked]
         before = self._loss(site, background)
         saved = before - self._loss(site, background + self.trial[:, :, site])
-        gain = np.add.reduceat(saved, start, axis=2, dtype=np.float64) - self.absent_loss[:, :, asked]
+        gain = np.add.reduceat(saved, start, axis=2, dtype=np.float64) - self.absent_loss[:, :, asked] - ROW_NATS
         flat = gain.reshape(EXCITATIONS * AMOUNTS, len(asked))
         best, column = flat.argmax(axis=0), np.arange(len(asked))
         row = best // AMOUNTS
@@ -148,6 +150,7 @@ class Evidence:
         dark = np.flatnonzero(member[self.dark_owner])
         dark_own = np.repeat(column, self.dark_count[asked])
         around -= self._dark_loss(dark, dark_own, finer, row[dark_own], self.dark_count[asked])
+        around -= ROW_NATS[row, 0, 0]
         closer = around.argmax(axis=0)
         better = around[closer, column] > gain
         return Fits(

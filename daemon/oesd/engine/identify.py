@@ -6,7 +6,7 @@ stands. The peaks of what was found give shift and stretch; molecules do not cal
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from oesd.engine.calibration import (
 )
 from oesd.engine.claims import Inference
 from oesd.engine.combs import shift_scores
+from oesd.engine.ghosts import Ghosts, beyond_chance, ghosts_alone, possible_ghosts
 from oesd.engine.measure import Light
 from oesd.engine.patterns import shipped_patterns
 from oesd.engine.priors import Prior
@@ -39,12 +40,13 @@ OF_ELEMENTS = 0.5  # of a peak's explained light
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Identified:
-    """What is in the light, on which axis, and why that axis is not safe (empty where it is)."""
+    """What is in the light, on which axis, why that axis is not safe (empty where it is), and second orders."""
 
     axis: Axis
     unsafe: str
     scene: Scene
     inference: Inference
+    ghosts: Ghosts
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,7 +93,7 @@ def identify(device_nm: FloatArray, light: Light, prior: Prior, reach_nm: float,
         axis = Axis(sigma_nm=min(UNTOLD_NM, reach_nm))
         scene = seen.on(axis)
         reason = "no line fits at any shift" if len(center_nm) >= LEAST_PEAKS else too_few(len(center_nm))
-        return Identified(axis, reason, scene, infer(scene, prior, explain))
+        return _without_ghosts(axis, reason, scene, infer(scene, prior, explain), prior, explain)
     found, scene, inference = _best(seen, tried, prior, explain)
     axis = finer = found.axis
     center, expected, sigma = _calibrating(center_nm, scene, inference)
@@ -102,9 +104,23 @@ def identify(device_nm: FloatArray, light: Light, prior: Prior, reach_nm: float,
     told = unsure(finer, seen.fwhm_nm) if unsafe else finer
     moved = np.abs(finer.true_nm(center_nm) - axis.true_nm(center_nm))
     if moved.max() < WORTH_REPEATING_FWHM * seen.fwhm_nm:
-        return Identified(told, unsafe, scene, inference)
+        return _without_ghosts(told, unsafe, scene, inference, prior, explain)
     scene = seen.on(finer)
-    return Identified(told, unsafe, scene, infer(scene, prior, explain))
+    return _without_ghosts(told, unsafe, scene, infer(scene, prior, explain), prior, explain)
+
+
+def _without_ghosts(
+    axis: Axis, unsafe: str, scene: Scene, inference: Inference, prior: Prior, explain: bool
+) -> Identified:
+    """Ask again without the elements that rest on nothing but second orders of the grating."""
+    seen = scene.observed
+    ghosts = possible_ghosts(seen)
+    alone = ghosts_alone(ghosts, inference, seen.height)
+    ghosts = beyond_chance(ghosts, inference, alone, seen)
+    while alone := ghosts_alone(ghosts, inference, seen.height):
+        prior = replace(prior, never=prior.never | alone)
+        inference = infer(scene, prior, explain)
+    return Identified(axis, unsafe, scene, inference, beyond_chance(ghosts, inference, frozenset(), seen))
 
 
 def _hypotheses(seen: _Seen, reach_nm: float) -> list[Hypothesis]:

@@ -46,6 +46,7 @@ class LineTable:
     ei_ev: FloatArray
     intens: FloatArray
     prom: FloatArray
+    ionization_ev: FloatArray
 
     def __len__(self) -> int:
         return len(self.wl_air_nm)
@@ -64,7 +65,7 @@ class LineTable:
     def subset(self, keep: NDArray[Any]) -> LineTable:
         """Table of the chosen lines only (mask or indices in ascending order), same elements and version."""
         arrays = {name: getattr(self, name)[keep] for name in _ARRAYS}
-        return LineTable(version=self.version, elements=self.elements, **arrays)
+        return LineTable(version=self.version, elements=self.elements, ionization_ev=self.ionization_ev, **arrays)
 
 
 _ARRAYS = ("element", "stage", "wl_air_nm", "wl_vac_nm", "aki_s1", "gk", "ek_ev", "ei_ev", "intens", "prom")
@@ -80,5 +81,8 @@ def line_table() -> LineTable:
     ):
         arrays = {name: packed[name].astype(np.int64 if name in _INTEGERS else np.float64) for name in _ARRAYS}
         return LineTable(
-            version=str(packed["version"]), elements=tuple(str(symbol) for symbol in packed["elements"]), **arrays
+            version=str(packed["version"]),
+            elements=tuple(str(symbol) for symbol in packed["elements"]),
+            ionization_ev=packed["ionization_ev"].astype(np.float64),
+            **arrays,
         )

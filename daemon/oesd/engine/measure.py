@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.engine.baseline import baseline, windows_of
+from oesd.engine.baseline import continuum, rough_floor
 from oesd.engine.correction import Corrected, correct
-from oesd.engine.linespread import DEFAULT_PX, Widths, first_fwhm_px, seen
+from oesd.engine.linespread import Widths, first_fwhm_px, remembered, seen, shown
 from oesd.engine.peaks import PeakList, find_peaks
 from oesd.engine.windows import median
-from oesd.model import FloatArray, Measurement, Recipe
+from oesd.model import FloatArray, LineSpread, Measurement, Recipe
 
 PIXEL_RESPONSE = 0.003  # pixels differ in response by this share: a continuum's unevenness is no line
 
@@ -25,23 +25,34 @@ class Light:
     sigma: FloatArray
     fwhm_px: float
     peaks: PeakList
+    line_spread: LineSpread | None = None
 
 
 def measure(measurement: Measurement, recipe: Recipe) -> Light:
     """Correction, baseline, noise, line width and peaks."""
     pixels = len(measurement.sample)
-    dispersion = float(median(np.diff(measurement.wavelengths_nm)))
-    hint = None if recipe.fwhm_nm is None else min(recipe.fwhm_nm / dispersion, pixels / 4.0)
-    known = None if hint is None else Widths.even(pixels, seen(hint))
+    known = _known(measurement.wavelengths_nm, recipe)
+    hint = None if known is None else known.middle_px
     corrected = correct(measurement, hint)
     net = corrected.net
     unusable = corrected.saturated | corrected.spilled
     sigma = np.sqrt(corrected.variance)
-    guess_px = min(DEFAULT_PX if hint is None else hint, pixels / 4.0)
-    floor = baseline(net, guess_px)
-    fwhm_px = min(first_fwhm_px(net - floor, sigma, unusable | corrected.unsure, hint), pixels / 4.0)
-    if windows_of(fwhm_px) != windows_of(guess_px):
-        floor = baseline(net, fwhm_px)
-    sigma = np.hypot(sigma, PIXEL_RESPONSE * np.maximum(floor, 0.0))
-    peaks, widths = find_peaks(net - floor, sigma, unusable, Widths.even(pixels, fwhm_px), known)
-    return Light(corrected, floor, sigma, widths.middle_px, peaks)
+    widths = known if known is not None and recipe.line_spread is not None else None
+    if widths is None:
+        rough = first_fwhm_px(net - rough_floor(net), sigma, unusable | corrected.unsure, hint)
+        widths = Widths.even(pixels, min(rough, pixels / 4.0))
+    under = continuum(net, sigma, widths.middle_px)
+    sigma = np.hypot(sigma, PIXEL_RESPONSE * np.maximum(under.level, 0.0))
+    peaks, learned = find_peaks(net - under.level, sigma, unusable, widths, known, under.sigma)
+    spread = None if learned.alone is None else shown(learned.alone, learned.lines, measurement.wavelengths_nm)
+    return Light(corrected, under.level, sigma, learned.widths.middle_px, peaks, spread)
+
+
+def _known(device_nm: FloatArray, recipe: Recipe) -> Widths | None:
+    """What earlier spectra of the device showed, else the hint, else nothing."""
+    if recipe.line_spread is not None:
+        return remembered(recipe.line_spread, device_nm)
+    if recipe.fwhm_nm is None:
+        return None
+    hint = recipe.fwhm_nm / float(median(np.diff(device_nm)))
+    return Widths.even(len(device_nm), min(seen(hint), len(device_nm) / 4.0))

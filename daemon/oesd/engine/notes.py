@@ -6,6 +6,8 @@ from oesd.engine.bands import molecule_of
 from oesd.engine.bandshapes import SeenBand
 from oesd.engine.calibration import SEARCH_WIDER, Axis
 from oesd.engine.claims import Inference
+from oesd.engine.ghosts import Ghosts
+from oesd.model import FloatArray
 
 AXIS_WARNING_NM = 0.2
 
@@ -22,3 +24,10 @@ def band_notes(bands: list[SeenBand], inference: Inference) -> tuple[str, ...]:
     """Which molecules shine: they name peaks and are not among the elements."""
     systems = sorted({molecule_of(name) for name in ({band.system for band in bands} | set(inference.bands))})
     return (f"molecular bands of {', '.join(systems)}",) if systems else ()
+
+
+def ghost_notes(ghosts: Ghosts, at_nm: FloatArray) -> tuple[str, ...]:
+    """Peaks that are strong lines' second orders, not lines; ``at_nm`` are the peaks on the device's axis."""
+    pairs = sorted(zip(at_nm[ghosts.peak].tolist(), at_nm[ghosts.of].tolist(), strict=True))
+    told = ", ".join(f"{peak:.2f} nm of {of:.2f} nm" for peak, of in pairs)
+    return (f"second orders of the grating, not lines: {told}",) if told else ()

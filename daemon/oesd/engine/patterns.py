@@ -47,7 +47,8 @@ def patterns_of(strengths: Strengths, width: int) -> Patterns:
     band_nm, system, share = band_peaks(width)
     wl = np.concatenate([strengths.table.wl_air_nm, band_nm])
     species = np.concatenate([strengths.species, strengths.species_count + system])
-    relative = np.concatenate([strengths.relative, share], axis=1).astype(np.float32)
+    bands = share[np.minimum(np.arange(len(strengths.relative)), len(share) - 1)]  # fewer temperatures than excitations
+    relative = np.concatenate([strengths.relative, bands], axis=1).astype(np.float32)
     soft = np.concatenate([strengths.soft, np.zeros(len(band_nm), dtype=np.bool_)])
     order = np.argsort(wl, kind="stable")
     count = strengths.species_count + len(SYSTEMS)

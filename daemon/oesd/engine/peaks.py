@@ -13,23 +13,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from oesd.engine.blends import taken_apart
-from oesd.engine.linefit import LeftOver, LineFit
+from oesd.engine.linefit import LeftOver, LineFit, top_of
 from oesd.engine.lines import IntArray
-from oesd.engine.linespread import Widths, learned, optical
+from oesd.engine.linespread import Learned, Widths, learned, learned_skew, optical
 from oesd.engine.windows import FWHM_PER_SIGMA, filtered, gaussian_kernel, grown, long_runs
 from oesd.model import FloatArray, MaskArray
 
 FALSE_PER_SPECTRUM = 0.05
-BASELINE_SIGMAS = 0.5  # the baseline's own error, in units of the filtered noise, added to the threshold
+NOT_INDEPENDENT = (
+    0.25  # sigmas on top: maxima are looked for at every pixel; measured on noise, 0.03 to 0.05 a spectrum
+)
 SADDLE_SIGMAS = 3.0
 TOPS_FWHM = 0.35  # smoothing before maxima are looked for: noise falls, close lines stay apart
 MAX_PEAKS = 600
 LEAST_SNR = 2.0  # of the fitted height: lower, and a neighbour has taken all the light
-BLEND_FWHM = 1.5
+BLEND_FWHM = 1.5  # lines nearer than this share light
+BLEND_WIDER, BLEND_BESIDE = 0.1, 0.15  # wider than a line, or so much light beside it: lines that are not resolved
 PLATEAU_FWHM = 8.0  # a longer run of full pixels is no line: nothing can be said within it
 TELLING_SNR = 10.0  # of lines whose width is asked for
 SEVERAL_SIGMAS = 2.5  # what a single line leaves by chance
+SEVERAL_DOUBT = 2.0  # where lines stand is known worse than the top of their common curve looks; measured
+SEVERAL_MOVES = 0.01  # of a line's sigma: what lines at unknown places do to a top that has no noise; measured
+SKEW_MOVES = 1.5  # sigmas by unit of skew: a skewed line's top lies 3 beside, a fitted Gaussian's middle 1.5
 OWN_WIDTH = 0.02  # how much wider than the instrument's a line that looks single may be
+WIDTH_LINES = 3  # that make a width known
+NARROW, SURE_SIGMAS = -0.2, 3.0  # against the instrument's width: what is surely narrower is a hit or hot pixels
 CLIPPED_CENTER_FWHM = 0.2  # a clipped line's middle is known no better
 
 
@@ -55,8 +63,13 @@ class PeakList:
 
 
 def find_peaks(
-    net: FloatArray, sigma: FloatArray, saturated: MaskArray, widths: Widths, known: Widths | None = None
-) -> tuple[PeakList, Widths]:
+    net: FloatArray,
+    sigma: FloatArray,
+    saturated: MaskArray,
+    widths: Widths,
+    known: Widths | None = None,
+    floor_sigma: FloatArray | float = 0.0,
+) -> tuple[PeakList, Learned]:
     """Peaks of a baseline-free spectrum, and the line width that they show.
 
     Parameters
@@ -69,30 +82,40 @@ def find_peaks(
         The instrument's line width as far as it is known.
     known : Widths, optional
         What a hint or earlier spectra say of it.
+    floor_sigma : (pixels,) float64 or float
+        Error of the baseline that was taken off.
     """
-    tops = detected_tops(net, sigma, widths.middle_px)
+    tops = detected_tops(net, sigma, widths.middle_px, floor_sigma)
     plateau = grown(long_runs(saturated, PLATEAU_FWHM * widths.middle_px), int(np.ceil(2.0 * widths.middle_px)))
     tops = tops[~plateau[tops.astype(np.int64)]]
     weight = np.where(saturated, 0.0, 1.0 / (sigma * sigma))
     fit = LineFit(net, weight, tops, widths.sigma_px(tops))
     if not len(tops):
-        return _accepted(fit, sigma, saturated, np.zeros(0)), widths
+        return _accepted(fit, sigma, saturated, np.zeros(0), np.zeros(0, dtype=np.bool_)), Learned(widths, None, 0)
     fit.run()
-    for _ in range(2):
-        left = fit.left_over()
-        usable = _telling(fit, saturated)
-        widths = learned(widths, fit.center[usable], left.wider[usable], left.wider_sigma[usable], known)
-        fit.sigma = widths.sigma_px(fit.center)
-        fit.run(2)
+    left, usable = fit.left_over(), _telling(fit, saturated)
+    told = learned(widths, fit.center[usable], left.wider[usable], left.wider_sigma[usable], known)
+    fit.sigma = told.widths.sigma_px(fit.center)
+    fit.skew, doubt = learned_skew(left.lopsided[usable], left.lopsided_sigma[usable])
+    fit.run()
     left = fit.left_over()
     wider = left.wider * OWN_WIDTH**2 / (OWN_WIDTH**2 + left.wider_sigma**2)
-    several = _several(fit, left, saturated)
+    several, blended = _several(fit, left, saturated), np.zeros(len(tops), dtype=np.bool_)
+    fit.center += fit.sigma * top_of(fit.skew)
+    fit.error[1] = np.hypot(fit.error[1], SKEW_MOVES * doubt * fit.sigma)
     if len(several):
-        apart = taken_apart(net, weight, fit.first[several], fit.sigma[several])
+        apart = taken_apart(net, weight, fit.first[several], fit.sigma[several], fit.skew)
         fit.center[several], fit.height[several] = apart.center_px, apart.height
-        fit.error[0, several], fit.error[1, several] = apart.height_sigma, apart.center_sigma
+        unsure = np.hypot(SEVERAL_DOUBT * apart.center_sigma, (SEVERAL_MOVES + SKEW_MOVES * doubt) * fit.sigma[several])
+        fit.error[0, several], fit.error[1, several] = apart.height_sigma, unsure
         wider[several] = np.sqrt(1.0 + apart.wider) - 1.0
-    return _accepted(fit, sigma, saturated, wider), widths
+        blended[several] = (wider[several] > BLEND_WIDER) | (apart.beside > BLEND_BESIDE)
+    if told.lines >= WIDTH_LINES or known is not None:
+        too_narrow = (left.wider < NARROW - SURE_SIGMAS * left.wider_sigma) & ~_touched(fit, saturated)
+        fit.height[too_narrow] = 0.0
+    if isinstance(floor_sigma, np.ndarray):
+        fit.error[0] = np.hypot(fit.error[0], floor_sigma[np.clip(fit.first.astype(np.int64), 0, len(net) - 1)])
+    return _accepted(fit, sigma, saturated, wider, blended), told
 
 
 def _telling(fit: LineFit, saturated: MaskArray) -> MaskArray:
@@ -116,10 +139,12 @@ def threshold_sigmas(pixels: int, fwhm_px: float) -> float:
     """Matched-filter threshold for ``FALSE_PER_SPECTRUM`` expected noise peaks over pixels / FWHM places."""
     places = max(pixels / fwhm_px, 1.0)
     rate = FALSE_PER_SPECTRUM / places
-    return float(np.sqrt(2.0 * np.log(1.0 / (rate * np.sqrt(4.0 * np.pi * np.log(1.0 / rate)))))) + BASELINE_SIGMAS
+    return float(np.sqrt(2.0 * np.log(1.0 / (rate * np.sqrt(4.0 * np.pi * np.log(1.0 / rate)))))) + NOT_INDEPENDENT
 
 
-def detected_tops(net: FloatArray, sigma: FloatArray, fwhm_px: float) -> FloatArray:
+def detected_tops(
+    net: FloatArray, sigma: FloatArray, fwhm_px: float, floor_sigma: FloatArray | float = 0.0
+) -> FloatArray:
     """Pixel positions of significant maxima, ascending, shape (peaks,)."""
     kernel = gaussian_kernel(TOPS_FWHM * fwhm_px)
     smooth = filtered(net, kernel)
@@ -127,7 +152,7 @@ def detected_tops(net: FloatArray, sigma: FloatArray, fwhm_px: float) -> FloatAr
     tops = _maxima(smooth)
     shape = gaussian_kernel(fwhm_px)
     matched = filtered(net, shape)
-    matched_noise = np.sqrt(filtered(sigma * sigma, shape * shape))
+    matched_noise = np.sqrt(filtered(sigma * sigma, shape * shape) + floor_sigma * floor_sigma)
     limit = threshold_sigmas(len(net), fwhm_px)
     tops = tops[(matched[tops] > limit * matched_noise[tops]) & (smooth[tops] > SADDLE_SIGMAS * noise[tops])]
     tops = _prominent(smooth, noise, tops)
@@ -168,7 +193,7 @@ def _prominent(
     return tops
 
 
-def _accepted(fit: LineFit, sigma: FloatArray, clipped: MaskArray, wider: FloatArray) -> PeakList:
+def _accepted(fit: LineFit, sigma: FloatArray, clipped: MaskArray, wider: FloatArray, blended: MaskArray) -> PeakList:
     """The fitted peaks in order, without those the fit did away with; a clipped one is at least as high as its top."""
     order = np.argsort(fit.center, kind="stable")
     center, looks = fit.center[order], fit.sigma[order] * FWHM_PER_SIGMA
@@ -189,6 +214,6 @@ def _accepted(fit: LineFit, sigma: FloatArray, clipped: MaskArray, wider: FloatA
         height_sigma=height_sigma,
         snr=snr,
         saturated=saturated,
-        blended=np.minimum(gap[:-1], gap[1:]) < BLEND_FWHM * looks,
+        blended=(np.minimum(gap[:-1], gap[1:]) < BLEND_FWHM * looks) | blended[order],
     )
     return fitted.chosen(keep)

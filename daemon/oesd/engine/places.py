@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from oesd.engine.lines import IntArray
 from oesd.engine.patterns import Float32Array, Patterns
+from oesd.engine.strengths import REFERENCE_ROW
 from oesd.model import FloatArray, MaskArray
 
 PLACE_FWHM = 0.6
 LADDER = 1.05
 FAINTEST = 1e-3  # of the species' strongest entry on the axis: the absence of anything fainter says nothing
-SOFT_ROW = 1  # the excitation by which lines share an entry's softness
 STRONG = 0.15  # of the species' strongest line
 NARROWEST_NM = 0.002
 KEPT_AXES = 4
@@ -77,7 +77,7 @@ def places_on(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float)
     start = np.flatnonzero(np.diff(species * len(edges) + number, prepend=-1))
     weight = patterns.relative[:, lines]
     strength = np.add.reduceat(weight, start, axis=1) if len(start) else weight
-    light = weight[SOFT_ROW].astype(np.float64) + 1e-15
+    light = weight[REFERENCE_ROW].astype(np.float64) + 1e-15
     keep = _worth_asking(strength, species[start])
     owner = species[start][keep]
     kept = np.ascontiguousarray(strength[:, keep])

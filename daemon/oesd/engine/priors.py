@@ -7,15 +7,23 @@ many lines that one of them fits anything, and the short-lived elements are neve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
+import numpy as np
+
+from oesd.engine.strengths import ion_energy_ev
 from oesd.model import ConstraintMode, Recipe
 
 UNUSUAL_NATS = 1.5
 LANTHANIDE_NATS = 3.0
 RADIOACTIVE_NATS = 7.0
+EASY_ION_EV = 20.0  # to ionise most metals and excite their ions
+ION_NATS_PER_EV = 0.15
 EXPECTED_NATS = 1.5  # about 4.5 to 1
 UNEXPECTED_NATS = 0.5
 
+COMMON_NATS = -1.5
+COMMON = frozenset("H N O".split())  # air and water are in every plasma that is not very clean
 UNUSUAL = frozenset("Se Br Tc Ru Rh Pd Sb Te I La Hf Ta Re Os Ir Tl Nb Zr".split())
 LANTHANIDES = frozenset("Ce Pr Nd Sm Eu Gd Tb Dy Ho Er Tm Yb Lu Th U".split())
 RADIOACTIVE = frozenset("Tc Pm Po At Rn Fr Ra Ac Pa Np Pu Am Cm Bk Cf Es Fm".split())
@@ -27,6 +35,8 @@ def prior_nats(symbol: str) -> float:
         return RADIOACTIVE_NATS
     if symbol in LANTHANIDES:
         return LANTHANIDE_NATS
+    if symbol in COMMON:
+        return COMMON_NATS
     return UNUSUAL_NATS if symbol in UNUSUAL else 0.0
 
 
@@ -62,3 +72,14 @@ class Prior:
         if symbol in self.expected:
             return -EXPECTED_NATS
         return prior_nats(symbol) + (UNEXPECTED_NATS if self.expected else 0.0)
+
+
+@cache
+def ion_nats() -> list[float]:
+    """What each element's ion owes for the energy that its lines take, in the order of the table.
+
+    Ca II takes 9 eV, Ar II 35, Na II 38, Li II 67. The hottest discharges and sparks show ions at 40 eV, hardly beyond;
+    it is no Saha equation, for neither temperature nor electron density are known, but its exponent, softly.
+    """
+    owed: list[float] = (ION_NATS_PER_EV * np.maximum(ion_energy_ev() - EASY_ION_EV, 0.0)).tolist()
+    return owed

@@ -15,17 +15,18 @@ from numpy.typing import NDArray
 from oesd.engine.lines import IntArray
 from oesd.engine.patterns import Float32Array, Patterns, single
 from oesd.engine.places import Places, on_a_ladder, places_on
-from oesd.engine.strengths import EXCITATIONS
+from oesd.engine.strengths import EXCITATIONS, LAMP, REFERENCE_ROW
 from oesd.engine.windows import filtered, gaussian_kernel
 from oesd.model import FloatArray, MaskArray
 
 MATCH_FWHM = 0.3  # 1 sigma of a line's distance from the peak it belongs to: blends pull centres
 NEAR_FWHM = 0.75  # closer to a peak than this, a line is judged there and not as absent
 SURROUNDINGS_FWHM = 60.0
-MATCH_WINDOW = 2.4  # in tolerances: a line this near a peak counts as meeting it
 REACH = 2.2  # in tolerances: farther lines put no light into a peak
 LONE_NATS = 3.5
-SURPRISE_RANGE = (0.35, 1.2)
+SURPRISE_RANGE = (0.35, 1.5)
+FAR_FWHM = 0.25  # nine of ten lie within 0.2
+CLOSE_FWHM = 0.1  # 1 sigma of a line's distance from the peak that it makes: the middle half of them lie within 0.06
 AXIS_MARGIN_NM = 2.5  # an axis may be found to be this much off
 
 
@@ -101,17 +102,33 @@ class Scene:
     into_peaks : (EXCITATIONS, species, peaks) float32
     tolerance_nm : (peaks,) float64
         1 sigma of the distance between a line and the peak it belongs to.
-    surprise : (peaks,) float64
-        How much a line that meets this peak says, relative to a lone peak: little where peaks are so dense that any
-        line meets one.
+    offset_nm : (species, peaks) float32
+        Where a species' light in a peak is centred, relative to the peak.
+    density : (peaks,) float64
+        Peaks per nm around each peak.
     """
 
     observed: Observed
     patterns: Patterns
     into_peaks: Float32Array
     tolerance_nm: FloatArray
-    surprise: FloatArray
+    offset_nm: Float32Array
+    density: FloatArray
     dark: _Dark
+
+    def surprise(self, species: IntArray, peak: IntArray) -> FloatArray:
+        """How much it says that a species' light meets a peak, relative to a lone peak met closely.
+
+        -ln of the chance that a random line comes this near to any peak: little where peaks are so dense that any line
+        meets one, much where it meets the middle of a lone one.
+        """
+        seen = self.observed
+        unsure = seen.center_sigma_nm**2 + seen.axis_sigma_nm**2
+        close, far = ((width * seen.fwhm_nm) ** 2 + unsure for width in (CLOSE_FWHM, FAR_FWHM))
+        square = self.offset_nm[species, peak].astype(np.float64) ** 2
+        chance = 2.0 * self.density[peak] * np.sqrt(square + close[peak]) * (1.0 + square / far[peak])
+        surprise: FloatArray = np.clip(-np.log(np.clip(chance, 1e-6, 1.0)) / LONE_NATS, *SURPRISE_RANGE)
+        return surprise
 
     def absences(self, species: MaskArray) -> Absences:
         """Lay out the places without light of the chosen species, (species,)."""
@@ -128,8 +145,8 @@ class Scene:
 def build_scene(observed: Observed, patterns: Patterns) -> Scene:
     """Lay out one spectrum."""
     tolerance = np.sqrt((MATCH_FWHM * observed.fwhm_nm) ** 2 + observed.center_sigma_nm**2 + observed.axis_sigma_nm**2)
-    into_peaks = _into_peaks(observed, patterns, tolerance)
-    return Scene(observed, patterns, into_peaks, tolerance, _surprise(observed, tolerance), _dark(observed, patterns))
+    into_peaks, offset_nm = _into_peaks(observed, patterns, tolerance)
+    return Scene(observed, patterns, into_peaks, tolerance, offset_nm, _density(observed), _dark(observed, patterns))
 
 
 def peak_lines(observed_nm: FloatArray, reach_nm: FloatArray, lines_nm: FloatArray) -> tuple[IntArray, IntArray]:
@@ -142,28 +159,32 @@ def peak_lines(observed_nm: FloatArray, reach_nm: FloatArray, lines_nm: FloatArr
     return peak, line
 
 
-def _surprise(observed: Observed, tolerance: FloatArray) -> FloatArray:
-    """-ln of the chance that a random line meets a peak, from the local density of peaks, over ``LONE_NATS``."""
+def _density(observed: Observed) -> FloatArray:
+    """Peaks per nm around each peak; shape (peaks,)."""
     center = observed.center_nm
     reach = SURROUNDINGS_FWHM * observed.fwhm_nm
     low = np.maximum(center - reach, observed.true_nm[0])
     high = np.minimum(center + reach, observed.true_nm[-1])
     neighbours = np.searchsorted(center, high, side="right") - np.searchsorted(center, low, side="left")
-    chance = neighbours * MATCH_WINDOW * tolerance / np.maximum(high - low, 1e-12)
-    surprise: FloatArray = np.clip(-np.log(np.clip(chance, 1e-6, 1.0)) / LONE_NATS, *SURPRISE_RANGE)
-    return surprise
+    density: FloatArray = neighbours / np.maximum(high - low, 1e-12)
+    return density
 
 
-def _into_peaks(observed: Observed, patterns: Patterns, tolerance: FloatArray) -> Float32Array:
+def _into_peaks(observed: Observed, patterns: Patterns, tolerance: FloatArray) -> tuple[Float32Array, Float32Array]:
+    """Light of every species in every peak under each excitation, and where it is centred there."""
     peaks = len(observed.center_nm)
     peak, line = peak_lines(observed.center_nm, REACH * tolerance, patterns.wl_nm)
-    z = (patterns.wl_nm[line] - observed.center_nm[peak]) / tolerance[peak]
-    share = np.exp(-0.5 * z * z)
+    offset = patterns.wl_nm[line] - observed.center_nm[peak]
+    share = np.exp(-0.5 * (offset / tolerance[peak]) ** 2)
     keys = patterns.species[line] * peaks + peak
     into = np.empty((EXCITATIONS, patterns.species_count * peaks), dtype=np.float32)
     for row, relative in enumerate(patterns.relative):
         into[row] = np.bincount(keys, weights=relative[line] * share, minlength=into.shape[1])
-    return into.reshape(EXCITATIONS, patterns.species_count, peaks)
+    pull = share * offset * (patterns.relative[REFERENCE_ROW, line] + patterns.relative[LAMP, line])
+    moment = np.bincount(keys, weights=pull, minlength=into.shape[1])
+    centre = single(moment / np.maximum(into[REFERENCE_ROW] + into[LAMP], 1e-12))
+    shape = (patterns.species_count, peaks)
+    return into.reshape(EXCITATIONS, *shape), centre.reshape(shape)
 
 
 def _dark(observed: Observed, patterns: Patterns) -> _Dark:

@@ -20,12 +20,13 @@ from oesd.engine.evidence import (
     STRENGTH_SPREAD,
     UNEXPLAINED_SCALE,
 )
+from oesd.engine.lines import IntArray
 from oesd.engine.patterns import Float32Array, single
 from oesd.engine.scene import Absences, Scene
 from oesd.engine.strengths import LAMP
 from oesd.model import FloatArray, MaskArray
 
-ROWS = (1, 3, LAMP)
+ROWS = (0, 2, LAMP)
 STEPS = np.array([[0.3], [0.5], [0.7], [0.88]])
 WEAKEST_PEAK = 0.01
 
@@ -52,16 +53,16 @@ class _Screen:
         self.counts = np.diff(self.start, append=len(segment))
         self.row, self.lit = row[self.start], species[self.start]
         if len(self.lit):
-            self.amounts = self._lay_out_peaks(scene, into[row, species, self.peak].astype(np.float64), top)
+            self.amounts = self._lay_out_peaks(scene, species, into[row, species, self.peak].astype(np.float64), top)
 
-    def _lay_out_peaks(self, scene: Scene, expected: FloatArray, top: Float32Array) -> FloatArray:
+    def _lay_out_peaks(self, scene: Scene, species: IntArray, expected: FloatArray, top: Float32Array) -> FloatArray:
         """Everything about the sites, and the amounts to try for each segment, (steps, segments)."""
         seen = scene.observed
         height, error = seen.height[self.peak], seen.height_sigma[self.peak]
         unit = height + FLOOR_SIGMAS * error
         self.floor = FLOOR_SIGMAS * error / unit
         spread = 2.0 * (STRENGTH_SPREAD**2 + (error / unit) ** 2)
-        scale = UNEXPLAINED_SCALE * scene.surprise[self.peak]
+        scale = UNEXPLAINED_SCALE * scene.surprise(species, self.peak)
         self.under_scale = scale.astype(np.float32)
         self.under = (1.0 / (spread * scale)).astype(np.float32)
         self.over = (np.where(seen.saturated[self.peak], 0.0, 1.0 / MISSING_SCALE) / spread).astype(np.float32)

@@ -6,7 +6,7 @@ shares light with are fitted anew, and at the end every claim must still be wort
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -27,7 +27,8 @@ FEW_PEAKS = 2  # a claim on so few may be another's
 RIVAL_NATS = 1.0
 AMBIGUOUS_BELOW = 0.6
 LEAST_SHARE = 0.1  # of the likeliest's: who is less likely is no contender
-CLUTTER_NATS = 3.0  # owed where no peak is explained, none where half are: unknown light meets any line by chance
+CLUTTER_NATS = 3.0  # owed where no peak is explained, none where half are: unknown light meets any line by chance, ...
+CLUTTER_SHARE = 0.0  # ... and what is gained from it counts less
 EXPLAINED = 0.3
 HOPEFUL_NATS = 0.5
 MAX_ELEMENTS = 25
@@ -37,12 +38,16 @@ RIVAL_WITHIN_NATS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Suspect:
-    """An element or a band system with its species and what it owes before it is claimed, nats."""
+    """An element or a band system with its species and what it owes before it is claimed, nats.
+
+    ``ion_price`` is what its ion owes besides.
+    """
 
     name: str
     species: tuple[int, ...]
     price: float
     band: bool
+    ion_price: float
 
 
 @dataclass(slots=True, eq=False)
@@ -64,7 +69,7 @@ class Search:
         self.scene = scene
         self.light = np.zeros(len(scene.observed.height))
         self.claims: dict[Suspect, Claim] = {}
-        self.clutter = 0.0
+        self.clutter = 0.0  # 0 where half of the peaks are explained, 1 where none is
         coarse = coarse_gains(scene, [k for s in suspects for k in s.species])
         hopeful = coarse > HOPEFUL_NATS
         self.bound = {s: sum(float(coarse[k]) for k in s.species) - s.price + SLACK_NATS for s in suspects}
@@ -74,12 +79,14 @@ class Search:
         asked = np.array(sorted(k for s in self.waiting for k in s.species if hopeful[k]), dtype=np.int64)
         self.evidence = Evidence(scene, asked)
         self.number = {int(k): n for n, k in enumerate(asked)}
+        ions = {s.species[-1]: s.ion_price for s in self.waiting}
+        self.owed = np.array([ions.get(int(k), 0.0) for k in asked])
 
     def offers(self, suspects: list[Suspect], others: FloatArray) -> list[_Offer]:
         """Best fits of all species of some suspects beside the others' light; the weaker stage must pay for itself."""
         mine = [[self.number[k] for k in s.species if k in self.number] for s in suspects]
         asked = np.array(sorted(n for numbers in mine for n in numbers), dtype=np.int64)
-        fits = self.evidence.fits(asked, others)
+        fits = self._fits(asked, others)
         place = {int(n): i for i, n in enumerate(asked)}
         offers, seconds = [], []
         for numbers in mine:
@@ -89,6 +96,11 @@ class Search:
                 seconds.append((int(asked[ranked[1]]), offers[-1]))
         self._add_seconds(seconds, others)
         return offers
+
+    def _fits(self, asked: IntArray, others: FloatArray) -> Fits:
+        """Best fits of these species; an ion that takes much energy to shine owes for it."""
+        fits = self.evidence.fits(asked, others)
+        return replace(fits, gain=np.maximum(fits.gain - self.owed[asked], 0.0))
 
     def _offer(self, asked: IntArray, fits: Fits, i: int) -> _Offer:
         species = int(self.evidence.species[asked[i]])
@@ -101,7 +113,7 @@ class Search:
             return
         seconds.sort(key=lambda pair: pair[0])
         asked = np.array([n for n, _ in seconds], dtype=np.int64)
-        fits = self.evidence.fits(asked, np.stack([others + self._light(offer.fits) for _, offer in seconds]))
+        fits = self._fits(asked, np.stack([others + self._light(offer.fits) for _, offer in seconds]))
         for i, (_, offer) in enumerate(seconds):
             if fits.gain[i] > SECOND_STAGE_NATS:
                 second = self._offer(asked, fits, i)
@@ -171,13 +183,17 @@ class Search:
         for suspect in list(self.claims):
             self._refit(suspect)
         while self.claims:
-            self.clutter = CLUTTER_NATS * max(0.0, 2.0 * self._unexplained() - 1.0)
-            worst = min(self.claims, key=lambda s: self.claims[s].gain - s.price)
-            if self.claims[worst].gain >= worst.price + self.clutter:
+            self.clutter = max(0.0, 2.0 * self._unexplained() - 1.0)
+            worst = min(self.claims, key=lambda s: self._margin(s, self.claims[s].gain))
+            if self._margin(worst, self.claims[worst].gain) >= 0.0:
                 return
             gone = self.claims.pop(worst)
             self.light = np.maximum(self.light - gone.light, 0.0)
             self._refit_sharers(worst, gone.light)
+
+    def _margin(self, suspect: Suspect, gain: float) -> float:
+        """What a suspect gains beyond its price, in light as unknown as this, nats."""
+        return gain * (1.0 - CLUTTER_SHARE * self.clutter) - suspect.price - CLUTTER_NATS * self.clutter
 
     def weigh_rivals(self) -> None:
         """For claims that rest on a line or two: how well other suspects would do in their place."""
@@ -200,7 +216,7 @@ class Search:
         hope = {s.name: bound for s, bound in self.bound.items() if s not in self.claims}
         found = Inference(light=self.light, hope=hope)
         for suspect, claim in self.claims.items():
-            margin = claim.gain - suspect.price - self.clutter
+            margin = self._margin(suspect, claim.gain)
             probability = _logistic(margin / PROBABILITY_NATS)
             rivals = self.rivals.get(suspect, [])
             best = rivals[0][1].gain - rivals[0][0].price if rivals else -np.inf
@@ -225,7 +241,7 @@ class Search:
             found.rivals[name] = tuple(s.name for s, other in rivals if other.gain - s.price > within)
         others = [s for s in self.asked if s not in self.claims and not s.band]
         for suspect, offer in zip(others, self.offers(others, self.light) if others else [], strict=True):
-            margin = offer.gain - suspect.price - self.clutter
+            margin = self._margin(suspect, offer.gain)
             if margin > -NEAR_MISS_NATS:
                 found.near_misses[suspect.name] = NearMiss(self._claim(offer), margin)
 

@@ -18,10 +18,12 @@ from oesd.engine.lines import IntArray, LineTable, line_table
 from oesd.engine.windows import median
 from oesd.model import FloatArray, MaskArray
 
-KT_EV = (0.4, 0.6, 0.85, 1.2)
+KT_EV = (0.45, 0.75, 1.25)
+THICK = ((0.6, 100.0), (1.0, 100.0))  # kT in eV and optical depth of the species' deepest line
 LAMP = len(KT_EV)
-EXCITATIONS = len(KT_EV) + 1
+EXCITATIONS = len(KT_EV) + 1 + len(THICK)
 REFERENCE_KT_EV = 0.7
+REFERENCE_ROW = 1  # the excitation nearest to it
 SOFT_SHARE = 0.25
 STAGES = 2
 
@@ -65,6 +67,7 @@ def strengths_of(table: LineTable) -> Strengths:
     soft_scale = _soft_strengths(table, species, count, firm)
     rows = [_equilibrium(table, species, count, firm, soft_scale, kt) for kt in KT_EV]
     rows.append(_lamp(table, species, count, firm))
+    rows += [_thick(table, species, count, firm, soft_scale, kt, depth) for kt, depth in THICK]
     return Strengths(table, species, np.stack(rows), ~firm)
 
 
@@ -115,8 +118,47 @@ def _equilibrium(
     return np.minimum(_relative(np.where(firm, strength, soft), species, top), 1.0)
 
 
+def _thick(
+    table: LineTable,
+    species: IntArray,
+    count: int,
+    firm: MaskArray,
+    soft_scale: FloatArray,
+    kt_ev: float,
+    deepest: float,
+) -> FloatArray:
+    """Equilibrium strengths of lines that absorb their own light: weaker by 1 / sqrt(1 + pi tau / 4).
+
+    That is within 10 % the mean escape of a Lorentz line out of a slab, exp(-tau / 2) (I0(tau / 2) + I1(tau / 2))
+    (Ladenburg and Reiche 1913). The depth tau goes with lambda^3 gk Aki exp(-Ei / kT): the lines that end in low
+    levels are the deep ones. Lines without levels or Aki are taken as thin.
+    """
+    thin = _equilibrium(table, species, count, firm, soft_scale, kt_ev)
+    lower = firm & np.isfinite(table.ei_ev)
+    depth = np.zeros(len(table))
+    depth[lower] = (table.wl_air_nm**3 * table.gk * table.aki_s1 * np.exp(-table.ei_ev / kt_ev))[lower]
+    depth = deepest * _relative(depth, species, _strongest(depth, species, count))
+    strength = thin / np.sqrt(1.0 + 0.25 * np.pi * depth)
+    return _relative(strength, species, _strongest(strength, species, count))
+
+
 def _lamp(table: LineTable, species: IntArray, count: int, firm: MaskArray) -> FloatArray:
     intensity = _intensity(table)
     reference = _boltzmann(table, firm, REFERENCE_KT_EV)
     fallback = 0.5 * _relative(reference, species, _strongest(reference, species, count))
     return np.where(intensity > 0.0, _relative(intensity, species, _strongest(intensity, species, count)), fallback)
+
+
+@cache
+def ion_energy_ev() -> FloatArray:
+    """Energy above the neutral atom's ground state that the ion's brightest lines take, eV; 0 if unknown; (elements,).
+
+    The least of the lines that are at least a tenth as strong as the strongest at the hottest excitation.
+    """
+    strengths = line_strengths()
+    table = strengths.table
+    energy = np.full(len(table.elements), np.inf)
+    bright = (table.stage == STAGES) & (strengths.relative[LAMP - 1] > 0.1) & np.isfinite(table.ek_ev)
+    np.minimum.at(energy, table.element[bright], table.ek_ev[bright])
+    total: FloatArray = np.where(np.isfinite(energy), energy + table.ionization_ev[:, 0], 0.0)
+    return np.nan_to_num(total)

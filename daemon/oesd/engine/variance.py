@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.engine.noise import BLOCK_PX, QUARTILE
+from oesd.engine.noise import BLOCK_PX
 from oesd.engine.windows import blocks, median, quantile
 from oesd.model import FloatArray, MaskArray
 
@@ -21,6 +21,9 @@ ROUNDS = 3
 RIDGE = 1e-9 * np.eye(3)  # levels that are all alike leave the normal equations singular
 SEEN_RESPONSE, MOST_RESPONSE = 0.02, 0.05  # shares: data sheets of line CCDs give 1 to 5 % at most
 FEWEST_BRIGHT, QUIET_BLOCKS = 4, 0.5
+QUARTER_OF_BLOCK = 0.3393  # the ninth smallest of 32 values of |x|, of a Gaussian of unit sigma
+DIM_BLOCKS = 0.3  # of the blocks
+TOLD_PATTERN = 0.3  # of the noise's variance: less is within what some ten blocks tell
 ALIKE_SCANS = 20  # pixels of one detector differ in noise by some 30 %: as much as 20 scans tell of one, 2 / 0.3^2
 
 
@@ -142,36 +145,38 @@ def _not_negative(terms: FloatArray, values: FloatArray) -> tuple[FloatArray, Fl
     return found / scale, np.sqrt(np.diagonal(inverse)) / scale
 
 
-def pixel_response(net: FloatArray, variance: FloatArray, full: MaskArray) -> float:
-    """Share by which neighbouring pixels differ in response, from what a continuum is more uneven than its noise.
+def fixed_pattern(net: FloatArray, variance: FloatArray, full: MaskArray) -> FloatArray:
+    """Variance of what is the same in all scans and alternates from pixel to pixel all the same, shape (pixels,).
 
-    The scans do not tell it, for it is the same in all; where a continuum is bright it looks like weak lines. The
-    fourth difference takes slopes and wide lines away, the lower quartile of a block the narrow ones; lines only add,
-    so that the quieter half of the blocks counts.
+    Pixels differ in response, and a dark that has drifted leaves its pattern: the scans tell neither, and both look
+    like weak lines. pattern^2 + (share * level)^2 is what the spectrum is more uneven than its noise: the pattern of
+    the dimmest blocks, the share of bright ones. The fourth difference takes slopes and wide lines away, the lower
+    quartile of a block the narrow ones; lines only add, so that the quieter half of the blocks counts.
 
     Parameters
     ----------
     net, variance : (pixels,) float64
         Linear counts, and what the scans say of their noise.
     full : (pixels,) bool
-
-    Returns
-    -------
-    float
-        0 where too little of the spectrum is bright enough to tell.
     """
     if len(net) < 8:
-        return 0.0
+        return np.zeros(len(net))
     fourth = np.abs(6.0 * net[2:-2] - 4.0 * (net[1:-3] + net[3:-1]) + net[:-4] + net[4:]) / np.sqrt(70.0)
     quarter = np.partition(blocks(fourth, BLOCK_PX), BLOCK_PX // 4, axis=1)[:, BLOCK_PX // 4]
-    uneven = (quarter / QUARTILE) ** 2
     level, noise = (median(blocks(values[2:-2], BLOCK_PX), axis=1) for values in (net, variance))
+    more = (quarter / QUARTER_OF_BLOCK) ** 2 - noise
     usable = blocks(full[2:-2].astype(np.float64), BLOCK_PX).max(axis=1) == 0.0
-    bright = usable & (SEEN_RESPONSE * level > np.sqrt(noise))
-    if bright.sum() < FEWEST_BRIGHT:
-        return 0.0
-    share2 = np.maximum(uneven[bright] - noise[bright], 0.0) / level[bright] ** 2
-    return float(np.sqrt(min(quantile(share2, QUIET_BLOCKS), MOST_RESPONSE**2)))
+    if not usable.any():
+        return np.zeros(len(net))
+    level, noise, more = level[usable], noise[usable], more[usable]
+    dim = level <= quantile(level, DIM_BLOCKS)
+    pattern2 = quantile(more[dim], QUIET_BLOCKS)
+    pattern2 = pattern2 if pattern2 > TOLD_PATTERN * float(median(noise[dim])) else 0.0
+    bright = SEEN_RESPONSE * level > np.sqrt(noise + pattern2)
+    share2 = 0.0
+    if bright.sum() >= FEWEST_BRIGHT:
+        share2 = quantile(np.maximum(more[bright] - pattern2, 0.0) / level[bright] ** 2, QUIET_BLOCKS)
+    return pattern2 + min(share2, MOST_RESPONSE**2) * np.maximum(net, 0.0) ** 2
 
 
 def dark_doubt(variance: FloatArray, scans: int, seen: FloatArray) -> FloatArray:

@@ -72,12 +72,11 @@ def median_of_seven(values: FloatArray) -> FloatArray:
     return p[3]
 
 
-def lowest_of_seven(values: FloatArray) -> FloatArray:
-    """Lowest of each value and its three neighbours on either side."""
-    wide = reflected(values, 3)
-    pair = np.minimum(wide[:-1], wide[1:])
-    four = np.minimum(pair[:-2], pair[2:])
-    lowest: FloatArray = np.minimum(four[:-3], four[3:])
+def lowest_of_fifteen(values: FloatArray) -> FloatArray:
+    """Lowest of each value and its seven neighbours on either side."""
+    lowest = reflected(values, 7)
+    for step in (1, 2, 4, 7):  # windows of 2, 4, 8 and 15
+        lowest = np.minimum(lowest[:-step], lowest[step:])
     return lowest
 
 

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from oesd.formats.parts import Parts
 from oesd.formats.ranges import mask_text, ranges_text
+from oesd.formats.widths import HEADER as WIDTHS_KNOWN
+from oesd.formats.widths import widths_text
 from oesd.model import Analysis, Capture, Device, Entry, ModelledDark, Peak, Result
 from oesd.model.modelled import PARTS_PER_COUNT
 
@@ -133,6 +135,8 @@ def _result(result: Result) -> Lines:
     yield "Engine Version", analysis.engine_version
     yield "Line Table Version", analysis.line_table_version
     yield "Constraint", _constraint(analysis)
+    if analysis.recipe.line_spread is not None:
+        yield WIDTHS_KNOWN, widths_text(analysis.recipe.line_spread)
     yield "Elements", ", ".join(f"{e.element} {e.probability:.3f}" for e in analysis.elements) or "none"
     yield "Peaks", str(len(analysis.detected_peaks))
     yield from ((f"Peak {peak.peak_id}", _peak(peak)) for peak in analysis.detected_peaks)

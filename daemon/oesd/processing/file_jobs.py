@@ -5,12 +5,13 @@ For a hub, whose own process then only stores: reading and analysing are what ta
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from oesd.engine.analyze import analyze_measurement
 from oesd.engine.errors import SpectrumError
 from oesd.formats import read_spectrum
+from oesd.formats.widths import known_widths
 from oesd.model import Analysis, Recipe, SpectrumFile
 from oesd.processing.jobs import BadAnswer
 from oesd.store.analysis_form import pack_analysis, unpack_payload
@@ -47,7 +48,9 @@ def work_file(job: bytes) -> bytes:
     values: dict[str, Any] = {"format": spectrum.format, "record_id": spectrum.record_id}
     found = {"spectrum": pack_spectrum(spectrum)}
     try:
-        analysis = analyze_measurement(spectrum.measurement, Recipe.from_dict(about["recipe"]))
+        recipe = Recipe.from_dict(about["recipe"])
+        recipe = recipe if recipe.fwhm_nm else replace(recipe, line_spread=known_widths(spectrum.metadata))
+        analysis = analyze_measurement(spectrum.measurement, recipe)
         found["analysis"] = pack_analysis(analysis, spectrum.measurement).payload({})
     except SpectrumError as error:
         values["refused"] = str(error)

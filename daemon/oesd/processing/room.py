@@ -10,9 +10,8 @@ from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Literal
 
-from oesd.engine.analyze import analyze_measurement
-from oesd.engine.errors import SpectrumError
 from oesd.model import Capture, Conditions, Entry, Kind, Loss, Recipe, Result, RunRecord
+from oesd.processing.analysing import Analysing
 from oesd.processing.backgrounds import Backgrounds
 from oesd.processing.backlog import Backlog
 from oesd.processing.judging import Judging
@@ -22,7 +21,7 @@ from oesd.processing.rendering import Rendered, entry_metadata, rendered
 from oesd.processing.rules import DARK_RULES, REFERENCE_RULES, BackgroundRules
 from oesd.processing.runs import Runs
 from oesd.processing.trouble import Trouble
-from oesd.store import HostTime, Store, StoreDamaged, StoreError, UnknownEntry
+from oesd.store import HostTime, Store, StoreDamaged, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +72,7 @@ class Processing:
         self._clock_offset = clock_offset
         self._done = done
         self._backlog = Backlog(store)
+        self._analysing = Analysing(store, self.metadata)
         self._at_hand = ""
         self._stop = threading.Event()
         self._trouble = Trouble()
@@ -231,7 +231,7 @@ class Processing:
             self._stop.wait(1.0)
             return False
 
-    def process(self, data_id: str, recipe: Recipe | None = None) -> Result | None:
+    def process(self, data_id: str) -> Result | None:
         """Analyse an entry and store the result as its next revision; None when the engine refuses the spectrum.
 
         Raises
@@ -239,16 +239,7 @@ class Processing:
         StoreError
             When the entry is unknown or the result cannot be stored.
         """
-        measurement = self._store.measurement(data_id)
-        if measurement is None:
-            raise UnknownEntry(data_id)
-        try:
-            analysis = analyze_measurement(measurement, recipe or self._recipe)
-        except SpectrumError as error:
-            self._store.fail_result(data_id, str(error)).result()
-            self._done()
-            return None
-        result = self._store.save_result(data_id, analysis, self.metadata(data_id)).result()
+        result = self._analysing.result(data_id, self._recipe)
         self._done()
         return result
 

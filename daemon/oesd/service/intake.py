@@ -52,6 +52,7 @@ class Intake:
         self._change = threading.Condition()
         self._queue: deque[str] = deque()
         self._at_hand: set[str] = set()
+        self._given_up: set[str] = set()  # until the next start
         self._behind = True  # the store may hold more than the queue
         self._stop = False
         self._threads = [
@@ -119,6 +120,7 @@ class Intake:
             self._look_again()
         except Exception as error:  # the top of a thread: one odd file must not hold up the others
             log.error("upload %s waits for the next start", data_id, exc_info=error)
+            self._given_up.add(data_id)
         finally:
             with self._change:
                 self._at_hand.discard(data_id)
@@ -144,9 +146,10 @@ class Intake:
 
     def _refill(self) -> None:
         try:
-            listed = self._ingest.untaken(_WAITING)
+            listed = self._ingest.untaken(_WAITING + len(self._given_up))
         except StoreError as error:
             log.error("the hub cannot read what waits: %s", error)
             return
-        self._behind = len(listed) == _WAITING
-        self._queue.extend(data_id for data_id in listed if data_id not in self._at_hand)
+        self._behind = len(listed) >= _WAITING + len(self._given_up)
+        passed_over = self._at_hand | self._given_up
+        self._queue.extend(data_id for data_id in listed if data_id not in passed_over)

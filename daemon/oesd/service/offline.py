@@ -58,6 +58,9 @@ class Offline:
 
     def _absent(self, data_id: str) -> AccessError:
         known = self._store.entry(data_id) is not None
+        stone = self._store.tombstone(data_id)
+        if stone is not None:
+            return AccessError(f"{data_id}: {stone.text}")
         return AccessError(f"{data_id}: not processed yet" if known else f"{data_id}: no such entry")
 
     def assign(self, data_id: str, peak_id: str, candidate_key: str) -> Mapping[str, Any]:

@@ -232,7 +232,8 @@ class Journey:
             return self._later(f"{len(found)} of {records} records are entries so far")
         reason = "" if len(found) == records else "it arrived in a batch that the server did not take apart"
         settled = replace(self.item, state=OutboxState.PROCESSED, last_error=reason)
-        poll_at = self._now + timedelta(seconds=self._means.pace.poll_s)
+        pace = self._means.pace
+        poll_at = self._now + timedelta(seconds=pace.poll_s) if pace.results else None
         self._means.outbox.settle(settled, found, poll_at).result()
         self.item = settled
         return settled

@@ -29,6 +29,7 @@ from oesd.web.pages import page_routes
 from oesd.web.remote import remote_routes
 from oesd.web.results import results_route
 from oesd.web.runs import RunDesk, run_routes
+from oesd.web.traces import trace_route
 
 ENTRIES_LIMIT = 1000
 
@@ -82,6 +83,7 @@ def create_api(
         Route("/status", lambda _: JsonAnswer(dict(status())), methods=["GET"]),
         Route("/live", lambda _: JsonAnswer(live_document(store, status())), methods=["GET"]),
         *_entry_routes(store),
+        trace_route(store),
         Route("/ledger", _ledger_reader(store, unrecorded), methods=["GET"]),
         *oes_routes(store, may_read=everyone, may_write=may_change, evidence=evidence),
         *remote_routes(store),

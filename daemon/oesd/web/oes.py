@@ -48,6 +48,9 @@ def oes_routes(
     """
 
     def absent(entry_id: str) -> Refusal:
+        stone = store.tombstone(entry_id)
+        if stone is not None:
+            return Refusal(410, stone.text)
         known = store.entry(entry_id) is not None or on_its_way(entry_id)
         return Refusal(404, NOT_PROCESSED if known else UNKNOWN)
 

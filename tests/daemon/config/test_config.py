@@ -127,3 +127,21 @@ def test_any_text_is_a_config_or_a_one_line_error(text: str) -> None:
         parse_config(text, "any.toml")
     except ConfigError as error:
         assert str(error).startswith("any.toml")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('on_full = "drop_all"', "on_full"),
+        ('min_free = "2"', "no size"),
+        ("min_free = 2", "no size|a size is a text"),
+        ('min_free = "1 MB"', "100 MB"),
+        ('max_size = "5 kB"', "100 MB"),
+        ('thin_to = "100 ms"', "1 s"),
+        ('full_rate = "1 week"', "no duration"),
+    ],
+)
+def test_a_store_section_that_makes_no_sense(line: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said) as refused:
+        parse_config(f"[store]\n{line}", "lab.toml")
+    assert "lab.toml, line" in str(refused.value)

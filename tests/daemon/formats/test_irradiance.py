@@ -84,10 +84,9 @@ def test_the_reflectance_of_an_avasoft_file_is_the_one_it_says():
     assert spectrum.measurement.quantity is Quantity.REFLECTANCE
     counts = Measurement(**{**_fields(spectrum.measurement), "quantity": Quantity.COUNTS})
     made = photometric(counts, Quantity.REFLECTANCE)
-    told = np.isfinite(made.values)
+    told = np.isfinite(made.values) & (spectrum.processed > 1.0)  # AvaSoft clips weak pixels that come out negative
     assert told.mean() > 0.7
-    off = np.abs(100.0 * made.values[told] - spectrum.processed[told])
-    assert np.count_nonzero(off > 0.5) <= 1  # AvaSoft clips a weak pixel that comes out negative
+    np.testing.assert_allclose(100.0 * made.values[told], spectrum.processed[told], atol=0.5)
 
 
 @shared

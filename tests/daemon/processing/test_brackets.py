@@ -17,6 +17,7 @@ from oesd.store import Store
 
 LABELS = {"growth": "Ga₂O₃ #7", "operator": "A\nScans: 9\u202e"}
 FULL = DEVICE.saturation_counts
+NOISE = 512.0  # of one scan: 28 times the noise of 9 counts, twice for four scans
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def exposure(integration_us: int, **changes: object) -> Capture:
 
 def bracketed(processing: Processing, store: Store) -> tuple[str, Capture, Capture]:
     """Data id, sample and shorter exposure, taken in and processed."""
-    sample = exposure(100_000, labels=LABELS, spread=np.full(DEVICE.pixels, 8.0, np.float32))
+    sample = exposure(100_000, labels=LABELS, spread=np.full(DEVICE.pixels, NOISE, np.float32))
     short = exposure(10_000, slot=-1)
     processing.begin_run(replace(RUN, cause="plasma on", labels=LABELS))
     assert processing.accept(sample, short) == ""
@@ -94,7 +95,7 @@ def test_a_hub_that_gets_the_file_finds_and_tells_the_same(tmp_path: Path, store
         kept = hub.spectrum_file(there)
         assert kept is not None
         assert kept.spread is not None
-        assert np.array_equal(kept.spread, np.full(DEVICE.pixels, 8.0, np.float32))
+        assert np.array_equal(kept.spread, np.full(DEVICE.pixels, NOISE, np.float32))
     assert mine is not None
     assert theirs is not None
     assert theirs.analysis.detected_peaks == mine.analysis.detected_peaks

@@ -20,7 +20,7 @@ KILLS = 2
 
 @pytest.fixture(scope="module")
 def some() -> list[Batch]:
-    return list(islice(batches(2), 25))
+    return list(islice(batches(2), 13))
 
 
 def missing(hub: HubProcess, records: set[str]) -> set[str]:
@@ -81,7 +81,10 @@ class Senders:
 
 def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path, some: list[Batch]) -> None:
     port, told, chance = two_free_ports(), Told(), random.Random(5)
-    hub = HubProcess(tmp_path / "hub", port)
+    config = tmp_path / "hub.toml"
+    config.write_text("[hub]\nworkers = 1\n")
+    words = ("--config", str(config))
+    hub = HubProcess(tmp_path / "hub", port, *words)
     hub.wait()
     senders = Senders(some[1:], told)
     senders.hub = hub
@@ -92,7 +95,7 @@ def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path
             time.sleep(chance.uniform(0.0, 0.3))
             hub.end(signal.SIGKILL)
             hub.__exit__()
-            hub = HubProcess(tmp_path / "hub", port)
+            hub = HubProcess(tmp_path / "hub", port, *words)
             hub.wait()
             senders.hub = hub
     with hub:

@@ -19,6 +19,7 @@ from oesd.store import OutboxState as S
 from oesd.upload.journey import Journey
 
 ROOT = Path(__file__).parents[3]
+REPEATS = int(os.environ.get("OESD_KILL_REPEATS", "1"))  # 20 for the full form, four minutes
 ROUTES = ("presign", "put", "complete", "entries", "download", "fetch", "oes")
 
 
@@ -63,7 +64,7 @@ def nursery() -> Iterator[Nursery]:
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
-@pytest.mark.parametrize("route", ROUTES)
+@pytest.mark.parametrize("route", ROUTES * REPEATS)
 def test_a_kill_at_any_step_loses_nothing(
     bench: Bench, server: FaultServer, nursery: Nursery, route: str, after_effect: bool
 ) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.polynomial.polynomial import polyval
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
@@ -56,12 +57,12 @@ class Spectrometer:
     def __init__(self, optics: Optics, rng: np.random.Generator) -> None:
         self.optics = optics
         x = np.linspace(-1.0, 1.0, optics.pixels)
-        self.true_nm: Array = np.polynomial.polynomial.polyval(x, optics.nm_of)
-        self.error_nm: Array = np.polynomial.polynomial.polyval(x, optics.error_nm)
+        self.true_nm: Array = np.asarray(polyval(x, optics.nm_of))
+        self.error_nm: Array = np.asarray(polyval(x, optics.error_nm))
         self.device_nm: Array = np.round(self.true_nm + self.error_nm, 4)
         place = (np.arange(optics.pixels * FINE) + 0.5) / FINE - 0.5
         self.fine_px: Array = place
-        self.fine_nm: Array = np.polynomial.polynomial.polyval(2.0 * place / (optics.pixels - 1) - 1.0, optics.nm_of)
+        self.fine_nm: Array = np.asarray(polyval(2.0 * place / (optics.pixels - 1) - 1.0, optics.nm_of))
         self.fine_step_nm: Array = np.gradient(self.fine_nm)
         self._bends: Array = rng.standard_normal(6)
 
@@ -71,7 +72,7 @@ class Spectrometer:
         optics, nm = self.optics, self.fine_nm
         first, last = nm[0], nm[-1]
         x = 2.0 * (nm - first) / (last - first) - 1.0
-        smooth = np.exp(np.polynomial.polynomial.polyval(x, optics.efficiency))
+        smooth = np.exp(polyval(x, optics.efficiency))
         period = (last - first) / (6.0 + 3.0 * abs(self._bends[0]))
         wavy = 1.0 + optics.ripple * np.sin(2.0 * np.pi * nm / period + self._bends[1])
         gain = np.ones(len(nm))
@@ -192,7 +193,7 @@ def _bent(net: Array, polynomial: tuple[float, ...] | None) -> Array:
         return net
     raw = net
     for _ in range(6):
-        raw = net * np.polynomial.polynomial.polyval(raw, polynomial)
+        raw = net * polyval(raw, polynomial)
     return np.asarray(raw)
 
 

@@ -126,7 +126,7 @@ def _strength_from_intensity(nm: Array, upper_ev: Array, intensity: Array, ga_s1
     # intensities of different wavelengths are on different scales: no such line may be a species' strongest
     light = np.where(both, ga_s1 * np.exp(-np.minimum(upper_ev, 25.0) / 0.8), 0.0)
     most = UNKNOWN_AT_MOST * light.max() * np.exp(np.minimum(upper_ev, 25.0) / 0.8)
-    return np.minimum(implied * np.exp(scale), most)
+    return np.asarray(np.minimum(implied * np.exp(scale), most))
 
 
 def _with_unlisted(lines: Lines, share: float, rng: np.random.Generator) -> Lines:

@@ -65,10 +65,19 @@ SYSTEMS = {
 }
 
 
-def band_light(name: str, rotational_k: float, vibrational_k: float, levels: int = 5) -> tuple[Array, Array]:
+# Upper levels that shine; above them the molecule falls apart before it does (predissociation)
+BOUND = {"OH": 2, "NH": 2, "CH": 2, "CO": 2, "NO": 4, "N2 first positive": 12}
+
+# The transition moment of hydrides falls with the distance of the nuclei: bands to higher lower levels are fainter by
+# so much each than overlap has it (OH 0-1: 0.6 % of 0-0, Luque and Crosley 1998)
+LONGER = {"OH": 0.08, "NH": 0.1, "CH": 0.1}
+
+
+def band_light(name: str, rotational_k: float, vibrational_k: float) -> tuple[Array, Array]:
     """Air wavelengths in nm and relative photons of every rotational line of a system."""
-    system = SYSTEMS[name]
-    wanted = [_band(system, v, w, rotational_k, vibrational_k) for v in range(levels) for w in range(levels + 2)]
+    system, levels = SYSTEMS[name], BOUND.get(name, 5)
+    pairs = [(v, w) for v in range(levels) for w in range(levels + 4)]
+    wanted = [_band(system, v, w, rotational_k, vibrational_k) for v, w in pairs]
     nm, photons = (np.concatenate(parts) for parts in zip(*wanted, strict=True))
     return nm, photons / photons.sum()
 
@@ -90,7 +99,8 @@ def _band(system: System, v: int, w: int, rotational_k: float, vibrational_k: fl
         photons.append((strength * warm)[ok])
     wave = np.concatenate(per_cm)
     good = wave > 8000.0
-    light = hot * franck_condon(system)[v, w] * np.concatenate(photons) * (np.abs(wave) / 3e4) ** 3
+    moment = LONGER[system.molecule] ** max(w - v, 0) if system.molecule in LONGER else 1.0
+    light = hot * moment * franck_condon(system)[v, w] * np.concatenate(photons) * (np.abs(wave) / 3e4) ** 3
     return air_nm(1e7 / wave[good]), light[good]
 
 
@@ -105,7 +115,7 @@ def _rotation(state: State, v: int, j: Array) -> Array:
 
 
 @cache
-def franck_condon(system: System, levels: int = 9) -> Array:
+def franck_condon(system: System, levels: int = 16) -> Array:
     """Squared overlaps of the vibrational wave functions, upper level by lower level."""
     lengths = np.array([4.10580 / np.sqrt(system.reduced_mass_u * s.rotation) for s in (system.upper, system.lower)])
     r = np.linspace(lengths.min() - 0.8, lengths.max() + 0.8, 1200)  # Angstrom

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -42,7 +42,7 @@ class Scene:
 Maker = Callable[[np.random.Generator], Scene]
 
 
-def some(rng: np.random.Generator, pool: list[str], least: int, most: int) -> list[str]:
+def some(rng: np.random.Generator, pool: Sequence[str], least: int, most: int) -> list[str]:
     """A few different elements of the pool."""
     return [str(x) for x in rng.choice(pool, int(rng.integers(least, most + 1)), replace=False)]
 

@@ -1,0 +1,62 @@
+"""One entry analysed: by today's recipe, with what earlier spectra of its device told of the width of lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from oesd.engine.analyze import analyze_measurement
+from oesd.engine.errors import SpectrumError
+from oesd.formats.widths import known_widths
+from oesd.model import Recipe, Result
+from oesd.processing.reprocessing import recipe_again
+from oesd.processing.widths import Widths
+from oesd.store import Store, UnknownEntry
+from oesd.store.standing import Wanted
+
+
+class Analysing:
+    """Makes results of entries.
+
+    Parameters
+    ----------
+    metadata : callable
+        The ``spectral_metadata`` of an entry.
+    """
+
+    def __init__(self, store: Store, metadata: Callable[[str], Mapping[str, Any]]) -> None:
+        self._store = store
+        self._metadata = metadata
+        self._widths = Widths(store)
+
+    def result(self, data_id: str, today: Recipe) -> Result | None:
+        """Analyse an entry and store the next revision; None when the engine refuses the spectrum.
+
+        Raises
+        ------
+        StoreError
+            When the entry is unknown or the result cannot be stored.
+        """
+        measurement = self._store.measurement(data_id)
+        standings = self._store.standings(Wanted((data_id,)))
+        if measurement is None or not standings:
+            raise UnknownEntry(data_id)
+        device_name, before = standings[0].device_name, standings[0].recipe
+        recipe = recipe_again(today, before) if before else self._first_recipe(data_id, device_name, today)
+        try:
+            analysis = analyze_measurement(measurement, recipe)
+        except SpectrumError as error:
+            self._store.fail_result(data_id, str(error)).result()
+            return None
+        result = self._store.save_result(data_id, analysis, self._metadata(data_id)).result()
+        if before is None:
+            self._widths.learn(device_name, analysis.line_spread)
+        return result
+
+    def _first_recipe(self, data_id: str, device_name: str, today: Recipe) -> Recipe:
+        """A file tells what was known where it comes from; the memory is of our own spectrometers."""
+        spectrum = self._store.spectrum_file(data_id)
+        if spectrum is None:
+            return self._widths.recipe(device_name, today)
+        return today if today.fwhm_nm else replace(today, line_spread=known_widths(spectrum.metadata))
