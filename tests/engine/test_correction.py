@@ -150,3 +150,45 @@ def test_the_boxcar_averages_the_net_only():
     corrected = correct(measurement(sample, boxcar_half_width_px=1))
     assert corrected.net[101] == pytest.approx(12.0)
     assert corrected.scope_corrected[101] == 18.0
+
+
+@pytest.mark.parametrize(("dark_us", "told"), [(50_000, True), (100_001, False), (100_000, False), (None, False)])
+def test_a_dark_of_another_integration_time_is_said_and_not_scaled(dark_us, told):
+    dark = np.linspace(100.0, 130.0, 300)
+    corrected = correct(measurement(dark + 50.0, dark=dark, integration_us=100_000, dark_integration_us=dark_us))
+    assert any("exposed for 50 ms" in warning for warning in corrected.warnings) == told
+    np.testing.assert_allclose(corrected.scope_corrected, 50.0)
+
+
+@pytest.mark.parametrize(("fwhm_px", "reach"), [(None, 2), (1.5, 1), (4.0, 2), (9.0, 5)])
+def test_pixels_within_half_a_line_width_of_a_full_one_are_spilled_on(fwhm_px, reach):
+    sample = np.full(300, 1000.0)
+    sample[100:103] = 4095.0
+    corrected = correct(measurement(sample, saturation_counts=4095.0), fwhm_px)
+    assert np.flatnonzero(corrected.saturated).tolist() == [100, 101, 102]
+    expected = [*range(100 - reach, 100), *range(103, 103 + reach)]
+    assert np.flatnonzero(corrected.spilled).tolist() == expected
+
+
+def test_what_the_correction_makes_of_one_measurement_with_all_that_can_be_known_stays_the_same():
+    rng = np.random.default_rng(7)
+    light = lines(WL, np.array([420.0, 450.0, 470.0]), np.array([9000.0, 300_000.0, 2000.0]), 1.2) + 500.0
+    taken = 400.0 + light + rng.normal(0.0, 6.0, (8, 300))
+    taken[3, 200] += 4000.0
+    given = measurement(
+        np.minimum(taken, 65535.0).mean(axis=0), dark=np.full(300, 400.0), dark_variance=np.full(300, 4.5),
+        dark_scans=8, spread=taken.std(axis=0, ddof=1), scans=8, saturated=(taken >= 65535.0).any(axis=0),
+        saturation_counts=65535.0,
+        nonlinearity=(0.99, 1e-7), short=400.0 + light / 10.0, short_dark=np.full(300, 400.0), integration_us=100_000,
+        short_integration_us=10_000, stray_light=(0.001, 0.002, 25.0), dead_pixels=(30,), boxcar_half_width_px=1,
+    )  # fmt: skip
+    corrected = correct(given)
+    assert not corrected.saturated.any()
+    assert corrected.unsure[30]
+    assert "taken from the exposure of 10 ms" in corrected.warnings[0]
+    assert np.abs(corrected.net[199:202] - corrected.net[190:198].mean()).max() < 60.0  # the hit is gone
+    assert corrected.scope_corrected.max() == pytest.approx(light.max() / 0.99, rel=0.05)
+    again = correct(given)
+    for name in ("net", "scope_corrected", "variance"):
+        assert getattr(corrected, name).tobytes() == getattr(again, name).tobytes()
+        assert np.isfinite(getattr(corrected, name)).all()

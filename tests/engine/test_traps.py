@@ -67,19 +67,21 @@ def test_the_nitrogen_band_at_420_is_no_argon(fwhm_nm):
 
 
 @pytest.mark.parametrize(
-    ("nm", "rivals", "fwhm_nm"),
+    ("nm", "rivals", "fwhm_nm", "below_nm", "above_nm"),
     [
-        (410.17, {"In", "H"}, 0.2),
-        (410.17, {"In", "H"}, 0.5),
-        (403.25, {"Ga", "Mn"}, 0.9),
-        (407.75, {"La", "Sr"}, 0.5),
+        (410.17, {"In", "H"}, 0.2, 5.0, 5.5),
+        (410.17, {"In", "H"}, 0.5, 5.0, 5.5),
+        (403.25, {"Ga", "Mn"}, 0.9, 4.0, 0.7),  # Mn 404.14 would be missing on a longer axis
+        (407.75, {"Sr", "Hg"}, 0.5, 2.0, 0.8),  # and La 408.67, which tells La II 407.735 from Sr II on any other
     ],
 )
-def test_alone_on_a_short_axis_neither_is_sure(nm, rivals, fwhm_nm):
-    wl = axis(nm - 5.0, nm + 5.5, int(50.0 / fwhm_nm))
+def test_alone_on_a_short_axis_neither_is_sure(nm, rivals, fwhm_nm, below_nm, above_nm):
+    pixels = 20 + int(5.0 * (below_nm + above_nm) / fwhm_nm)
+    wl = axis(nm - below_nm, nm + above_nm, pixels)
     result = analyzed(lines(wl, np.array([nm]), np.array([9000.0]), fwhm_nm), wl)
     peak = nearest(result, nm)
-    assert peak.element is None
+    assert peak.element is None and peak.ambiguous
+    assert any(rivals & set(one.elements) for one in result.ambiguous)
     assert rivals <= {c.element for c in peak.candidates}
     assert not rivals & named(result)
 

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from oesd.engine.bands import SYSTEMS, band_light
+from oesd.engine.bands import LISTED, SYSTEMS, band_light
 from oesd.engine.lines import IntArray
 from oesd.engine.peaks import PeakList
 from oesd.engine.windows import FWHM_PER_SIGMA, binned
@@ -22,7 +22,8 @@ from oesd.model import FloatArray
 WIDEST_NM = 0.5  # broader lines hide the envelope
 SHADED_NM, OPEN_NM = 3.5, 1.2  # the window around a head: on the side along which the light fades, and on the other
 HEAD_NM = 0.3
-LEAST_HEAD = 0.25  # of the system's brightest
+LEAST_HEAD = 0.25  # of the system's brightest; of the synthesised systems, whose single lines are not right, ...
+LEAST_ROUGH_HEAD = 0.6  # ... the brightest alone
 FARTHEST_NM = 0.6  # of a head from the peak that may be it
 LEAST_SNR = 20.0
 LEAST_PIXELS = 24
@@ -75,12 +76,13 @@ def _heads() -> tuple[_Head, ...]:
     """Every bright head, read off the band light at its second temperature."""
     wl, system, light = band_light()
     heads = []
-    for number in range(len(SYSTEMS)):
+    for number, name in enumerate(SYSTEMS):
         mine = system == number
+        least = LEAST_HEAD if name in LISTED else LEAST_ROUGH_HEAD
         place = np.floor(wl[mine] / HEAD_NM).astype(np.int64)
         first = place.min() - 1
         total = binned(place - first, light[1][mine], int(place.max() - first) + 2)
-        top = (total[1:-1] >= total[:-2]) & (total[1:-1] > total[2:]) & (total[1:-1] > LEAST_HEAD * total.max())
+        top = (total[1:-1] >= total[:-2]) & (total[1:-1] > total[2:]) & (total[1:-1] > least * total.max())
         for at in np.flatnonzero(top) + 1 + first:
             here = mine & (np.floor(wl / HEAD_NM) == at)
             nm = float(np.average(wl[here], weights=light[1][here]))
@@ -104,40 +106,60 @@ def _fitted(
     nm, seen = device_nm[window], net[window]
     if len(nm) < LEAST_PIXELS or center[top] + 2.0 * fwhm_nm > device_nm[-1]:
         return None
-    line = np.exp(-0.5 * ((nm - center[top]) * FWHM_PER_SIGMA / fwhm_nm) ** 2)
-    flat = _misfit(nm, seen, np.zeros_like(line))[0]
-    alone = _misfit(nm, seen, line)[0]
-    if _misfit(nm, seen, _shape(nm - shift, number, 1, fwhm_nm))[0] > (1.0 - HOPEFUL) * flat:
+    light = _Window(nm, seen)
+    if light.fits(_shapes(nm - shift, number, fwhm_nm)[1:2])[0][0] > (1.0 - HOPEFUL) * light.flat:
         return None
+    line = np.exp(-0.5 * ((nm - center[top]) * FWHM_PER_SIGMA / fwhm_nm) ** 2)
+    alone = float(light.fits(line[None])[0][0])
     best = (np.inf, 0.0, 0.0, 0)
-    for row in range(len(band_light()[2])):
-        for off in shift + STEPS * 0.5 * fwhm_nm:
-            misfit, amount = _misfit(nm, seen, _shape(nm - off, number, row, fwhm_nm))
-            if amount > 0.0 and misfit < best[0]:
-                best = (misfit, float(off), amount, row)
+    for off in shift + STEPS * 0.5 * fwhm_nm:
+        misfits, amounts = light.fits(_shapes(nm - off, number, fwhm_nm))
+        at = int(np.argmin(np.where(amounts > 0.0, misfits, np.inf)))
+        if amounts[at] > 0.0 and misfits[at] < best[0]:
+            best = (float(misfits[at]), float(off), float(amounts[at]), at)
     misfit, off, amount, row = best
-    if misfit > (1.0 - EXPLAINED) * flat or misfit > AGAINST_LINE * alone:
+    if misfit > (1.0 - EXPLAINED) * light.flat or misfit > AGAINST_LINE * alone:
         return None
     inside = np.flatnonzero(np.abs(center - head.nm - off) < FAR_NM)
-    brightest = float(_shape(nm - off, number, row, fwhm_nm).max())
-    its_light = amount * (_shape(center[inside] - off, number, row, fwhm_nm) + UNKNOWN * brightest)
+    brightest = float(_shapes(nm - off, number, fwhm_nm)[row].max())
+    its_light = amount * (_shapes(center[inside] - off, number, fwhm_nm)[row] + UNKNOWN * brightest)
     mine = inside[(height[inside] < HIDDEN * its_light) | (inside == top)]
-    return SeenBand(SYSTEMS[number], head.nm, off, 1.0 - misfit / flat, mine, amount * brightest)
+    return SeenBand(SYSTEMS[number], head.nm, off, 1.0 - misfit / light.flat, mine, amount * brightest)
 
 
-def _shape(true_nm: FloatArray, number: int, row: int, fwhm_nm: float) -> FloatArray:
-    """The band system as the instrument shows it at these wavelengths; one bin of 1 would be 1 high."""
+def _shapes(true_nm: FloatArray, number: int, fwhm_nm: float) -> FloatArray:
+    """The band system at all temperatures as the instrument shows it, (rows, pixels); one bin of 1 would be 1 high."""
+    wl, light = _light_of(number)
+    near = slice(*np.searchsorted(wl, [true_nm.min() - 2.0 * fwhm_nm, true_nm.max() + 2.0 * fwhm_nm]))
+    z = (wl[near, None] - true_nm) * (FWHM_PER_SIGMA / fwhm_nm)
+    shapes: FloatArray = light[:, near] @ np.exp(-0.5 * z * z)
+    return shapes
+
+
+@cache
+def _light_of(number: int) -> tuple[FloatArray, FloatArray]:
+    """Bins of one system and their light: the package's arrays are in the order of systems, then of wavelength."""
     wl, system, light = band_light()
-    near = (system == number) & (wl > true_nm.min() - 2.0 * fwhm_nm) & (wl < true_nm.max() + 2.0 * fwhm_nm)
-    z = (true_nm[:, None] - wl[near]) * (FWHM_PER_SIGMA / fwhm_nm)
-    shape: FloatArray = np.exp(-0.5 * z * z) @ light[row][near]
-    return shape
+    mine = slice(*np.searchsorted(system, [number, number + 1]))
+    return wl[mine], light[:, mine]
 
 
-def _misfit(nm: FloatArray, seen: FloatArray, shape: FloatArray) -> tuple[float, float]:
-    """Sum of squares left by amount * shape on a straight line, and the amount."""
-    design = np.stack([np.ones_like(nm), nm - nm.mean(), shape])
-    normal = design @ design.T + np.diag([0.0, 0.0, 1e-9])
-    solution = np.linalg.solve(normal, design @ seen)
-    left = seen - solution @ design
-    return float(left @ left), float(solution[2])
+class _Window:
+    """The light around a head, to be fitted with shapes on a straight line."""
+
+    def __init__(self, nm: FloatArray, seen: FloatArray) -> None:
+        self._slope = (nm - nm.mean()) / np.sqrt(((nm - nm.mean()) ** 2).sum())
+        self._seen = self._without_line(seen)
+        self.flat = float(self._seen @ self._seen)
+
+    def _without_line(self, values: FloatArray) -> FloatArray:
+        level = values - values.mean(axis=-1, keepdims=True)
+        left: FloatArray = level - (level @ self._slope)[..., None] * self._slope
+        return left
+
+    def fits(self, shapes: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Sum of squares that amount * shape leaves on the best line, and the amount, of each of (shapes, pixels)."""
+        bare = self._without_line(shapes)
+        square = (bare * bare).sum(axis=1) + 1e-9
+        amount: FloatArray = bare @ self._seen / square
+        return np.maximum(self.flat - amount * amount * square, 0.0), amount

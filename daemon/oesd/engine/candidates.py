@@ -24,13 +24,16 @@ from oesd.model import Candidate, FloatArray, MaskArray
 
 MAX_CANDIDATES = 8
 SURE_CANDIDATES = 4  # are always shown, ...
-LEAST_PROBABILITY = 5e-4  # ... the others when they are so likely
+LEAST_PROBABILITY = 2e-5  # ... the others when they are so likely
 FOUND_BASE = 0.05  # what a found element's line of the right strength weighs before its light is asked, ...
 FAINT_BASE = 2e-3  # ... and one of any strength: line lists are known by intensity only, or not at all
 OTHER_BASE = 0.004
-HOPELESS_NATS = 6.0
+HOPELESS_NATS = 3.0  # a candidate that the missing lines of its element speak against is a candidate all the same
 HOPE_WEIGHT = 0.4
 NAMED_ABOVE = 0.5
+NAMED_ODDS = (
+    3.3  # names are right so much more often than shares of light say: measured on plasmas of the test simulator
+)
 CONTESTED_SHARE = 0.3  # of a peak's height
 DOUBT_SHARE = 0.04  # a peak of which a found element explains so little is as likely something else
 LEAST_WEIGHT = 2e-5  # a faint line at the edge of reach is no alternative
@@ -174,7 +177,10 @@ def _named_elements(scene: Scene, inference: Inference) -> list[tuple[str | None
     explained = total / (total + DOUBT_SHARE * height)
     sure = np.array(list((inference.probability | inference.band_probability).values()))
     probability = share[first, np.arange(len(height))] * explained * sure[first]
-    return [(names[i] if p >= NAMED_ABOVE else None, float(p)) for i, p in zip(first, probability, strict=True)]
+    stated = NAMED_ODDS * probability / (1.0 + (NAMED_ODDS - 1.0) * probability)
+    return [
+        (names[i] if p >= NAMED_ABOVE else None, float(s)) for i, p, s in zip(first, probability, stated, strict=True)
+    ]
 
 
 def with_bands(namings: list[Naming], of_lines: MaskArray, bands: list[SeenBand]) -> list[Naming]:

@@ -134,8 +134,8 @@ def _combs(low_nm: float, bins: int, step: float) -> _Combs:
     if not len(first):
         return _Combs(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.int64))
     strength, place, species = np.add.reduceat(strength, first), place[first], species[first]
-    used, weight = _strongest(strength, species)
-    place, species, weight = place[used], species[used], weight[used]
+    strong, weight = _strongest(strength, species)
+    place, species, weight = place[strong], species[strong], weight[strong]
     prior = np.ones(patterns.species_count)
     prior[: strengths.species_count] = np.repeat(
         [np.exp(-0.15 * prior_nats(name)) for name in strengths.table.elements], STAGES

@@ -23,6 +23,7 @@ from oesd.model import FloatArray, MaskArray, Measurement
 USUAL_FWHM_PX = 3.0
 DEEPEST_WELL_ELECTRONS = 1e7  # of InGaAs arrays: the scans tell the photon noise, this only keeps it above zero
 OTHER_EXPOSURE = 1e-3  # share by which files round an integration time
+FLAT = 5e-5  # of the highest count: the two phases of a readout clip at counts that differ by a few
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,8 +154,8 @@ def saturation_mask(measurement: Measurement) -> MaskArray:
 
 
 def flat_tops(sample: FloatArray) -> MaskArray:
-    """Runs of at least three equal pixels at the very maximum: a clipped line in a file that names no limit."""
-    top = sample >= sample.max()
+    """Runs of at least three nearly equal pixels at the very top: a clipped line in a file that names no limit."""
+    top = sample >= sample.max() - FLAT * abs(float(sample.max()))
     if top.all():
         return np.zeros(len(sample), dtype=np.bool_)
     inner = top[:-2] & top[1:-1] & top[2:]

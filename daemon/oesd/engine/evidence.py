@@ -29,7 +29,7 @@ MISSING_SCALE = 4.0
 SOFT_ABSENCE = 0.6  # weight of an absent line known by intensity only
 LAMP_ABSENCE = 0.7  # weight of absent lines when only lamp intensities speak
 FAINT_SHARE = (
-    0.005  # the absence of a line this faint beside the strongest says half as much: strengths are not known so far
+    0.02  # the absence of a line this faint beside the strongest says half as much: strengths are not known so far
 )
 FAINTEST_SITE = 2e-3  # of a species' light in its brightest peak
 AMOUNTS = 6

@@ -36,6 +36,7 @@ WORTH_REPEATING_FWHM = 0.1
 BLEND_FWHM = 0.15  # how far unseen neighbours pull a peak's centre
 UNTOLD_NM = 0.2  # tolerance of an axis that cannot be told at all: what a device is off by on an ordinary day
 OF_ELEMENTS = 0.5  # of a peak's explained light
+OVERFULL = 1e3  # a full pixel may hide so much more: no line is missing there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +70,7 @@ class _Seen:
             height_sigma=light.peaks.height_sigma,
             saturated=light.peaks.saturated,
             true_nm=axis.true_nm(self.device_nm),
-            net=light.corrected.net - light.floor,
+            net=(light.corrected.net - light.floor) * np.where(light.corrected.saturated, OVERFULL, 1.0),
             sigma=light.sigma,
             fwhm_nm=self.fwhm_nm,
             fwhm_px=light.fwhm_px,

@@ -37,7 +37,7 @@ def measure(measurement: Measurement, recipe: Recipe) -> Light:
     net = corrected.net
     unusable = corrected.saturated | corrected.spilled
     sigma = np.sqrt(corrected.variance)
-    widths = known if known is not None and recipe.line_spread is not None else None
+    widths = known if known is not None and np.isfinite(known.sigma).all() else None
     if widths is None:
         rough = first_fwhm_px(net - rough_floor(net), sigma, unusable | corrected.unsure, hint)
         widths = Widths.even(pixels, min(rough, pixels / 4.0))
@@ -50,7 +50,7 @@ def measure(measurement: Measurement, recipe: Recipe) -> Light:
 
 def _known(device_nm: FloatArray, recipe: Recipe) -> Widths | None:
     """What earlier spectra of the device showed, else the hint, else nothing."""
-    if recipe.line_spread is not None:
+    if recipe.line_spread is not None and recipe.line_spread.fwhm_nm:
         return remembered(recipe.line_spread, device_nm)
     if recipe.fwhm_nm is None:
         return None

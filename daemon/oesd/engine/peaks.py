@@ -29,7 +29,7 @@ MAX_PEAKS = 600
 LEAST_SNR = 2.0  # of the fitted height: lower, and a neighbour has taken all the light
 BLEND_FWHM = 1.5  # lines nearer than this share light
 BLEND_WIDER, BLEND_BESIDE = 0.1, 0.15  # wider than a line, or so much light beside it: lines that are not resolved
-PLATEAU_FWHM = 8.0  # a longer run of full pixels is no line: nothing can be said within it
+PLATEAU_FWHM = 12.0  # a longer run of full pixels is no line: nothing can be said within it
 TELLING_SNR = 10.0  # of lines whose width is asked for
 SEVERAL_SIGMAS = 2.5  # what a single line leaves by chance
 SEVERAL_DOUBT = 2.0  # where lines stand is known worse than the top of their common curve looks; measured
@@ -38,7 +38,8 @@ SKEW_MOVES = 1.5  # sigmas by unit of skew: a skewed line's top lies 3 beside, a
 OWN_WIDTH = 0.02  # how much wider than the instrument's a line that looks single may be
 WIDTH_LINES = 3  # that make a width known
 NARROW, SURE_SIGMAS = -0.2, 3.0  # against the instrument's width: what is surely narrower is a hit or hot pixels
-CLIPPED_CENTER_FWHM = 0.2  # a clipped line's middle is known no better
+CLIPPED_CENTER_FWHM = 0.2  # a clipped line's middle is known no better,
+CLIPPED_CENTER_RUN = 1.0 / 6.0  # nor than so much of its run of full pixels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,7 +209,7 @@ def _accepted(fit: LineFit, sigma: FloatArray, clipped: MaskArray, wider: FloatA
     keep = snr > LEAST_SNR
     fitted = PeakList(
         center_px=center,
-        sigma_px=np.maximum(fit.error[1, order], np.where(saturated, CLIPPED_CENTER_FWHM * looks, 0.0)),
+        sigma_px=np.maximum(fit.error[1, order], _clipped_sigma(clipped, at, looks)),
         fwhm_px=optical(looks * (1.0 + wider[order])),
         height=height,
         height_sigma=height_sigma,
@@ -217,3 +218,14 @@ def _accepted(fit: LineFit, sigma: FloatArray, clipped: MaskArray, wider: FloatA
         blended=(np.minimum(gap[:-1], gap[1:]) < BLEND_FWHM * looks) | blended[order],
     )
     return fitted.chosen(keep)
+
+
+def _clipped_sigma(clipped: MaskArray, at: IntArray, looks: FloatArray) -> FloatArray:
+    """How well the middle of clipped lines is known: overflowing charge runs to one side; 0 for lines that are not."""
+    if not clipped.any():
+        return np.zeros(len(at))
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], clipped, [False]]).astype(np.int8)))
+    starts, ends = edges[::2], edges[1::2]
+    number = np.clip(np.searchsorted(starts, at, side="right") - 1, 0, len(starts) - 1)
+    doubt = np.maximum(CLIPPED_CENTER_FWHM * looks, CLIPPED_CENTER_RUN * (ends - starts)[number])
+    return np.where(clipped[at], doubt, 0.0)

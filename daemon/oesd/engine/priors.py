@@ -71,7 +71,7 @@ class Prior:
         """Evidence that the element owes beyond the price of any."""
         if symbol in self.expected:
             return -EXPECTED_NATS
-        return prior_nats(symbol) + (UNEXPECTED_NATS if self.expected else 0.0)
+        return max(prior_nats(symbol), 0.0) + UNEXPECTED_NATS if self.expected else prior_nats(symbol)
 
 
 @cache

@@ -25,10 +25,9 @@ REGAINED_NATS = 1.0  # what others' light may give back to a suspect that it has
 AT_ONCE = 6
 FEW_PEAKS = 2  # a claim on so few may be another's
 RIVAL_NATS = 1.0
-AMBIGUOUS_BELOW = 0.6
-LEAST_SHARE = 0.1  # of the likeliest's: who is less likely is no contender
-CLUTTER_NATS = 3.0  # owed where no peak is explained, none where half are: unknown light meets any line by chance, ...
-CLUTTER_SHARE = 0.0  # ... and what is gained from it counts less
+AMBIGUOUS_BELOW = 0.85
+LEAST_SHARE = 0.02  # of the likeliest's: who is less likely is no contender
+CLUTTER_NATS = 3.0  # owed where no peak is explained, none where half are: unknown light meets any line by chance
 EXPLAINED = 0.3
 HOPEFUL_NATS = 0.5
 MAX_ELEMENTS = 25
@@ -193,7 +192,7 @@ class Search:
 
     def _margin(self, suspect: Suspect, gain: float) -> float:
         """What a suspect gains beyond its price, in light as unknown as this, nats."""
-        return gain * (1.0 - CLUTTER_SHARE * self.clutter) - suspect.price - CLUTTER_NATS * self.clutter
+        return gain - suspect.price - CLUTTER_NATS * self.clutter
 
     def weigh_rivals(self) -> None:
         """For claims that rest on a line or two: how well other suspects would do in their place."""
@@ -202,10 +201,14 @@ class Search:
                 self.rivals[suspect] = self._in_place_of(claim)
 
     def _in_place_of(self, claim: Claim) -> list[tuple[Suspect, Claim]]:
-        """What unclaimed suspects would be in place of a claim, best margin first; those with a margin only."""
+        """What unclaimed suspects would be in place of a claim, best margin first; the hopeless left out."""
         rivals = [s for s in self.asked if s not in self.claims and not s.band]
         offers = self.offers(rivals, np.maximum(self.light - claim.light, 0.0)) if rivals else []
-        worth = [(s, self._claim(o)) for s, o in zip(rivals, offers, strict=True) if o.gain > s.price]
+        worth = [
+            (s, self._claim(o))
+            for s, o in zip(rivals, offers, strict=True)
+            if o.gain > max(s.price - NEAR_MISS_NATS, 0.0)
+        ]
         return sorted(worth, key=lambda pair: (pair[0].price - pair[1].gain, pair[0].name))
 
     def _claim(self, offer: _Offer) -> Claim:
@@ -219,7 +222,7 @@ class Search:
             margin = self._margin(suspect, claim.gain)
             probability = _logistic(margin / PROBABILITY_NATS)
             rivals = self.rivals.get(suspect, [])
-            best = rivals[0][1].gain - rivals[0][0].price if rivals else -np.inf
+            best = max((other.gain - s.price for s, other in rivals if other.gain > s.price), default=-np.inf)
             sole = _logistic((claim.gain - suspect.price - best) / RIVAL_NATS)
             if suspect.band:
                 found.bands[suspect.name] = claim

@@ -13,6 +13,9 @@ Reprocessing goes beside it: :mod:`.reprocessing` lists what is out of date and 
 (:mod:`.crew`, :mod:`.worker`) or a Dask cluster (:mod:`.cluster`); a job is bytes in and bytes out (:mod:`.jobs`), the
 same function everywhere, and only the owner of the store keeps what comes back (:mod:`.keeping`).
 
+What each spectrometer's spectra told of the width of its lines is known for the next one (:mod:`.widths`), kept in the
+recipe of each result and in the forwarded file; an entry that is done again is done with what was known then.
+
 A dark serves once it was judged, some 50 ms after its commit. A model is learned in the same thread, when a tenth
 more darks are there or one lies outside of what it knows; a sample never waits for it.
 """

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import importlib
 import logging
+import socket
+import urllib.parse
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any
@@ -40,6 +42,7 @@ class Cluster:
         # What it logs of a lost connection is said once, by our own error.
         logging.getLogger("distributed").setLevel(logging.CRITICAL)
         try:
+            _answers(address)
             self._client: Any = distributed.Client(address, timeout=_TIMEOUT_S, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
             raise CrewError(f"no Dask scheduler answers at {address} ({type(error).__name__}: {error})") from None
@@ -79,3 +82,10 @@ def _settle(future: Future[bytes], done: Any) -> None:
     else:
         failure = done.exception() if done.status == "error" else done.status
         future.set_exception(CrewError(f"the cluster did not do it: {failure}"))
+
+
+def _answers(address: str) -> None:
+    """Raise OSError at once when nobody listens there: Dask itself would try again until its time is over."""
+    place = urllib.parse.urlsplit(address)
+    if place.hostname and place.port:
+        socket.create_connection((place.hostname, place.port), _TIMEOUT_S).close()

@@ -56,6 +56,12 @@ def fresh_waiting(connection: sqlite3.Connection, most: int) -> int:
     return int(connection.execute(query, (most,)).fetchone()[0])
 
 
+def unbegun(connection: sqlite3.Connection) -> int:
+    """Number of batches that nobody has begun to send."""
+    query = "SELECT count(*) FROM batches WHERE open = 1 AND next_attempt_us = 0 AND state = 'stored'"
+    return int(connection.execute(query).fetchone()[0])
+
+
 def gather(connection: sqlite3.Connection, most: int, newest_first: bool) -> int:
     """Make a batch of at most ``most`` fresh records of one run, beginning at one end; returns how many it took.
 

@@ -126,7 +126,8 @@ _UPDATE_RECORD = _UPDATE.format(table="outbox") + ", alone = 1" + _OF_ENTRY
 _UPDATE_BATCH = _UPDATE.format(table="batches") + " WHERE batch_no = :batch_no"
 _BATCH = f"""
 SELECT o.batch_id, o.batch_id, {_STATE}, o.batch_no FROM batches o
-WHERE o.open = 1 AND (o.next_attempt_us <= :now OR o.next_attempt_us > :horizon) ORDER BY o.batch_no LIMIT :limit
+WHERE o.open = 1 AND (o.next_attempt_us <= :now OR o.next_attempt_us > :horizon)
+ORDER BY o.state = 'stored' DESC, o.batch_no LIMIT :limit
 """  # noqa: S608
 
 
@@ -206,6 +207,10 @@ class Outbox:
     def fresh_waiting(self, most: int) -> int:
         """Number of records that could join a batch, counted up to a limit."""
         return self._database.read(lambda db: batches.fresh_waiting(db, most))
+
+    def batches_waiting(self) -> int:
+        """Number of batches that nobody has begun to send."""
+        return self._database.read(batches.unbegun)
 
     def gather(self, most: int, *, newest_first: bool) -> Future[int]:
         """Make a batch of the records that wait at one end of the queue; see :func:`oesd.store.batches.gather`."""

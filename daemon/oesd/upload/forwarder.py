@@ -136,10 +136,12 @@ class Forwarder:
         """Make batches of what waits: at once when one is full, else every few seconds; first from the live end."""
         waiting = self._outbox.fresh_waiting(self._pace.batch * self._pace.workers)
         waited = self._gathered_at is None or now - self._gathered_at >= timedelta(seconds=self._pace.batch_wait_s)
-        if not waiting or (waiting < self._pace.batch and not waited):
+        # No more than are begun at once: a batch of live records must not queue behind those of a backlog.
+        room = self._pace.workers - self._outbox.batches_waiting()
+        if not waiting or room <= 0 or (waiting < self._pace.batch and not waited):
             return
         self._gathered_at = now
-        for turn in range(1 + waiting // self._pace.batch):
+        for turn in range(min(room, 1 + waiting // self._pace.batch)):
             newest = turn != _FAR_END_TURN if self._pace.newest_first else turn == 0
             if not self._outbox.gather(self._pace.batch, newest_first=newest).result():
                 return

@@ -7,8 +7,7 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Iterator
-from itertools import islice
+from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -49,7 +48,7 @@ def test_a_batch_is_read_and_analysed_by_worker_processes(tmp_path: Path, some: 
 
 
 class Senders:
-    """Threads that upload whatever happens, each from its own part of the batches."""
+    """Threads that upload whatever happens, each its own part of the batches, again and again."""
 
     def __init__(self, some: list[Batch], told: Told) -> None:
         self._stop = threading.Event()
@@ -69,14 +68,12 @@ class Senders:
             thread.join()
 
     def _send(self, part: list[Batch]) -> None:
-        queue: Iterator[Batch] = iter(part)
-        batch = next(queue, None)
-        while batch is not None and not self._stop.is_set():
+        queue = cycle(part)
+        while not self._stop.is_set():
             assert self.hub is not None
             with self.hub.api() as api:
-                while batch is not None and not self._stop.is_set() and upload(api, batch, self._told):
-                    batch = next(queue, None)
-            time.sleep(0.05)
+                while not self._stop.wait(0.2) and upload(api, next(queue), self._told):
+                    pass
 
 
 def test_a_kill_at_any_moment_loses_nothing_that_was_acknowledged(tmp_path: Path, some: list[Batch]) -> None:
