@@ -26,6 +26,7 @@ def test_the_evidence_for_gallium_is_its_two_lines_in_their_ratio():
     assert {403.3, 417.2} <= {round(line.wavelength_nm, 1) for line in gallium.lines}
     peaks = {peak.wavelength_nm: peak for peak in result.detected_peaks}
     for line in gallium.lines:
+        assert line.peak_nm is not None
         assert line.seen == pytest.approx(peaks[line.peak_nm].intensity, rel=1e-3)
     assert "417.20" in gallium.sentence and "\n" not in gallium.sentence
 
