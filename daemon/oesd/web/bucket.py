@@ -24,7 +24,7 @@ from oesd.model import is_uuid
 from oesd.store import Store, StoreError
 from oesd.store.catalogue import Catalogue
 from oesd.store.ingest import Ingest, Upload
-from oesd.web.shelf import PIECE_BYTES, PartWriter, Shelf
+from oesd.web.shelf import PIECE_BYTES, PartDamaged, PartWriter, Shelf
 from oesd.web.signing import SignatureRefused, Signer
 
 PART_LIMIT_BYTES = 64 * 1024 * 1024
@@ -150,16 +150,29 @@ class Bucket:
 
     def _get_raw(self, request: Request) -> Response:
         data_id = self._entry_of(request)
-        path = self.shelf.file(data_id) if data_id else None
+        # Between two looks the staged parts of an upload may have become the file of an entry: hence the third.
+        answer = self._kept(data_id) or self._staged(data_id) or self._kept(data_id) if data_id else None
+        if answer is None:
+            raise Refused(404, "NoSuchKey", "the entry has no bytes")
+        return answer
+
+    def _kept(self, data_id: str) -> Response | None:
+        path = self.shelf.file(data_id)
         if path is not None:
             return FileResponse(path, media_type="application/octet-stream", headers=_DOWNLOAD)
-        file = self._store.file(data_id) if data_id else None
+        file = self._store.file(data_id)
         if file is not None:
             return Response(file.data, media_type="application/octet-stream", headers=_DOWNLOAD)
-        upload = self.ingest.upload_of(data_id) if data_id else None
+        return None
+
+    def _staged(self, data_id: str) -> Response | None:
+        upload = self.ingest.upload_of(data_id)
         if upload is None or upload.finished_at_utc is None or upload.is_taken:
-            raise Refused(404, "NoSuchKey", "the entry has no bytes")
-        pieces = self.shelf.pieces(upload.upload_id, self.ingest.parts(upload.upload_id))
+            return None
+        try:
+            pieces = self.shelf.pieces(upload.upload_id, self.ingest.parts(upload.upload_id))
+        except PartDamaged:
+            return None
         return StreamingResponse(
             pieces,
             media_type="application/octet-stream",

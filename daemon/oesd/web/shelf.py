@@ -11,7 +11,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -48,21 +48,34 @@ class Shelf:
     def pieces(self, upload_id: str, parts: Sequence[StagedPart]) -> Iterator[bytes]:
         """Bytes of all parts in order, each part checked against its MD5 at its end.
 
+        All parts are opened at once: what is dropped meanwhile is read to its end.
+
         Raises
         ------
         PartDamaged
-            A part is missing or differs from what was received.
+            A part is missing, at once; or differs from what was received, while it is read.
         """
-        for part in parts:
-            md5 = hashlib.md5(usedforsecurity=False)
-            try:
-                for piece in _read(self._staged / _part_name(upload_id, part)):
+        stream = self._stream(upload_id, parts)
+        next(stream)  # begun, it closes its files however it ends
+        return stream
+
+    def _stream(self, upload_id: str, parts: Sequence[StagedPart]) -> Iterator[bytes]:
+        with ExitStack() as stack:
+            files = [stack.enter_context(self._open(upload_id, part)) for part in parts]
+            yield b""
+            for part, file in zip(parts, files, strict=True):
+                md5 = hashlib.md5(usedforsecurity=False)
+                while piece := file.read(PIECE_BYTES):
                     md5.update(piece)
                     yield piece
-            except FileNotFoundError:
-                raise PartDamaged(part.part, "missing") from None
-            if md5.hexdigest() != part.md5:
-                raise PartDamaged(part.part, "damaged")
+                if md5.hexdigest() != part.md5:
+                    raise PartDamaged(part.part, "damaged")
+
+    def _open(self, upload_id: str, part: StagedPart) -> BinaryIO:
+        try:
+            return (self._staged / _part_name(upload_id, part)).open("rb")
+        except FileNotFoundError:
+            raise PartDamaged(part.part, "missing") from None
 
     def keep_file(self, data_id: str, pieces: Iterator[bytes]) -> None:
         """Keep a whole file under its data id, synced."""
@@ -170,12 +183,6 @@ def _checked(identifier: str) -> str:
     if not is_uuid(identifier):
         raise ValueError("not a UUID")
     return identifier
-
-
-def _read(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while piece := file.read(PIECE_BYTES):
-            yield piece
 
 
 def _sync_directory(folder: Path) -> None:

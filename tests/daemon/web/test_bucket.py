@@ -5,13 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import pytest
 from tests.daemon.web import spectra
-from tests.daemon.web.uploading import COMPLETE, begin, completion, put, until
+from tests.daemon.web.uploading import COMPLETE, begin, completion, put, until, upload
 
 from oesd.model import new_id
 from oesd.store import Store
 from oesd.web import Server
 from oesd.web.bucket import Bucket
+from oesd.web.shelf import PartDamaged, Shelf
 
 
 class TestBucket:
@@ -91,3 +93,26 @@ class TestBucket:
         assert answer.status_code == 400 and "send it again" in answer.json()["detail"]
         put(bucket, part, data)
         assert client.post(COMPLETE, json=completion([part], [tag])).status_code == 200
+
+    def test_a_download_goes_on_while_the_upload_becomes_an_entry(self, tmp_path: Path) -> None:
+        """Whoever confirms an upload by looking reads its parts at the moment when they are taken in and dropped."""
+        shelf, upload_id = Shelf(tmp_path), new_id()
+        parts = []
+        for number in (1, 2):
+            with shelf.receive(upload_id, number) as writer:
+                writer.write(b"%d" % number * 5)
+                parts.append(writer.keep(number))
+        pieces = shelf.pieces(upload_id, parts)
+        shelf.drop_parts(upload_id, parts)
+        assert b"".join(pieces) == b"1111122222"
+        with pytest.raises(PartDamaged, match="part 1 is missing"):
+            shelf.pieces(upload_id, parts)
+
+    def test_bytes_that_are_nowhere_any_more_are_said_to_be_missing(
+        self, store: Store, client: httpx.Client, bucket: httpx.Client, tmp_path: Path
+    ) -> None:
+        data_id = upload(client, bucket, b"no spectrum, and lost by the disk")
+        until(lambda: bool(list((tmp_path / "hub" / "files").iterdir())))
+        (tmp_path / "hub" / "files" / data_id).unlink()
+        link = client.get(f"/data_entries/raw_data/{data_id}", params={"return_as": "url-download"}).json()["url"]
+        assert bucket.get(link).status_code == 404
