@@ -11,21 +11,7 @@ Arrays are numpy, read-only by agreement; wavelengths are nm in air; times are
 UTC for people, monotonic ns for pace, (run, sequence) for order.
 """
 
-from oesd.model.found import (
-    Ambiguity,
-    Analysis,
-    AxisCorrection,
-    Candidate,
-    ConstraintMode,
-    ElementFinding,
-    Evidence,
-    LineEvidence,
-    LineSpread,
-    Override,
-    Peak,
-    Recipe,
-    Result,
-)
+from oesd.model.found import Analysis, Candidate, ElementFinding, Override, Peak, Result
 from oesd.model.measured import (
     Capture,
     CountArray,
@@ -42,7 +28,9 @@ from oesd.model.measured import (
 from oesd.model.modelled import ModelledDark
 from oesd.model.names import is_uuid, new_id, utc_from_text, utc_text
 from oesd.model.photometric import IrradianceCalibration, Photometric
+from oesd.model.recipes import ConstraintMode, LineSpread, Recipe
 from oesd.model.runs import Conditions, Loss, RunOrder, RunRecord
+from oesd.model.told import Ambiguity, AxisCorrection, Evidence, LineEvidence
 
 __all__ = [
     "Ambiguity", "Analysis", "AxisCorrection", "Candidate", "Capture", "Conditions", "ConstraintMode", "CountArray",

@@ -1,112 +1,18 @@
-"""What is found: recipes, peaks with their candidates, analyses, results, and a person's word on them."""
+"""What is found: peaks with their candidates, analyses, results, and a person's word on them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 
 from oesd.model.measured import FloatArray
 from oesd.model.names import utc_text
-
-
-class ConstraintMode(StrEnum):
-    """How the element list of a recipe bounds the assignment."""
-
-    AUTO = "auto"
-    INCLUDE = "include"
-    EXCLUDE = "exclude"
-
-
-@dataclass(frozen=True, slots=True)
-class LineSpread:
-    """Width of a single line along a device's axis, as its spectra show it; the tuples are equally long.
-
-    Attributes
-    ----------
-    wavelengths_nm : tuple of float
-        On the device's axis, ascending: at 1/6, 1/2 and 5/6 of its pixels.
-    fwhm_nm, sigma_nm : tuple of float
-        Full width at half maximum of a single line there, without the width of a pixel, and its standard deviation.
-    wing : float
-        Share of a line's height that lies in a Lorentzian of the same width; 0 for a Gaussian.
-    lines : int
-        Lines that it rests on.
-    """
-
-    wavelengths_nm: tuple[float, ...]
-    fwhm_nm: tuple[float, ...]
-    sigma_nm: tuple[float, ...]
-    wing: float = 0.0
-    lines: int = 0
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready form, the inverse of :meth:`from_dict`."""
-        return {
-            "wavelengths_nm": list(self.wavelengths_nm),
-            "fwhm_nm": list(self.fwhm_nm),
-            "sigma_nm": list(self.sigma_nm),
-            "wing": self.wing,
-            "lines": self.lines,
-        }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> LineSpread:
-        """Line spread from its stored form."""
-        wavelengths_nm, fwhm_nm, sigma_nm = (tuple(values[name]) for name in ("wavelengths_nm", "fwhm_nm", "sigma_nm"))
-        return cls(wavelengths_nm, fwhm_nm, sigma_nm, values["wing"], values["lines"])
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Everything a person can choose about an analysis; stored with each result.
-
-    ``elements`` counts only with include (only these) and exclude (never these); ``ambient`` are gases that include
-    lets in besides. ``expected`` is what the process makes likely: evidence decides all the same, and forbids nothing.
-    ``fwhm_nm`` is a hint; None lets the engine learn the line width from the spectrum. ``search_nm`` says how far off
-    the axis may be; None for what is routine. ``line_spread`` is what earlier spectra of the device showed; it is kept
-    with the result, so that the same can be made again.
-    """
-
-    constraint: ConstraintMode = ConstraintMode.AUTO
-    elements: tuple[str, ...] = ()
-    fwhm_nm: float | None = None
-    ambient: tuple[str, ...] = ()
-    expected: tuple[str, ...] = ()
-    search_nm: float | None = None
-    line_spread: LineSpread | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready form, the inverse of :meth:`from_dict`; what is not chosen is left out."""
-        shown: dict[str, Any] = {
-            "constraint": self.constraint.value,
-            "elements": list(self.elements),
-            "fwhm_nm": self.fwhm_nm,
-        }
-        chosen = {
-            "ambient": list(self.ambient),
-            "expected": list(self.expected),
-            "search_nm": self.search_nm,
-            "line_spread": None if self.line_spread is None else self.line_spread.as_dict(),
-        }
-        return shown | {name: value for name, value in chosen.items() if value}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Recipe:
-        """Recipe from its stored form."""
-        return cls(
-            ConstraintMode(values["constraint"]),
-            tuple(values["elements"]),
-            values["fwhm_nm"],
-            tuple(values.get("ambient", ())),
-            tuple(values.get("expected", ())),
-            values.get("search_nm"),
-            LineSpread.from_dict(values["line_spread"]) if values.get("line_spread") else None,
-        )
+from oesd.model.recipes import ConstraintMode, LineSpread, Recipe
+from oesd.model.told import Ambiguity, AxisCorrection, Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,118 +89,6 @@ class ElementFinding:
     def as_dict(self) -> dict[str, Any]:
         """JSON-ready form."""
         return {"element": self.element, "probability": self.probability}
-
-
-@dataclass(frozen=True, slots=True)
-class Ambiguity:
-    """Elements of which one is in the light, and nothing tells which: none of them is claimed; the likeliest first.
-
-    ``peaks_nm`` are the peaks that they share, on the device's axis.
-    """
-
-    elements: tuple[str, ...]
-    peaks_nm: tuple[float, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
-        return {"elements": list(self.elements), "peaks_nm": list(self.peaks_nm)}
-
-
-@dataclass(frozen=True, slots=True)
-class AxisCorrection:
-    """How far the device's axis is off, told by the plasma: true = device - shift_nm - stretch * (device - pivot_nm).
-
-    ``sigma_nm`` is the error of the correction; ``sure`` is False when the comb of lines cannot tell, and ``reason``
-    then says why. The device's axis is left as it is.
-    """
-
-    shift_nm: float
-    stretch: float
-    pivot_nm: float
-    sigma_nm: float
-    sure: bool
-    reason: str = ""
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
-        return {
-            "shift_nm": self.shift_nm,
-            "stretch": self.stretch,
-            "pivot_nm": self.pivot_nm,
-            "sigma_nm": self.sigma_nm,
-            "sure": self.sure,
-            "reason": self.reason,
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class LineEvidence:
-    """One line that speaks for an element, or, where ``peak_nm`` is None, one that should be seen and is not.
-
-    Attributes
-    ----------
-    wavelength_nm : float
-        Of the line table, air.
-    ionization : int
-        1 for the neutral atom, 2 for its ion.
-    peak_nm : float or None
-        Where the peak is on the device's axis: the ``wavelength_nm`` of the Peak.
-    expected, seen, seen_sigma : float
-        Heights above the baseline, counts: what the element's other lines let expect, and what is there.
-    shared_with : tuple of str
-        Other found elements with light in the same peak.
-    """
-
-    wavelength_nm: float
-    ionization: int
-    peak_nm: float | None
-    expected: float
-    seen: float
-    seen_sigma: float
-    shared_with: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
-        return {
-            "wavelength_nm": self.wavelength_nm,
-            "ionization": self.ionization,
-            "peak_nm": self.peak_nm,
-            "expected": self.expected,
-            "seen": self.seen,
-            "seen_sigma": self.seen_sigma,
-            "shared_with": list(self.shared_with),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Why an element is claimed, or nearly was: its lines, strongest first, and a sentence for a person.
-
-    ``margin_nats`` is what it gains beyond its price; ``rivals`` are elements that would explain its light nearly as
-    well.
-    """
-
-    element: str
-    probability: float
-    claimed: bool
-    margin_nats: float
-    lines: tuple[LineEvidence, ...]
-    missing: tuple[LineEvidence, ...]
-    rivals: tuple[str, ...]
-    sentence: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """JSON-ready form."""
-        return {
-            "element": self.element,
-            "probability": self.probability,
-            "claimed": self.claimed,
-            "margin_nats": self.margin_nats,
-            "lines": [line.as_dict() for line in self.lines],
-            "missing": [line.as_dict() for line in self.missing],
-            "rivals": list(self.rivals),
-            "sentence": self.sentence,
-        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
