@@ -111,6 +111,11 @@ def test_two_hundred_spectra_that_are_none(tenth):
         assert np.isfinite(numbers_of(oesd.analyze(**nonsense(2, number)))).all(), number
 
 
+def test_next_to_no_noise_beside_light_divides_by_nothing():
+    """Found by ``tests.bench.nonsense``: noise of 1e-38 counts and less has no quotient in single precision."""
+    assert np.isfinite(numbers_of(oesd.analyze(**nonsense(7, 18787)))).all()
+
+
 @pytest.mark.parametrize("where", ["wavelengths_nm", "sample", "dark"])
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
 def test_what_is_no_number_is_refused_in_one_line(where, bad):

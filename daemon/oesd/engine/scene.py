@@ -27,6 +27,7 @@ LONE_NATS = 3.5
 SURPRISE_RANGE = (0.35, 1.5)
 FAR_FWHM = 0.25  # nine of ten lie within 0.2
 CLOSE_FWHM = 0.1  # 1 sigma of a line's distance from the peak that it makes: the middle half of them lie within 0.06
+QUIETEST = 1e-30  # counts: a synthetic spectrum may have no noise at all, and single precision cannot divide by less
 AXIS_MARGIN_NM = 2.5  # an axis may be found to be this much off
 
 
@@ -216,7 +217,7 @@ def _seen_at_most(observed: Observed, wl: FloatArray) -> tuple[Float32Array, Flo
     """Highest light near each wavelength after matched smoothing, and its noise."""
     kernel = gaussian_kernel(0.7 * observed.fwhm_px)
     smooth = np.maximum(filtered(observed.net, kernel), 0.0)
-    noise = np.sqrt(filtered(observed.sigma**2, kernel * kernel))
+    noise = np.maximum(np.sqrt(filtered(observed.sigma**2, kernel * kernel)), QUIETEST)
     reach = max(1, round(0.35 * observed.fwhm_px))
     upper = sliding_window_view(np.pad(smooth, reach, mode="edge"), 2 * reach + 1).max(axis=1)
     pixel = np.rint(np.interp(wl, observed.true_nm, np.arange(len(smooth)))).astype(np.int64)
