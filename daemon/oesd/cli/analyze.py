@@ -12,6 +12,7 @@ import click
 
 from oesd.cli.errors import fail, printable
 from oesd.cli.explaining import evidence_lines
+from oesd.cli.files import read_file
 from oesd.cli.plotting import draw, plot_option
 from oesd.cli.recipes import chosen_recipe, recipe_options
 from oesd.cli.tables import finding_lines
@@ -58,16 +59,9 @@ def analyze(
 
 
 def _read(file: Path) -> SpectrumFile:
-    from oesd.formats import FormatError, read_spectrum
+    from oesd.formats import read_spectrum
 
-    try:
-        return read_spectrum(file.read_bytes(), file.name)
-    except FormatError as error:
-        fail(str(error))
-        raise
-    except OSError as error:
-        fail(f"{file}: cannot be read: {error.strerror}")
-        raise
+    return read_file(file, read_spectrum)
 
 
 def _must_be_emission(file: Path, spectrum: SpectrumFile) -> None:

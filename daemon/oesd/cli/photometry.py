@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from oesd.cli.entries import reached, where
 from oesd.cli.errors import fail, printable
+from oesd.cli.files import read_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from oesd.model import IrradianceCalibration, Measurement, Photometric
 
-T = TypeVar("T")
 QUANTITIES = ("transmittance", "reflectance", "absorbance", "irradiance")
 
 
@@ -81,7 +79,7 @@ def _counts(file: Path) -> Measurement:
     from oesd.formats import read_spectrum
     from oesd.model import Quantity
 
-    spectrum = _read(file, read_spectrum)
+    spectrum = read_file(file, read_spectrum)
     measured = spectrum.measurement
     if measured.quantity is not Quantity.COUNTS and (
         spectrum.processed is None or np.array_equal(spectrum.processed, measured.sample)
@@ -119,20 +117,7 @@ def _reference(file: Path, sample: Measurement) -> Measurement:
 def _calibration(file: Path) -> IrradianceCalibration:
     from oesd.formats import read_calibration
 
-    return _read(file, read_calibration)
-
-
-def _read(file: Path, how: Callable[[bytes, str], T]) -> T:
-    from oesd.formats import FormatError
-
-    try:
-        return how(file.read_bytes(), file.name)
-    except FormatError as error:
-        fail(str(error))
-        raise
-    except OSError as error:
-        fail(f"{file}: cannot be read: {error.strerror}")
-        raise
+    return read_file(file, read_calibration)
 
 
 def _made(

@@ -85,15 +85,8 @@ def analyze(
     SpectrumError
         The arrays are no spectrum or an element is unknown; one line says what is wrong.
     """
-    measurement = Measurement(
-        wavelengths_nm=checks.axis(wavelengths_nm),
-        sample=checks.spectrum(sample, "sample"),
-        dark=None if dark is None else checks.spectrum(dark, "dark"),
-        reference=None if reference is None else checks.spectrum(reference, "reference"),
-        integration_us=integration_us,
-        scans=scans_averaged,
-        saturation_counts=saturation_counts,
-        nonlinearity=() if nonlinearity is None else tuple(checks.spectrum(nonlinearity, "nonlinearity").tolist()),
+    measurement = checks.arrays(
+        wavelengths_nm, sample, dark, reference, integration_us, saturation_counts, nonlinearity, scans_averaged
     )
     chosen = checks.symbols(elements)
     recipe = Recipe(

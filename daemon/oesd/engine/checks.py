@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -144,3 +144,26 @@ def _mask(mask: MaskArray | None, name: str, pixels: int) -> MaskArray | None:
     if mask is not None and np.shape(mask) != (pixels,):
         raise SpectrumError(f"the {name} has shape {np.shape(mask)}, the wavelength axis {pixels} pixels")
     return None if mask is None else np.asarray(mask, dtype=np.bool_)
+
+
+def arrays(
+    wavelengths_nm: ArrayLike,
+    sample: ArrayLike,
+    dark: ArrayLike | None,
+    reference: ArrayLike | None,
+    integration_us: int | None,
+    saturation_counts: float | None,
+    nonlinearity: Sequence[float] | None,
+    scans: int,
+) -> Measurement:
+    """Measurement of what a caller from a notebook hands in."""
+    return Measurement(
+        wavelengths_nm=axis(wavelengths_nm),
+        sample=spectrum(sample, "sample"),
+        dark=None if dark is None else spectrum(dark, "dark"),
+        reference=None if reference is None else spectrum(reference, "reference"),
+        integration_us=integration_us,
+        scans=scans,
+        saturation_counts=saturation_counts,
+        nonlinearity=() if nonlinearity is None else tuple(spectrum(nonlinearity, "nonlinearity").tolist()),
+    )

@@ -65,15 +65,8 @@ def photometry(
     SpectrumError
         The arrays are no spectrum, or something is missing; one line says what.
     """
-    measurement = Measurement(
-        wavelengths_nm=checks.axis(wavelengths_nm),
-        sample=checks.spectrum(sample, "sample"),
-        dark=None if dark is None else checks.spectrum(dark, "dark"),
-        reference=None if reference is None else checks.spectrum(reference, "reference"),
-        integration_us=integration_us,
-        scans=scans_averaged,
-        saturation_counts=saturation_counts,
-        nonlinearity=() if nonlinearity is None else tuple(checks.spectrum(nonlinearity, "nonlinearity").tolist()),
+    measurement = checks.arrays(
+        wavelengths_nm, sample, dark, reference, integration_us, saturation_counts, nonlinearity, scans_averaged
     )
     return photometric(measurement, known_quantity(quantity), calibration=calibration)
 

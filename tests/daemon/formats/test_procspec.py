@@ -82,6 +82,8 @@ def test_what_was_done_to_the_counts_is_a_warning() -> None:
         (archive(ps_1__xml=b"<a><b></a>"), "broken XML"),
         (archive(ps_1__xml=b"<a/>"), "without its source spectrum"),
         (archive(ps_1__xml=b'<!DOCTYPE a [<!ENTITY b "bb">]><a>&b;</a>'), "declarations"),
+        (archive(ps_1__xml=b'<\x00!DOCTYPE a [<\x00!ENTITY b "bb">]><a>&b;</a>'), "declarations"),
+        (archive(ps_1__xml=b'<\x80!DOCTYPE a [<\xff!ENTITY b "bb">]><a>&b;</a>'), "declarations"),
         (archive(ps_1__xml=b"<a>" + b" " * (9 << 20) + b"</a>"), "8 MiB when unpacked"),
         (archive(ps_1__xml=document(sample=spectrum(1, axis=False))), "0 pixels"),
         (archive(ps_1__xml=document().replace(b"1000.25", b"NaN")), "not finite"),
