@@ -23,7 +23,7 @@ def scene(seed, wing=0.0):
 
 def test_the_baseline_follows_a_dome_and_leaves_the_lines():
     under, net, sigma = scene(3)
-    found = continuum(net, sigma, 4.0).level
+    found = continuum(net, sigma**2, 4.0).level
     assert np.median(np.abs(found - under)) < 6.0
     assert np.quantile(np.abs(found - under), 0.98) < 60.0
 
@@ -32,7 +32,7 @@ def test_the_baseline_knows_how_far_it_may_be_off():
     pulls = []
     for seed in range(12):
         under, net, sigma = scene(seed)
-        found = continuum(net, sigma, 4.0)
+        found = continuum(net, sigma**2, 4.0)
         pulls.append((found.level - under) / found.sigma)
     assert 0.5 < np.sqrt(np.mean(np.square(pulls))) < 2.0
     assert np.mean(np.abs(pulls) > 4.0) < 0.05
@@ -41,13 +41,13 @@ def test_the_baseline_knows_how_far_it_may_be_off():
 def test_the_baseline_is_less_sure_where_lines_stand_dense():
     rng = np.random.default_rng(9)
     light = lines(WL, 500.0 + 2.2 * STEP * np.arange(60) * 2.0, rng.uniform(500, 3000, 60), 4 * STEP)
-    found = continuum(200.0 + light + rng.normal(0.0, 10.0, len(WL)), np.full(len(WL), 10.0), 4.0)
+    found = continuum(200.0 + light + rng.normal(0.0, 10.0, len(WL)), np.full(len(WL), 100.0), 4.0)
     inside = (WL > 510.0) & (WL < 535.0)
     assert found.sigma[inside].mean() > 2.0 * found.sigma[WL < 450.0].mean()
 
 
 def test_the_baseline_of_noise_is_its_mean():
-    found = continuum(70.0 + np.random.default_rng(4).normal(0.0, 10.0, 2048), np.full(2048, 10.0), 3.0)
+    found = continuum(70.0 + np.random.default_rng(4).normal(0.0, 10.0, 2048), np.full(2048, 100.0), 3.0)
     assert np.abs(found.level - 70.0).max() < 8.0
     assert abs(found.level.mean() - 70.0) < 1.0
 
@@ -112,7 +112,7 @@ def test_the_line_width_is_learned(width_px):
     sample, dark = measured(light)
     net = sample - dark
     none = np.zeros(len(WL), dtype=bool)
-    assert first_fwhm_px(net, noise_sigma(net, none, 65535.0, 1), none, None) == pytest.approx(width_px, rel=0.12)
+    assert first_fwhm_px(net, noise_sigma(net, none, 65535.0, 1) ** 2, none, None) == pytest.approx(width_px, rel=0.12)
 
 
 def test_without_lines_the_hint_counts_and_without_a_hint_a_usual_width():

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.engine.windows import blocks, median, moving_mean, reflected, robust_sigma
+from oesd.engine.windows import averaged, blocks, median, moving_mean, reflected, robust_sigma, spread_out
 from oesd.model import FloatArray
 
 REACH_FWHM = 8.0  # structures narrower than about twice this many line widths are lines, wider ones are continuum
@@ -22,6 +22,7 @@ QUIET_SIGMAS = 4.0  # above the clipped edge
 USUAL_OFFSET = 1.3  # of the noise of a block, above the clipped edge: measured on noise
 UNEVEN = 0.003  # pixels differ in response by this share
 OFFSET_BLOCKS = 20  # to each side, over which the offset is taken
+GROUP = 4  # blocks taken together for that
 LEAST_SHARE = 0.05  # of them that must be quiet for a local offset
 DOUBT = (
     2.5  # the offset's error by its scatter, against measured errors: blocks are not independent, clipping is not even
@@ -36,40 +37,39 @@ class Continuum:
     sigma: FloatArray
 
 
-def continuum(net: FloatArray, sigma: FloatArray, fwhm_px: float) -> Continuum:
-    """Smooth curve under the lines, in the counts of ``net``, whose pixels err by ``sigma``; all (pixels,)."""
+def continuum(net: FloatArray, variance: FloatArray, fwhm_px: float) -> Continuum:
+    """Smooth curve under the lines, in the counts of ``net``, whose pixels err by ``variance``; all (pixels,)."""
     step, reach = _windows_of(fwhm_px)
-    coarse = _averaged(net, step)
-    pixels = np.arange(len(net))
+    coarse = averaged(net, step)
     if len(coarse) < FEWEST_BLOCKS:
         return Continuum(np.full(len(net), float(median(net))), np.full(len(net), robust_sigma(net)))
     reach = min(reach, (len(coarse) - 1) // 4)
-    low = _clipped(coarse, reach)
-    low = moving_mean(low, max(1, reach // 4))
-    noise = np.sqrt(_averaged(sigma * sigma, step) / step)
-    offset, error = _offset(coarse - low, np.hypot(noise, UNEVEN * np.maximum(low, 0.0)))
-    centres = (np.arange(len(coarse)) + 0.5) * step - 0.5
-    return Continuum(np.interp(pixels, centres, low + offset), np.interp(pixels, centres, error))
+    low = moving_mean(_clipped(coarse, reach), max(1, reach // 4))
+    noise = np.maximum(low, 0.0)
+    noise *= noise
+    noise *= UNEVEN * UNEVEN
+    noise += averaged(variance, step) * (1.0 / step)
+    np.sqrt(noise, out=noise)
+    offset, error = _offset(coarse - low, noise)
+    wide = GROUP * step
+    level = spread_out(low, step, len(net))
+    level += spread_out(offset, wide, len(net))
+    return Continuum(level, spread_out(error, wide, len(net)))
 
 
 def rough_floor(net: FloatArray) -> FloatArray:
     """Something below the lines, good enough to measure their widths above: low quantiles of blocks."""
     if len(net) < 2 * ROUGH_PX:
         return np.full(len(net), float(net.min()))
-    parts = blocks(net, ROUGH_PX)
-    low = np.partition(parts, ROUGH_PX // 5, axis=1)[:, ROUGH_PX // 5]
-    return np.interp(np.arange(len(net)), (np.arange(len(low)) + 0.5) * ROUGH_PX - 0.5, low)
+    parts = blocks(net, ROUGH_PX)[: len(net) // ROUGH_PX]
+    parts.sort(axis=1)
+    return spread_out(parts[:, ROUGH_PX // 5], ROUGH_PX, len(net))
 
 
 def _windows_of(fwhm_px: float) -> tuple[int, int]:
     """Pixels of one block, and blocks that the clipping reaches out."""
     step = max(1, round(fwhm_px / 2.0))
     return step, int(np.ceil(REACH_FWHM * fwhm_px / step))
-
-
-def _averaged(values: FloatArray, step: int) -> FloatArray:
-    whole = len(values) // step
-    return values[: whole * step].reshape(whole, step).mean(axis=1) if step > 1 else values.copy()
 
 
 def _clipped(values: FloatArray, reach: int) -> FloatArray:
@@ -79,17 +79,25 @@ def _clipped(values: FloatArray, reach: int) -> FloatArray:
     and 4, Morhac): a dome of continuum stays whole, a line has nothing to lean on either way.
     """
     floor = values.min()
-    root = np.sqrt(values - floor)
     margin = 2 * reach
-    v = reflected(root, margin)
+    v = reflected(np.sqrt(values - floor), margin)
+    near_room, far_room = np.empty_like(v), np.empty_like(v)
     p = reach
     while p >= 1:
+        inner = len(v) - 4 * p
+        near = np.add(v[p : -3 * p], v[3 * p : len(v) - p], out=near_room[:inner])
+        far = np.add(v[: -4 * p], v[4 * p :], out=far_room[:inner])
+        np.subtract(near, far, out=far)
+        np.maximum(far, 0.0, out=far)  # (4 near - far) / 6 is higher than near / 2 by a sixth of what near exceeds far
+        far *= 1.0 / 3.0
+        far += near
+        far *= 0.5
         middle = v[2 * p : -2 * p]
-        near, far = v[p : -3 * p] + v[3 * p : len(v) - p], v[: -4 * p] + v[4 * p :]
-        v[2 * p : -2 * p] = np.minimum(middle, np.maximum(0.5 * near, (4.0 * near - far) / 6.0))
+        np.minimum(middle, far, out=middle)
         p = min(int(SHRINK * p + 0.5), p - 1)
     v = v[margin : len(v) - margin]
-    clipped: FloatArray = v * v + floor
+    clipped: FloatArray = v * v
+    clipped += floor
     return clipped
 
 
@@ -97,22 +105,27 @@ def _offset(above: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArra
     """Noise lies on both sides of a continuum, SNIP follows its lower edge: the local mean of what is not line.
 
     What is not line lies no further above that edge than noise does; where lines stand so dense that nothing does, the
-    edge is lifted by what noise alone would have. And the error of it: large where little but lines is near.
+    edge is lifted by what noise alone would have. And the error of it: large where little but lines is near. Both for
+    every ``GROUP`` blocks: they are means over many more.
     """
     unit = above / np.maximum(noise, 1e-30)
     quiet = unit < QUIET_SIGMAS
-    off = np.where(quiet, unit - USUAL_OFFSET, 0.0)
-    half = min(OFFSET_BLOCKS, len(above) - 1)
-    share, mean, square = _running(np.stack([quiet.astype(np.float64), off, off * off]), half)
-    known = np.maximum(share, LEAST_SHARE)
-    mean = np.where(share > LEAST_SHARE, mean / known, 0.0)
-    scatter = np.where(share > LEAST_SHARE, np.maximum(square / known - mean * mean, 0.0), 1.0)
-    return (USUAL_OFFSET + mean) * noise, DOUBT * noise * np.sqrt(scatter / (known * (2 * half + 1)))
+    unit -= USUAL_OFFSET
+    unit *= quiet
+    rows = np.stack([averaged(values, GROUP) for values in (quiet.astype(np.float64), unit, unit * unit)])
+    half = min(OFFSET_BLOCKS // GROUP, rows.shape[1] - 1)
+    share, mean, square = _running(rows, half)
+    enough, known = share > LEAST_SHARE, np.maximum(share, LEAST_SHARE)
+    mean = np.where(enough, mean / known, 0.0)
+    scatter = np.where(enough, np.maximum(square / known - mean * mean, 0.0), 1.0)
+    of_group = averaged(noise, GROUP)
+    error = DOUBT * np.sqrt(scatter / (known * (GROUP * (2 * half + 1))))
+    return (USUAL_OFFSET + mean) * of_group, error * of_group
 
 
 def _running(rows: FloatArray, half: int) -> FloatArray:
     """Mean of the 2 h + 1 values around each one, along rows, with mirrored ends."""
     wide = np.concatenate([rows[:, half:0:-1], rows, rows[:, -2 : -half - 2 : -1]], axis=1)
-    sums = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(wide, axis=1)], axis=1)
+    sums = np.cumsum(np.concatenate([np.zeros((len(rows), 1)), wide], axis=1), axis=1)
     means: FloatArray = (sums[:, 2 * half + 1 :] - sums[:, : -2 * half - 1]) / (2 * half + 1)
     return means

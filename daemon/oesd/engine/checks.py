@@ -13,6 +13,7 @@ from oesd.engine.lines import line_table
 from oesd.model import ConstraintMode, FloatArray, MaskArray, Measurement, Quantity, Recipe
 
 MIN_PIXELS = 2
+_LARGEST_WHOLE = 10**12
 _SPOKEN = {
     Quantity.TRANSMITTANCE: "a transmittance",
     Quantity.REFLECTANCE: "a reflectance",
@@ -146,6 +147,14 @@ def _mask(mask: MaskArray | None, name: str, pixels: int) -> MaskArray | None:
     return None if mask is None else np.asarray(mask, dtype=np.bool_)
 
 
+def _whole(value: float, name: str) -> int:
+    """A number of microseconds or of scans, at least 1."""
+    if isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool):
+        if 1 <= value <= _LARGEST_WHOLE and value == int(value):
+            return int(value)
+    raise SpectrumError(f"{name} must be a whole number from 1 on, not {value!r:.40}")
+
+
 def arrays(
     wavelengths_nm: ArrayLike,
     sample: ArrayLike,
@@ -162,8 +171,8 @@ def arrays(
         sample=spectrum(sample, "sample"),
         dark=None if dark is None else spectrum(dark, "dark"),
         reference=None if reference is None else spectrum(reference, "reference"),
-        integration_us=integration_us,
-        scans=scans,
+        integration_us=None if integration_us is None else _whole(integration_us, "integration_us"),
+        scans=_whole(scans, "scans_averaged"),
         saturation_counts=saturation_counts,
         nonlinearity=() if nonlinearity is None else tuple(spectrum(nonlinearity, "nonlinearity").tolist()),
     )

@@ -11,13 +11,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from oesd.engine.variance import NoiseLaw, chi2_limit
-from oesd.engine.windows import grown, lowest_of_fifteen, median, median_of_seven, reflected, robust_sigma
+from oesd.engine.windows import blocks, grown, median, median_of_seven, reflected, robust_sigma
 from oesd.model import FloatArray, MaskArray, Measurement
 
+HOT_SIGMAS = 8.0
+BLOCK_PX, QUARTER = 32, 8
+QUARTERS_APART = 1.229  # median distance of the 9th lowest of 32 Gaussian values of unit sigma from the 9th highest
 LINE_SHARE = (
     0.85  # of its height that a line of 1.8 px, the narrowest, leaves in both neighbours of its middle together
 )
 SPIKE_SHARE = 0.5
+FLOOR_PX = 7  # to each side, of which the lowest pixel is the floor
 BELOW_SIGMAS = 3.0  # three sigma of the difference, less what the low floor adds to two neighbours
 HALF_SIGMAS = 4.5
 SPIKE_SIGMAS = 7.75  # above the floor, which lies 1.75 sigma below the middle: 6 sigma of noise
@@ -47,13 +51,21 @@ def untrusted(measurement: Measurement, full: MaskArray) -> MaskArray:
 def hot_pixels(dark: FloatArray | None, pixels: int) -> MaskArray:
     """Pixels whose dark stands out: beyond 8 robust sigma above or below the median of its seven neighbours.
 
+    Sigma is that of most blocks of 32 pixels; from the median of its block such a pixel is far off, too.
+
     A stored dark takes a hot pixel's mean away but leaves its larger shot noise and its drift with temperature, so
     such a pixel cannot carry a line alone. One far below the others lacks the offset that all have: it is dead.
     """
     if dark is None or pixels < 7:
         return np.zeros(pixels, dtype=np.bool_)
-    excess = dark - median_of_seven(dark)
-    hot: MaskArray = np.abs(excess) > 8.0 * robust_sigma(excess) + 1e-12 * np.abs(dark).max()
+    rows = blocks(dark, BLOCK_PX)
+    ordered = np.sort(rows, axis=1)
+    least = 1e-12 * max(float(ordered[:, -1].max()), -float(ordered[:, 0].min()))
+    limit = HOT_SIGMAS * float(median(ordered[:, -QUARTER - 1] - ordered[:, QUARTER])) / QUARTERS_APART + least
+    rows -= ordered[:, BLOCK_PX // 2, None]
+    off = np.flatnonzero((np.abs(rows, out=rows) > 0.5 * limit).ravel()[:pixels])
+    hot = np.zeros(pixels, dtype=np.bool_)
+    hot[off] = np.abs(dark[off] - median_of_seven(dark, off)) > limit
     return hot
 
 
@@ -66,7 +78,7 @@ def silent_pixels(reference: FloatArray, dark: FloatArray | None) -> MaskArray:
     wide = reflected(light, 3)
     around = np.stack([wide[i : i + pixels] for i in (0, 1, 2, 4, 5, 6)])
     lowest, highest = around.min(axis=0), around.max(axis=0)
-    noise = robust_sigma(light - median_of_seven(light))
+    noise = robust_sigma(light[1:-1] - 0.5 * (light[:-2] + light[2:])) / np.sqrt(1.5)
     even = (lowest > 0.0) & (highest < EVEN * lowest) & (lowest > HIT_SIGMAS / (1.0 - ANSWER_SHARE) * noise)
     silent: MaskArray = even & (light < ANSWER_SHARE * lowest)
     return silent
@@ -97,23 +109,32 @@ def spikes(net: FloatArray, sigma: FloatArray, saturated: MaskArray) -> MaskArra
     of a line between two others.
     """
     found = np.zeros(len(net), dtype=np.bool_)
-    if len(net) < 15:
+    if len(net) < 2 * FLOOR_PX + 1:
         return found
-    above = net - lowest_of_fifteen(net)
-    height, beside = above[1:-1], above[:-2] + above[2:]
     noise = np.maximum(sigma[:-2], sigma[2:])  # of the neighbours: its own is that of the spike's counts
+    rise = net[:-2] + net[2:]
+    rise *= -0.5
+    rise += net[1:-1]
+    pointed = np.flatnonzero(rise > (1.0 - 0.5 * SPIKE_SHARE) * SPIKE_SIGMAS * noise)
+    around = reflected(net, FLOOR_PX)[pointed[:, None] + np.arange(1, 2 * FLOOR_PX + 2)]
+    above = around - around.min(axis=1, keepdims=True)
+    height, left, right = above[:, FLOOR_PX], above[:, FLOOR_PX - 1], above[:, FLOOR_PX + 1]
+    noise = noise[pointed]
     too_low = np.minimum(SPIKE_SHARE * height, LINE_SHARE * height - BELOW_SIGMAS * noise)
-    found[1:-1] = (height > SPIKE_SIGMAS * noise) & (beside < too_low)
-    found |= _halves(above, sigma, found)
+    spike = (height > SPIKE_SIGMAS * noise) & (left + right < too_low)
+    if not spike.any():
+        return found
+    above, at = above[spike], pointed[spike] + 1
+    found[at] = True
+    for side in (-1, 1):
+        found[at[_half_of_a_hit(above, sigma[at + side], side)] + side] = True
     return found & ~grown(saturated, 1)
 
 
-def _halves(above: FloatArray, sigma: FloatArray, found: MaskArray) -> MaskArray:
-    """Neighbours of spikes that are the lesser part of the same hit: above the noise, with next to nothing beyond."""
-    half = np.zeros(len(found), dtype=np.bool_)
-    rest = above > HALF_SIGMAS * sigma
-    half[1:-1] |= found[:-2] & rest[1:-1] & (above[2:] < 0.5 * LINE_SHARE * above[1:-1])
-    half[1:-1] |= found[2:] & rest[1:-1] & (above[:-2] < 0.5 * LINE_SHARE * above[1:-1])
+def _half_of_a_hit(above: FloatArray, sigma: FloatArray, side: int) -> MaskArray:
+    """Whether the neighbour is the lesser part of the same hit: above the noise, with next to nothing beyond."""
+    beside, beyond = above[:, FLOOR_PX + side], above[:, FLOOR_PX + 2 * side]
+    half: MaskArray = (beside > HALF_SIGMAS * sigma) & (beyond < 0.5 * LINE_SHARE * beside)
     return half
 
 

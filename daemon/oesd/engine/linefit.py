@@ -16,10 +16,11 @@ import numpy as np
 from oesd.engine.windows import binned
 from oesd.model import FloatArray
 
-ROUNDS = 2
 REACH_SIGMAS = 3.5  # where a line's light ends, for the model
 FIT_SIGMAS = 2.2  # pixels that a line is fitted to: beyond them its light is less than a twelfth
 CENTER_SIGMAS = 0.5  # how far a line's centre lies from its highest pixel, in its sigmas
+FARTHEST_STEP = 0.6  # sigmas that a centre moves at once
+FLANK_SIGMAS = 0.3  # pixels to either side of the middle, beyond so much, tell where a line is
 UNTOLD = 100.0  # relative width of a line that tells nothing of it
 LEAST = 1e-300
 
@@ -34,8 +35,6 @@ class LeftOver:
         How much wider than the instrument's line it is, relative, and the error of that.
     lopsided, lopsided_sigma : float64
         The third Hermite term that it shows beyond the instrument's, and the error of that.
-    bend, skew : float64
-        What is left in the shapes of a wider and of a lopsided line, in standard deviations.
     excess : float64
         How far chi^2 within the fitted pixels lies above what is expected, in standard deviations.
     """
@@ -44,9 +43,32 @@ class LeftOver:
     wider_sigma: FloatArray
     lopsided: FloatArray
     lopsided_sigma: FloatArray
-    bend: FloatArray
-    skew: FloatArray
     excess: FloatArray
+
+
+@dataclass(slots=True, eq=False)
+class Windows:
+    """Every line on its own pixels; arrays (lines, pixels of a window).
+
+    Attributes
+    ----------
+    z, plain, shape : float64
+        Distance from the middle in sigmas, exp(-z^2 / 2), and the line of height 1.
+    left, trust : float64
+        Counts that the model of all lines leaves, and the weight of each pixel.
+    center, sigma, height : float64
+        Of the lines in the model, (lines,); their third Hermite term is ``skew``.
+    """
+
+    center: FloatArray
+    sigma: FloatArray
+    height: FloatArray
+    skew: float
+    z: FloatArray
+    plain: FloatArray
+    shape: FloatArray
+    left: FloatArray
+    trust: FloatArray
 
 
 class LineFit:
@@ -70,91 +92,102 @@ class LineFit:
     """
 
     def __init__(self, net: FloatArray, weight: FloatArray, tops: FloatArray, sigma_px: FloatArray) -> None:
-        self.net, self.weight, self.first, self.sigma = net, weight, tops, sigma_px
+        self.first, self.sigma, self.skew = tops, sigma_px, 0.0
         self.center = tops.copy()
-        self.height = np.maximum(net[tops.astype(np.int64)], 0.0)
+        pixel = tops.astype(np.int64)
+        self.height = np.maximum(net[pixel], 0.0)
         self.error = np.zeros((2, len(tops)))
-        self.skew = 0.0
-        half = int(np.ceil(REACH_SIGMAS * float(sigma_px.max()))) + 1 if len(tops) else 1
-        self._offsets = np.arange(-half, half + 1)
-        self._place()
+        half = int(np.ceil(REACH_SIGMAS * float(sigma_px.max(initial=0.0)))) + 1
+        beyond = np.zeros(half)
+        self._offsets = np.arange(-half, half + 1.0)
+        self._at = pixel[:, None] + np.arange(2 * half + 1)
+        self._light = np.concatenate([beyond, net, beyond])[self._at]
+        self._trust = np.concatenate([beyond, weight, beyond])[self._at]
+        self._whole = bool(self._trust.all())
+        self._size = len(net) + 2 * half
 
-    def run(self, rounds: int = ROUNDS) -> None:
-        """Iterate; heights and centres stay within physical bounds at every step."""
-        if not len(self.first):
-            return
-        for number in range(rounds):
-            self._step(0.8 if number == 0 else 0.95)
-        self._place()
+    def step(self, damping: float) -> None:
+        """One step; heights and centres stay within physical bounds."""
+        self._move(self._windows(), damping)
 
-    def _place(self) -> None:
-        """Pixels that each line is fitted to: they stay the same while it moves by less than a pixel or so."""
-        self._at = np.rint(self.center).astype(np.int64)[:, None] + self._offsets
-        inside = np.clip(self._at, 0, len(self.net) - 1)
-        self._inside, self._usable = inside, np.where(inside == self._at, self.weight[inside], 0.0)
-        self._slots = (self._at + len(self._offsets)).ravel()
+    def last_step(self, damping: float) -> tuple[LeftOver, Windows]:
+        """One step more, and what it leaves."""
+        seen = self._windows()
+        weight, of_shape, of_slope, sums = self._move(seen, damping)
+        return _left_over(seen, weight, of_shape, of_slope, sums), seen
 
-    def left_over(self) -> LeftOver:
-        """Shape of what is left under every line."""
-        z, shape, weight, residual = self._windows()
-        square, plain = z * z, np.exp(-0.5 * z * z)
-        basis = np.stack([shape, plain * z, plain * (square - 1.0), plain * z * (square - 3.0)], axis=1)
-        weighted = basis * weight[:, None, :]
-        left = np.einsum("pik,pk->ip", weighted, residual)
-        norms = np.einsum("pik,pik->ip", weighted, basis)
-        chi2, used = np.einsum("pk,pk,pk->p", weight, residual, residual), (weight > 0.0).sum(axis=1)
-        root = np.sqrt(np.maximum(norms, LEAST))
-        # height and centre have taken part of the light of a wider and of a lopsided line
-        even = np.einsum("pk,pk->p", weighted[:, 0], basis[:, 2]) / np.maximum(norms[0], LEAST)
-        odd = np.einsum("pk,pk->p", weighted[:, 1], basis[:, 3]) / np.maximum(norms[1], LEAST)
-        wider, wider_sigma = _share(left[2] - even * left[0], norms[2] - even * even * norms[0], norms[2], self.height)
-        lopsided = _share(left[3] - odd * left[1], norms[3] - odd * odd * norms[1], norms[3], self.height)
-        return LeftOver(
-            wider,
-            wider_sigma,
-            *lopsided,
-            bend=left[2] / root[2],
-            skew=left[3] / root[3],
-            excess=(chi2 - used) / np.sqrt(2.0 * np.maximum(used, 1)),
-        )
+    def _windows(self) -> Windows:
+        z = self._offsets - (self.center - self.first)[:, None]
+        z *= (1.0 / self.sigma)[:, None]
+        plain = z * z
+        plain *= -0.5
+        np.exp(plain, out=plain)
+        shape = _skewed(plain, z, self.skew)
+        model = binned(self._at.ravel(), (self.height[:, None] * shape).ravel(), self._size)
+        left = self._light - model[self._at]
+        return Windows(self.center, self.sigma, self.height, self.skew, z, plain, shape, left, self._trust)
 
-    def _sum(self, light: FloatArray) -> FloatArray:
-        margin = len(self._offsets)
-        sums = binned(self._slots, light.ravel(), len(self.net) + 2 * margin)
-        return sums[margin : margin + len(self.net)]
+    def _move(self, seen: Windows, damping: float) -> tuple[FloatArray, FloatArray, FloatArray, _Sums]:
+        """Solve for heights and centres; what it was solved with: weights, and by them the shapes and their slopes."""
+        z, shape = seen.z, seen.shape
+        weight = seen.trust * (np.abs(z) < FIT_SIGMAS)
+        slope = slope_of(z, seen.plain, shape, self.skew)
+        of_shape, of_slope = weight * shape, weight * slope
+        a = np.maximum(np.vecdot(of_shape, shape), LEAST)
+        x, b = np.vecdot(of_shape, slope), np.vecdot(of_slope, slope)
+        g, f = np.vecdot(of_shape, seen.left), np.vecdot(of_slope, seen.left)
+        sums = _Sums(a, np.maximum(b, LEAST), g, f)
+        if not self._whole:
+            told = (weight * (z < -FLANK_SIGMAS)).any(axis=1) & (weight * (z > FLANK_SIGMAS)).any(axis=1)
+            x, b, f = x * told, b * told, f * told
+        self._solve(a, x, b, g, f, damping)
+        return weight, of_shape, of_slope, sums
 
-    def _windows(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Of each line, on its pixels: distance in sigmas, shape, weight and what the model leaves."""
-        z = (self._at - self.center[:, None]) / self.sigma[:, None]
-        shape = shape_of(z, self.skew)
-        left = self.net - self._sum(self.height[:, None] * shape)
-        weight = self._usable * (np.abs(z) < FIT_SIGMAS)
-        return z, shape, weight, left[self._inside]
-
-    def _step(self, damping: float) -> None:
-        z, shape, weight, residual = self._windows()
-        slope = _slope_of(z, shape, self.skew) * (self.height / self.sigma)[:, None]
+    def _solve(self, a: FloatArray, x: FloatArray, b: FloatArray, g: FloatArray, f: FloatArray, damping: float) -> None:
+        """Two unknowns a line: a, x, b are the system, by slopes of a height of 1 in sigmas, g and f what is wanted."""
+        per_px = self.height / self.sigma
         pull = (CENTER_SIGMAS * self.sigma) ** -2.0
-        flanks = (weight * (z < -0.3)).any(axis=1) & (weight * (z > 0.3)).any(axis=1)
-        weighted = weight * shape
-        a = np.maximum(np.einsum("pk,pk->p", weighted, shape), LEAST)
-        x = np.einsum("pk,pk->p", weighted, slope) * flanks
-        b = np.einsum("pk,pk,pk->p", weight, slope, slope) * flanks + pull
-        g = np.einsum("pk,pk->p", weighted, residual)
-        f = np.einsum("pk,pk,pk->p", weight, slope, residual) * flanks + pull * (self.first - self.center)
+        x = x * per_px
+        b = b * (per_px * per_px) + pull
+        f = f * per_px + pull * (self.first - self.center)
         determinant = np.maximum(a * b - x * x, 1e-9 * a * b)
         rise, move = (b * g - x * f) / determinant, (a * f - x * g) / determinant
         self.error = np.sqrt(np.stack([b, a]) / determinant)
-        self.height = np.clip(self.height + damping * rise, 0.3 * self.height, 3.0 * self.height)
-        bound = 1.0 + self.sigma
-        moved = self.center + damping * np.clip(move, -0.6 * self.sigma, 0.6 * self.sigma)
-        self.center = np.clip(moved, self.first - bound, self.first + bound)
+        self.height = np.minimum(np.maximum(self.height + damping * rise, 0.3 * self.height), 3.0 * self.height)
+        most, bound = FARTHEST_STEP * self.sigma, 1.0 + self.sigma
+        moved = self.center + damping * np.minimum(np.maximum(move, -most), most)
+        self.center = np.minimum(np.maximum(moved, self.first - bound), self.first + bound)
+
+
+@dataclass(slots=True, eq=False)
+class _Sums:
+    """Over each line's pixels: of its shape's and its slope's squares, and of both with what is left; (lines,)."""
+
+    shape2: FloatArray
+    slope2: FloatArray
+    of_shape: FloatArray
+    of_slope: FloatArray
+
+
+def _left_over(seen: Windows, weight: FloatArray, of_shape: FloatArray, of_slope: FloatArray, sums: _Sums) -> LeftOver:
+    """Shape of what is left under every line, without what height and centre can still take of it."""
+    square = seen.z * seen.z
+    wide, odd = seen.plain * (square - 1.0), seen.plain * seen.z * (square - 3.0)
+    weighted = weight * seen.left
+    even, skew = np.vecdot(of_shape, wide) / sums.shape2, np.vecdot(of_slope, odd) / sums.slope2
+    wide2, odd2 = np.vecdot(weight * wide, wide), np.vecdot(weight * odd, odd)
+    wider = np.vecdot(weighted, wide) - even * sums.of_shape, wide2 - even * even * sums.shape2, wide2
+    lopsided = np.vecdot(weighted, odd) - skew * sums.of_slope, odd2 - skew * skew * sums.slope2, odd2
+    used = np.maximum(np.count_nonzero(weight, axis=1) - 2.0, 1.0)
+    chi2 = np.vecdot(weighted, seen.left) - sums.of_shape**2 / sums.shape2 - sums.of_slope**2 / sums.slope2
+    excess = (chi2 - used) / np.sqrt(2.0 * used)
+    return LeftOver(*_share(*wider, seen.height), *_share(*lopsided, seen.height), excess)
 
 
 def shape_of(z: FloatArray, skew: float) -> FloatArray:
     """A line's light at distances from its middle, in its sigmas; 1 in the middle."""
     plain: FloatArray = np.exp(-0.5 * z * z)
-    return plain * (1.0 + skew * z * (z * z - 3.0)) if skew else plain
+    return _skewed(plain, z, skew)
 
 
 def top_of(skew: float) -> float:
@@ -166,16 +199,18 @@ def top_of(skew: float) -> float:
     return z
 
 
-def _slope_of(z: FloatArray, shape: FloatArray, skew: float) -> FloatArray:
-    """Change of the light as the middle moves by a sigma."""
-    if not skew:
-        return shape * z
-    return shape * z - 3.0 * skew * np.exp(-0.5 * z * z) * (z * z - 1.0)
+def _skewed(plain: FloatArray, z: FloatArray, skew: float) -> FloatArray:
+    return plain * (1.0 + skew * z * (z * z - 3.0)) if skew else plain
+
+
+def slope_of(z: FloatArray, plain: FloatArray, shape: FloatArray, skew: float) -> FloatArray:
+    """Change of the light of a line of height 1 as its middle moves by a sigma."""
+    return shape * z - (3.0 * skew) * plain * (z * z - 1.0) if skew else shape * z
 
 
 def _share(light: FloatArray, own: FloatArray, norm: FloatArray, height: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Amount of a shape in a line's light relative to its height, and the error of that."""
     own = np.maximum(own, 1e-6 * norm + LEAST)
     scale = np.maximum(own * height, 1e-200)
-    share: FloatArray = np.clip(light, -UNTOLD * scale, UNTOLD * scale) / scale
+    share: FloatArray = np.minimum(np.maximum(light, -UNTOLD * scale), UNTOLD * scale) / scale
     return share, 1.0 / np.maximum(np.sqrt(own) * height, 1.0 / UNTOLD)

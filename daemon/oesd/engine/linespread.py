@@ -22,6 +22,7 @@ from oesd.model import FloatArray, LineSpread, MaskArray
 NARROWEST_PX, WIDEST_PX = 1.5, 20.0
 DEFAULT_PX = 3.0
 MIN_SNR = 12.0
+ARMS = np.array([1, 2, 4, 8, 16])
 PIXEL_PX = float(FWHM_PER_SIGMA / np.sqrt(12.0))  # FWHM of the Gaussian with a pixel's variance
 PLACES = (1.0 / 6.0, 0.5, 5.0 / 6.0)  # of the axis
 SINGLE_SHARE = 0.3  # of lines are single; the others are more than one
@@ -36,10 +37,11 @@ BLEND_SKEW = 0.02  # third Hermite term of lines that look single
 SURE_SIGMAS = 1.4
 SKEW_SPREAD, MOST_SKEW = 0.02, 0.1  # of spectrometers: coma makes one flank wider than the other by up to a third
 GRID = np.linspace(-0.5, 0.5, 51)  # relative changes of width that are tried
-WEIGHING_ROUNDS = 4
+WEIGHING_ROUNDS = 3
 DRIFT = 0.01  # relative: a width changes by so much with temperature and focus from one spectrum to the next
 OUTLIER_SIGMAS = 4.0
-TINY = 1e-6  # keeps systems regular that nothing bounds
+MOST_LINES = 80
+_TINY = 1e-6 * np.eye(3)  # keeps systems regular that nothing bounds
 _SMOOTH = np.array([[1.0, -1.0, 0.0], [-1.0, 2.0, -1.0], [0.0, -1.0, 1.0]]) / UNEVEN**2
 
 
@@ -71,20 +73,19 @@ class Widths:
     def shares(self, px: FloatArray) -> FloatArray:
         """How much each of the three places counts at these pixels: (pixels, 3), rows sum to one."""
         a, b, c = self.place_px
-        x = np.clip(px, a - 0.5 * (b - a), c + 0.5 * (c - b))
-        return np.stack(
-            [
-                (x - b) * (x - c) / ((a - b) * (a - c)),
-                (x - a) * (x - c) / ((b - a) * (b - c)),
-                (x - a) * (x - b) / ((c - a) * (c - b)),
-            ],
-            axis=1,
-        )
+        x = np.minimum(np.maximum(px, a - 0.5 * (b - a)), c + 0.5 * (c - b))
+        from_a, from_b, from_c = x - a, x - b, x - c
+        shares = np.empty((len(px), 3))
+        shares[:, 0] = from_b * from_c / ((a - b) * (a - c))
+        shares[:, 1] = from_a * from_c / ((b - a) * (b - c))
+        shares[:, 2] = from_a * from_b / ((c - a) * (c - b))
+        return shares
 
     def sigma_px(self, px: FloatArray) -> FloatArray:
         """Standard deviation of a line's shape at these pixels, in pixels."""
-        widths: FloatArray = self.shares(px) @ self.fwhm_px / FWHM_PER_SIGMA
-        return np.clip(widths, 0.5 * self.fwhm_px.min() / FWHM_PER_SIGMA, 2.0 * self.fwhm_px.max() / FWHM_PER_SIGMA)
+        sigma = self.fwhm_px / FWHM_PER_SIGMA
+        widths: FloatArray = self.shares(px) @ sigma
+        return np.minimum(np.maximum(widths, 0.5 * float(sigma.min())), 2.0 * float(sigma.max()))
 
 
 def optical(fwhm_px: FloatArray) -> FloatArray:
@@ -97,38 +98,43 @@ def seen(fwhm_px: float) -> float:
     return float(np.hypot(fwhm_px, PIXEL_PX))
 
 
-def first_fwhm_px(net: FloatArray, sigma: FloatArray, masked: MaskArray, hint_px: float | None) -> float:
+def first_fwhm_px(net: FloatArray, variance: FloatArray, masked: MaskArray, hint_px: float | None) -> float:
     """A first width in pixels, as it looks (the pixel's own in it): good enough to find the lines with.
 
     Every strong local maximum gives one from the log-parabola through its top (exact for a Gaussian); blends and bands
     are wider, so it is a low quantile, weighted to strong lines. A hint bounds it to 0.6 .. 1.6 of itself.
     """
-    widths, snr = _top_widths(net, sigma, masked)
+    widths, snr = _top_widths(net, variance, masked)
     low, high = (NARROWEST_PX, WIDEST_PX) if hint_px is None else (0.6 * hint_px, 1.6 * hint_px)
     usable = (widths >= low) & (widths <= high)
     if usable.sum() < 3:
         return DEFAULT_PX if hint_px is None else max(hint_px, NARROWEST_PX)
     found = _weighted_quantile(widths[usable], np.minimum(snr[usable], 100.0), 0.3)
-    return float(np.clip(found, NARROWEST_PX, max(WIDEST_PX, high)))
+    return min(max(found, NARROWEST_PX), WIDEST_PX, high)
 
 
-def _top_widths(net: FloatArray, sigma: FloatArray, masked: MaskArray) -> tuple[FloatArray, FloatArray]:
+def _top_widths(net: FloatArray, variance: FloatArray, masked: MaskArray) -> tuple[FloatArray, FloatArray]:
     """Widths and signal-to-noise of all strong maxima; the parabola's arms reach out 1, 2, 4, 8 or 16 pixels."""
     middle = net[1:-1]
-    tops = 1 + np.flatnonzero((middle >= net[:-2]) & (middle > net[2:]) & (middle > MIN_SNR * sigma[1:-1]))
-    widths, ratios = np.zeros(0), np.zeros(0)
-    for arm in (1, 2, 4, 8, 16):
-        at = tops[(tops >= arm) & (tops < len(net) - arm)]
-        y, left, right = net[at], net[at - arm], net[at + arm]
-        good = (y > left) & (y > right) & (left > 0.0) & (right > 0.0)
-        good &= ~(masked[at - arm] | masked[at] | masked[at + arm])
-        at, y, left, right = at[good], y[good], left[good], right[good]
-        curvature = 2.0 * np.log(y) - np.log(left) - np.log(right)  # = arm^2 / sigma^2 of a Gaussian
-        width = arm * np.sqrt(8.0 * np.log(2.0) / np.maximum(curvature, 1e-6))
-        fits = (width >= 1.4 * arm) & (width < 4.0 * arm)  # arms on the flanks: neither in the noise nor in the wings
-        widths = np.concatenate([widths, width[fits]])
-        ratios = np.concatenate([ratios, (y / sigma[at])[fits]])
-    return widths, ratios
+    tops = 1 + np.flatnonzero((middle >= net[:-2]) & (middle > net[2:]))
+    height = net[tops]
+    strong = (height > 0.0) & (height * height > MIN_SNR**2 * variance[tops])
+    tops, height = tops[strong], height[strong]
+    below, above = tops[:, None] - ARMS, tops[:, None] + ARMS
+    inside = (below >= 0) & (above < len(net))
+    below, above = np.where(inside, below, 0), np.where(inside, above, 0)
+    left, right = net[below], net[above]
+    lower = np.minimum(left, right)
+    good = inside & (lower > 0.0) & (np.maximum(left, right) < height[:, None])
+    if masked.any():
+        good &= ~(masked[below] | masked[tops][:, None] | masked[above])
+    top, arm = np.nonzero(good)
+    product = (left[good] / height[top]) * (right[good] / height[top])
+    curvature = -np.log(np.maximum(product, 1e-300))  # = arm^2 / sigma^2 of a Gaussian
+    width = np.sqrt(8.0 * np.log(2.0) / np.maximum(curvature, 1e-6))
+    fits = (width >= 1.4) & (width < 4.0)  # arms on the flanks: neither in the noise nor in the wings
+    top = top[fits]
+    return ARMS[arm[fits]] * width[fits], height[top] / np.sqrt(variance[tops[top]])
 
 
 def _weighted_quantile(values: FloatArray, weights: FloatArray, share: float) -> float:
@@ -149,7 +155,7 @@ class Learned:
 def learned(
     before: Widths, center_px: FloatArray, wider: FloatArray, wider_sigma: FloatArray, known: Widths | None
 ) -> Learned:
-    """Widths by what every line says of its own.
+    """Widths by what every line says of its own; the ``MOST_LINES`` that say it best are asked.
 
     Parameters
     ----------
@@ -160,37 +166,42 @@ def learned(
     known : Widths or None
         What a hint or earlier spectra say.
     """
-    trust = np.zeros(3)
-    told = np.zeros(3)
+    if len(wider) > MOST_LINES:
+        best = np.sort(np.argsort(wider_sigma, kind="stable")[:MOST_LINES])
+        center_px, wider, wider_sigma = center_px[best], wider[best], wider_sigma[best]
+    trust, told = np.zeros(3), np.zeros(3)
     if known is not None and np.isfinite(known.sigma).all():
         trust, told = known.sigma**-2.0, known.fwhm_px / before.fwhm_px - 1.0
-    shares = before.shares(center_px)
-    change = np.full(3, _mode(wider, wider_sigma, _told(known, before)))
-    system, wanted, lines = np.zeros((3, 3)), np.zeros(3), 0.0
+    shares, square = before.shares(center_px), wider_sigma * wider_sigma + SINGLE_SPREAD**2
+    off = wider - _mode(wider, square, _told(known, before))
+    system, wanted, change, lines = _SMOOTH, np.zeros(3), np.zeros(3), 0.0
     for _ in range(WEIGHING_ROUNDS):
-        single = _single_share(wider - shares @ change, wider_sigma)
-        weight = single / (wider_sigma**2 + SINGLE_SPREAD**2)
-        system, wanted = (shares * weight[:, None]).T @ shares + _SMOOTH, shares.T @ (weight * wider)
+        single, blend = _densities(off, square)
+        single /= single + blend + STRAY_DENSITY
         lines = float(single.sum())
         if lines < FEWEST_LINES and not trust.any():
             return Learned(before, None, 0)  # blends and bands alone do not tell
+        weighted = (shares * (single / square)[:, None]).T
+        system, wanted = weighted @ shares + _SMOOTH, weighted @ wider
         change = _solved(system + np.diag(trust), wanted + trust * told)
-    alone = None
-    if lines >= FEWEST_LINES:
-        alone = _changed(before, _solved(system, wanted), system, known)
-    return Learned(_changed(before, change, system + np.diag(trust), known), alone, round(lines))
+        off = wider - shares @ change
+    widths = _changed(before, change, system + np.diag(trust), known)
+    if lines < FEWEST_LINES:
+        return Learned(widths, None, round(lines))
+    alone = _changed(before, _solved(system, wanted), system, known) if trust.any() else widths
+    return Learned(widths, alone, round(lines))
 
 
 def _solved(system: FloatArray, wanted: FloatArray) -> FloatArray:
-    solution: FloatArray = np.linalg.solve(system + TINY * np.eye(3), wanted).astype(np.float64, copy=False)
+    solution: FloatArray = np.linalg.solve(system + _TINY, wanted).astype(np.float64, copy=False)
     return solution
 
 
 def _changed(before: Widths, change: FloatArray, system: FloatArray, known: Widths | None) -> Widths:
     widest = WIDEST_PX if known is None else max(WIDEST_PX, 1.6 * float(known.fwhm_px.max()))
-    fwhm_px = before.fwhm_px * (1.0 + np.clip(change, GRID[0], GRID[-1]))
-    error = np.sqrt(np.maximum(np.diag(np.linalg.inv(system + TINY * np.eye(3))), 0.0))
-    return Widths(before.place_px, np.clip(fwhm_px, NARROWEST_PX, widest), np.minimum(error, 1.0))
+    fwhm_px = before.fwhm_px * (1.0 + np.minimum(np.maximum(change, GRID[0]), GRID[-1]))
+    error = np.sqrt(np.maximum(np.diagonal(np.linalg.inv(system + _TINY)), 0.0))
+    return Widths(before.place_px, np.minimum(np.maximum(fwhm_px, NARROWEST_PX), widest), np.minimum(error, 1.0))
 
 
 def learned_skew(lopsided: FloatArray, sigma: FloatArray) -> tuple[float, float]:
@@ -201,17 +212,18 @@ def learned_skew(lopsided: FloatArray, sigma: FloatArray) -> tuple[float, float]
     """
     if not len(lopsided):
         return 0.0, SKEW_SPREAD
-    spread = np.hypot(sigma, BLEND_SKEW)
+    square = sigma * sigma + BLEND_SKEW**2
     order = np.argsort(lopsided, kind="stable")
-    trust = np.cumsum(1.0 / spread[order] ** 2)
-    middle, doubt = float(lopsided[order][np.searchsorted(trust, 0.5 * trust[-1])]), SKEW_SPREAD
+    trust = np.cumsum(1.0 / square[order])
+    middle, doubt = float(lopsided[order[np.searchsorted(trust, 0.5 * trust[-1])]]), SKEW_SPREAD
     for _ in range(2):
-        near = np.clip(1.0 - ((lopsided - middle) / (3.0 * spread)) ** 2, 0.0, 1.0) ** 2 / spread**2
-        doubt = float((near.sum() + SKEW_SPREAD**-2.0) ** -0.5)
-        middle = float((near * lopsided).sum()) * doubt * doubt
+        off = lopsided - middle
+        near = np.maximum(1.0 - off * off / (9.0 * square), 0.0) ** 2 / square
+        doubt = (float(near.sum()) + SKEW_SPREAD**-2.0) ** -0.5
+        middle = float(near @ lopsided) * doubt * doubt
     may_be_zero = (SURE_SIGMAS * doubt) ** 2
     sure = max(1.0 - may_be_zero / max(middle * middle, may_be_zero), 0.0)
-    return float(np.clip(sure * middle, -MOST_SKEW, MOST_SKEW)), doubt
+    return min(max(sure * middle, -MOST_SKEW), MOST_SKEW), doubt
 
 
 def _told(known: Widths | None, before: Widths) -> FloatArray:
@@ -223,35 +235,32 @@ def _told(known: Widths | None, before: Widths) -> FloatArray:
     return np.log(HINT_WRONG + np.exp(-0.5 * np.minimum(off * off, 80.0)))
 
 
-def _mode(wider: FloatArray, sigma: FloatArray, prior: FloatArray) -> float:
+def _mode(wider: FloatArray, square: FloatArray, prior: FloatArray) -> float:
     """Relative change of width at which single lines and blends together are likeliest."""
-    single, blend = _densities(wider[:, None] - GRID, sigma[:, None])
-    likelihood = np.log(single + blend + STRAY_DENSITY).sum(axis=0) + prior
+    single, blend = _densities(wider[:, None] - GRID, square[:, None])
+    single += blend
+    single += STRAY_DENSITY
+    likelihood = np.log(single, out=single).sum(axis=0) + prior
     return float(GRID[int(likelihood.argmax())])
 
 
-def _single_share(off: FloatArray, sigma: FloatArray) -> FloatArray:
-    single, blend = _densities(off, sigma)
-    share: FloatArray = single / (single + blend + STRAY_DENSITY)
-    return share
-
-
-def _densities(off: FloatArray, sigma: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Of single lines and of blends, at these distances from a single line's width."""
-    spread = np.hypot(sigma, SINGLE_SPREAD)
-    z = off / spread
-    single = SINGLE_SHARE / 2.5066 * np.exp(-0.5 * np.minimum(z * z, 80.0)) / spread
-    rise = 1.0 / (1.0 + np.exp(np.clip(-1.7 * z, -40.0, 40.0)))  # logistic in place of the normal distribution
-    blend = (1.0 - SINGLE_SHARE) / BLEND_SPREAD * np.exp(-np.clip(off, 0.0, 8.0) / BLEND_SPREAD) * rise
-    return single, blend
+def _densities(off: FloatArray, square: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Of single lines and of blends, at these distances from a single line's width; ``square``: of their errors."""
+    z = off / np.sqrt(square)
+    single = np.exp(np.maximum(-0.5 * (z * z), -40.0))
+    single *= SINGLE_SHARE / 2.5066 / np.sqrt(square)
+    z *= -1.7
+    blend = np.exp(np.minimum(np.maximum(z, -40.0), 40.0))  # logistic in place of the normal distribution
+    blend += 1.0
+    fall = np.exp(np.minimum(np.maximum(off, 0.0), 8.0) * (-1.0 / BLEND_SPREAD))
+    return single, (1.0 - SINGLE_SHARE) / BLEND_SPREAD * fall / blend
 
 
 def remembered(spread: LineSpread, device_nm: FloatArray) -> Widths:
     """What earlier spectra of a device showed, on an axis of it."""
     pixels = len(device_nm)
     place = np.array(PLACES) * (pixels - 1)
-    nm = np.interp(place, np.arange(pixels), device_nm)
-    dispersion = np.interp(place, np.arange(pixels), np.gradient(device_nm))
+    nm, dispersion = _on_axis(place, device_nm)
     fwhm_nm = np.interp(nm, spread.wavelengths_nm, spread.fwhm_nm)
     sigma_nm = np.interp(nm, spread.wavelengths_nm, spread.sigma_nm)
     fwhm_px = np.clip(np.hypot(fwhm_nm / dispersion, PIXEL_PX), NARROWEST_PX, pixels / 4.0)
@@ -260,12 +269,21 @@ def remembered(spread: LineSpread, device_nm: FloatArray) -> Widths:
 
 def shown(widths: Widths, lines: int, device_nm: FloatArray) -> LineSpread:
     """Widths as a value that can be kept."""
-    pixels = np.arange(len(device_nm))
-    nm = np.interp(widths.place_px, pixels, device_nm)
-    dispersion = np.interp(widths.place_px, pixels, np.gradient(device_nm))
+    nm, dispersion = _on_axis(widths.place_px, device_nm)
     fwhm_nm = optical(widths.fwhm_px) * dispersion
     numbers = [tuple(round(float(x), 5) for x in row) for row in (nm, fwhm_nm, widths.sigma * fwhm_nm)]
     return LineSpread(numbers[0], numbers[1], numbers[2], lines=lines)
+
+
+def _on_axis(place_px: FloatArray, device_nm: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Wavelength, nm, and nm per pixel at places on the axis."""
+    before = np.minimum(place_px.astype(np.int64), len(device_nm) - 2)
+    last = len(device_nm) - 1
+    share, nm = place_px - before, device_nm[before]
+    step = device_nm[before + 1] - nm
+    left = (device_nm[before + 1] - device_nm[np.maximum(before - 1, 0)]) / (1.0 + (before > 0))
+    right = (device_nm[np.minimum(before + 2, last)] - nm) / (1.0 + (before + 2 <= last))
+    return nm + share * step, left + share * (right - left)
 
 
 def combined(spreads: Sequence[LineSpread]) -> LineSpread | None:

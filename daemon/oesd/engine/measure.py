@@ -36,13 +36,17 @@ def measure(measurement: Measurement, recipe: Recipe) -> Light:
     corrected = correct(measurement, hint)
     net = corrected.net
     unusable = corrected.saturated | corrected.spilled
-    sigma = np.sqrt(corrected.variance)
+    variance = corrected.variance
     widths = known if known is not None and np.isfinite(known.sigma).all() else None
     if widths is None:
-        rough = first_fwhm_px(net - rough_floor(net), sigma, unusable | corrected.unsure, hint)
+        rough = first_fwhm_px(net - rough_floor(net), variance, unusable | corrected.unsure, hint)
         widths = Widths.even(pixels, min(rough, pixels / 4.0))
-    under = continuum(net, sigma, widths.middle_px)
-    sigma = np.hypot(sigma, PIXEL_RESPONSE * np.maximum(under.level, 0.0))
+    under = continuum(net, variance, widths.middle_px)
+    sigma = np.maximum(under.level, 0.0)
+    sigma *= sigma
+    sigma *= PIXEL_RESPONSE**2
+    sigma += variance
+    np.sqrt(sigma, out=sigma)
     peaks, learned = find_peaks(net - under.level, sigma, unusable, widths, known, under.sigma)
     spread = None if learned.alone is None else shown(learned.alone, learned.lines, measurement.wavelengths_nm)
     return Light(corrected, under.level, sigma, learned.widths.middle_px, peaks, spread)

@@ -50,9 +50,13 @@ def noise_sigma(net: FloatArray, saturated: MaskArray, full_scale: float, scans:
     if telling.sum() >= FEWEST_BLOCKS:
         slope, uneven = _law(level[telling], (high[telling] - read2) / level[telling], floor)
     read2 = max(read2 - slope * max(float(median(level[quiet])), 0.0), 0.05 * read2, 0.0)
-    counts = np.clip(net, 0.0, None)
-    sigma = np.sqrt(read2 + counts * (slope + uneven * counts))
-    return np.maximum(sigma, 1e-9 * max(float(np.abs(net).max()), 1e-30))
+    counts = np.maximum(net, 0.0)
+    sigma = uneven * counts
+    sigma += slope
+    sigma *= counts
+    sigma += read2
+    np.sqrt(sigma, out=sigma)
+    return np.maximum(sigma, 1e-9 * max(float(net.max()), -float(net.min()), 1e-30), out=sigma)
 
 
 def _law(level: FloatArray, rise: FloatArray, floor: float) -> tuple[float, float]:
@@ -80,13 +84,20 @@ def _blocks(net: FloatArray, saturated: MaskArray) -> tuple[FloatArray, FloatArr
     if len(net) < 8:
         return np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1)
     inner = net[2:-2]
-    fourth = np.abs(6.0 * inner - 4.0 * (net[1:-3] + net[3:-1]) + net[:-4] + net[4:]) / np.sqrt(70.0)
+    fourth = net[1:-3] + net[3:-1]
+    fourth *= -4.0
+    fourth += net[:-4]
+    fourth += net[4:]
+    fourth += 6.0 * inner
     quarter, half = BLOCK_PX // 4, BLOCK_PX // 2
-    alternating = np.partition(blocks(fourth, BLOCK_PX), (quarter, half), axis=1)
-    levels = np.partition(blocks(inner, BLOCK_PX), (quarter, half, BLOCK_PX - quarter), axis=1)
-    high = (alternating[:, half] / MEDIAN) ** 2
-    low = np.where(alternating[:, quarter] > 0.0, (alternating[:, quarter] / QUARTILE) ** 2, high)
+    alternating, levels = blocks(np.abs(fourth, out=fourth), BLOCK_PX), blocks(inner, BLOCK_PX)
+    alternating.sort(axis=1)
+    levels.sort(axis=1)
+    low, high = (alternating[:, [quarter, half]] / (np.sqrt(70.0) * np.array([QUARTILE, MEDIAN]))).T ** 2
+    low = np.where(low > 0.0, low, high)
+    spread = levels[:, BLOCK_PX - quarter] - levels[:, quarter]
+    if not saturated.any():
+        return levels[:, half], spread, low, high
     usable = blocks(saturated[2:-2].astype(np.float64), BLOCK_PX).mean(axis=1) < 0.25
     chosen = usable if usable.any() else np.ones(len(usable), dtype=np.bool_)
-    spread = levels[:, BLOCK_PX - quarter] - levels[:, quarter]
     return levels[chosen, half], spread[chosen], low[chosen], high[chosen]

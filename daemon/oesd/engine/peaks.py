@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from oesd.engine.blends import taken_apart
-from oesd.engine.linefit import LeftOver, LineFit, top_of
+from oesd.engine.linefit import LeftOver, LineFit, Windows, top_of
 from oesd.engine.lines import IntArray
 from oesd.engine.linespread import Learned, Widths, learned, learned_skew, optical
-from oesd.engine.windows import FWHM_PER_SIGMA, filtered, gaussian_kernel, grown, long_runs
+from oesd.engine.windows import FWHM_PER_SIGMA, grown, long_runs, smoothed, smoothing_of_noise
 from oesd.model import FloatArray, MaskArray
 
 FALSE_PER_SPECTRUM = 0.05
@@ -25,6 +25,8 @@ NOT_INDEPENDENT = (
 )
 SADDLE_SIGMAS = 3.0
 TOPS_FWHM = 0.35  # smoothing before maxima are looked for: noise falls, close lines stay apart
+NARROWER = 2.0**-0.5  # the square of a Gaussian
+FIRST_DAMPING, DAMPING = 0.8, 0.95
 MAX_PEAKS = 600
 LEAST_SNR = 2.0  # of the fitted height: lower, and a neighbour has taken all the light
 BLEND_FWHM = 1.5  # lines nearer than this share light
@@ -32,7 +34,6 @@ BLEND_WIDER, BLEND_BESIDE = 0.1, 0.15  # wider than a line, or so much light bes
 PLATEAU_FWHM = 12.0  # a longer run of full pixels is no line: nothing can be said within it
 TELLING_SNR = 10.0  # of lines whose width is asked for
 SEVERAL_SIGMAS = 2.5  # what a single line leaves by chance
-SEVERAL_DOUBT = 2.0  # where lines stand is known worse than the top of their common curve looks; measured
 SEVERAL_MOVES = 0.01  # of a line's sigma: what lines at unknown places do to a top that has no noise; measured
 SKEW_MOVES = 1.5  # sigmas by unit of skew: a skewed line's top lies 3 beside, a fitted Gaussian's middle 1.5
 OWN_WIDTH = 0.02  # how much wider than the instrument's a line that looks single may be
@@ -86,37 +87,58 @@ def find_peaks(
     floor_sigma : (pixels,) float64 or float
         Error of the baseline that was taken off.
     """
-    tops = detected_tops(net, sigma, widths.middle_px, floor_sigma)
-    plateau = grown(long_runs(saturated, PLATEAU_FWHM * widths.middle_px), int(np.ceil(2.0 * widths.middle_px)))
-    tops = tops[~plateau[tops.astype(np.int64)]]
-    weight = np.where(saturated, 0.0, 1.0 / (sigma * sigma))
+    variance = sigma * sigma
+    calm = smoothed(variance, widths.middle_px * NARROWER)  # a pixel's own is as noisy as its counts
+    tops = _detected(net, variance, calm, widths.middle_px, floor_sigma)
+    any_saturated = bool(saturated.any())
+    if any_saturated:
+        plateau = grown(long_runs(saturated, PLATEAU_FWHM * widths.middle_px), int(np.ceil(2.0 * widths.middle_px)))
+        tops = tops[~plateau[tops.astype(np.int64)]]
+    weight = 1.0 / np.maximum(calm, 0.5 * variance)
+    if any_saturated:
+        weight[saturated] = 0.0
     fit = LineFit(net, weight, tops, widths.sigma_px(tops))
     if not len(tops):
-        return _accepted(fit, sigma, saturated, np.zeros(0), np.zeros(0, dtype=np.bool_)), Learned(widths, None, 0)
-    fit.run()
-    left, usable = fit.left_over(), _telling(fit, saturated)
-    told = learned(widths, fit.center[usable], left.wider[usable], left.wider_sigma[usable], known)
-    fit.sigma = told.widths.sigma_px(fit.center)
-    fit.skew, doubt = learned_skew(left.lopsided[usable], left.lopsided_sigma[usable])
-    fit.run()
-    left = fit.left_over()
-    wider = left.wider * OWN_WIDTH**2 / (OWN_WIDTH**2 + left.wider_sigma**2)
-    several, blended = _several(fit, left, saturated), np.zeros(len(tops), dtype=np.bool_)
-    fit.center += fit.sigma * top_of(fit.skew)
-    fit.error[1] = np.hypot(fit.error[1], SKEW_MOVES * doubt * fit.sigma)
-    if len(several):
-        apart = taken_apart(net, weight, fit.first[several], fit.sigma[several], fit.skew)
-        fit.center[several], fit.height[several] = apart.center_px, apart.height
-        unsure = np.hypot(SEVERAL_DOUBT * apart.center_sigma, (SEVERAL_MOVES + SKEW_MOVES * doubt) * fit.sigma[several])
-        fit.error[0, several], fit.error[1, several] = apart.height_sigma, unsure
-        wider[several] = np.sqrt(1.0 + apart.wider) - 1.0
-        blended[several] = (wider[several] > BLEND_WIDER) | (apart.beside > BLEND_BESIDE)
+        return _accepted(fit, net, sigma, saturated, np.zeros(0), np.zeros(0, dtype=np.bool_)), Learned(widths, None, 0)
+    told, doubt = _with_its_width(fit, saturated, widths, known)
+    left, seen = fit.last_step(1.0)
     if told.lines >= WIDTH_LINES or known is not None:
         too_narrow = (left.wider < NARROW - SURE_SIGMAS * left.wider_sigma) & ~_touched(fit, saturated)
         fit.height[too_narrow] = 0.0
+    fit.center = fit.center + fit.sigma * top_of(fit.skew)
+    fit.error[1] = np.sqrt(fit.error[1] ** 2 + (SKEW_MOVES * doubt * fit.sigma) ** 2)
     if isinstance(floor_sigma, np.ndarray):
-        fit.error[0] = np.hypot(fit.error[0], floor_sigma[np.clip(fit.first.astype(np.int64), 0, len(net) - 1)])
-    return _accepted(fit, sigma, saturated, wider, blended), told
+        fit.error[0] = np.sqrt(fit.error[0] ** 2 + floor_sigma[fit.first.astype(np.int64)] ** 2)
+    wider, blended = _taken_apart(fit, left, seen, saturated, doubt)
+    return _accepted(fit, net, sigma, saturated, wider, blended), told
+
+
+def _with_its_width(fit: LineFit, saturated: MaskArray, widths: Widths, known: Widths | None) -> tuple[Learned, float]:
+    """Fit the lines, and give them the width and the skew that they show; the error of the skew."""
+    fit.step(FIRST_DAMPING)
+    left, _ = fit.last_step(DAMPING)
+    usable = _telling(fit, saturated)
+    told = learned(widths, fit.center[usable], left.wider[usable], left.wider_sigma[usable], known)
+    fit.sigma = told.widths.sigma_px(fit.center)
+    fit.skew, doubt = learned_skew(left.lopsided[usable], left.lopsided_sigma[usable])
+    return told, doubt
+
+
+def _taken_apart(
+    fit: LineFit, left: LeftOver, seen: Windows, saturated: MaskArray, doubt: float
+) -> tuple[FloatArray, MaskArray]:
+    """Give the tops that are several lines the place of their light; how much wider than a line each is, and which."""
+    wider, blended = left.wider * OWN_WIDTH**2 / (OWN_WIDTH**2 + left.wider_sigma**2), np.zeros(len(fit.center), bool)
+    several = _several(fit, left, saturated)
+    if len(several):
+        apart = taken_apart(seen, several)
+        fit.center[several], fit.height[several] = apart.center_px, apart.height
+        more = (SEVERAL_MOVES + SKEW_MOVES * doubt) * fit.sigma[several]
+        fit.error[1, several] = np.sqrt(apart.center_sigma**2 + more**2)
+        looks = left.wider[several]
+        wider[several] = np.maximum(np.minimum(looks, apart.wider), 0.0)
+        blended[several] = (looks > BLEND_WIDER) | (apart.beside > BLEND_BESIDE)
+    return wider, blended
 
 
 def _telling(fit: LineFit, saturated: MaskArray) -> MaskArray:
@@ -126,13 +148,14 @@ def _telling(fit: LineFit, saturated: MaskArray) -> MaskArray:
 
 
 def _touched(fit: LineFit, saturated: MaskArray) -> MaskArray:
-    touched: MaskArray = saturated[np.clip(np.rint(fit.center).astype(np.int64), 0, len(saturated) - 1)]
+    touched: MaskArray = saturated[_pixels(fit.center, len(saturated))]
     return touched
 
 
 def _several(fit: LineFit, left: LeftOver, saturated: MaskArray) -> IntArray:
     """Lines that no single one explains."""
-    signs = np.maximum(np.maximum(np.abs(left.bend), np.abs(left.skew)), left.excess)
+    signs = np.maximum(np.abs(left.wider) / left.wider_sigma, np.abs(left.lopsided) / left.lopsided_sigma)
+    signs = np.maximum(signs, left.excess)
     return np.flatnonzero((signs > SEVERAL_SIGMAS) & (fit.height > 0.0) & ~_touched(fit, saturated))
 
 
@@ -143,81 +166,101 @@ def threshold_sigmas(pixels: int, fwhm_px: float) -> float:
     return float(np.sqrt(2.0 * np.log(1.0 / (rate * np.sqrt(4.0 * np.pi * np.log(1.0 / rate)))))) + NOT_INDEPENDENT
 
 
-def detected_tops(
-    net: FloatArray, sigma: FloatArray, fwhm_px: float, floor_sigma: FloatArray | float = 0.0
+def _detected(
+    net: FloatArray, variance: FloatArray, calm: FloatArray, fwhm_px: float, floor_sigma: FloatArray | float
 ) -> FloatArray:
-    """Pixel positions of significant maxima, ascending, shape (peaks,)."""
-    kernel = gaussian_kernel(TOPS_FWHM * fwhm_px)
-    smooth = filtered(net, kernel)
-    noise = np.sqrt(filtered(sigma * sigma, kernel * kernel))
+    """Pixel positions of significant maxima, ascending, shape (peaks,); ``calm``: the matched filter's variance."""
+    smooth, matched = smoothed(net, TOPS_FWHM * fwhm_px), smoothed(net, fwhm_px)
     tops = _maxima(smooth)
-    shape = gaussian_kernel(fwhm_px)
-    matched = filtered(net, shape)
-    matched_noise = np.sqrt(filtered(sigma * sigma, shape * shape) + floor_sigma * floor_sigma)
+    floor2 = floor_sigma[tops] ** 2 if isinstance(floor_sigma, np.ndarray) else floor_sigma * floor_sigma
     limit = threshold_sigmas(len(net), fwhm_px)
-    tops = tops[(matched[tops] > limit * matched_noise[tops]) & (smooth[tops] > SADDLE_SIGMAS * noise[tops])]
-    tops = _prominent(smooth, noise, tops)
+    light = np.maximum(matched[tops], 0.0)
+    loud = light * light > limit * limit * (smoothing_of_noise(fwhm_px) * calm[tops] + floor2)
+    tops = tops[loud]
+    noise = np.sqrt(smoothing_of_noise(TOPS_FWHM * fwhm_px) * variance[tops])
+    higher = smooth[tops] > SADDLE_SIGMAS * noise
+    tops = _prominent(smooth, noise[higher], tops[higher])
     strongest = np.sort(tops[np.argsort(-smooth[tops], kind="stable")[:MAX_PEAKS]])
     return strongest.astype(np.float64)
 
 
-def _maxima(values: FloatArray) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _maxima(values: FloatArray) -> IntArray:
     """Indices of local maxima, the middle of a flat one; the two edge pixels never count."""
+    rises = values[1:] > values[:-1]
+    tops = 1 + np.flatnonzero(rises[:-1] & ~rises[1:])
+    if not (values[tops] == values[tops + 1]).any():
+        return tops
     steps = np.flatnonzero(np.diff(values))
-    if len(steps) < 2:
-        return np.zeros(0, dtype=np.int64)
     rising = values[steps + 1] > values[steps]
     turn = np.flatnonzero(rising[:-1] & ~rising[1:])
-    return (steps[turn] + 1 + steps[turn + 1]) // 2
+    flat: IntArray = (steps[turn] + 1 + steps[turn + 1]) // 2
+    return flat
 
 
-def _prominent(
-    smooth: FloatArray, noise: FloatArray, tops: np.ndarray[tuple[int], np.dtype[np.int64]]
-) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+def _prominent(smooth: FloatArray, noise: FloatArray, tops: IntArray) -> IntArray:
     """Merge tops over shallow saddles, lower into higher, until every saddle left is significant."""
-    while len(tops) > 1:
-        saddles = np.minimum.reduceat(smooth, tops)[:-1]  # lowest value from each top to the next
-        height = smooth[tops]
-        need = SADDLE_SIGMAS * noise[tops]
+    if len(tops) < 2:
+        return tops
+    height = smooth[tops]
+    must_fall = height - SADDLE_SIGMAS * noise
+    saddle = np.minimum.reduceat(smooth, tops)[:-1]  # lowest value from each top to the next
+    while True:
         left_lower = height[:-1] <= height[1:]
-        shallow_left = left_lower & (height[:-1] - saddles < need[:-1])
-        shallow_right = ~left_lower & (height[1:] - saddles < need[1:])
+        shallow = saddle > np.where(left_lower, must_fall[:-1], must_fall[1:])
+        if not shallow.any():
+            return tops
         drop = np.zeros(len(tops), dtype=np.bool_)
-        drop[:-1] |= shallow_left
-        drop[1:] |= shallow_right
-        if not drop.any():
-            break
-        lower_than_right = np.append(drop[1:] & (height[1:] < height[:-1]), False)
-        lower_than_left = np.insert(drop[:-1] & (height[:-1] < height[1:]), 0, False)
-        alone = drop & ~lower_than_right & ~lower_than_left  # of neighbours that both fall, the lower goes first
-        tops = tops[~(alone if alone.any() else drop)]
-    return tops
+        drop[:-1] = shallow & left_lower
+        drop[1:] |= shallow & ~left_lower
+        both = drop[1:] & drop[:-1]  # of neighbours that both fall, the lower goes first
+        waits = np.zeros(len(tops), dtype=np.bool_)
+        waits[:-1] = both & (height[:-1] > height[1:])
+        waits[1:] |= both & (height[1:] > height[:-1])
+        alone = drop & ~waits
+        kept = np.flatnonzero(~(alone if alone.any() else drop))
+        tops, height, must_fall = tops[kept], height[kept], must_fall[kept]
+        if len(tops) < 2:
+            return tops
+        saddle = np.minimum.reduceat(saddle[: kept[-1]], kept[:-1])
 
 
-def _accepted(fit: LineFit, sigma: FloatArray, clipped: MaskArray, wider: FloatArray, blended: MaskArray) -> PeakList:
+def _accepted(
+    fit: LineFit, net: FloatArray, sigma: FloatArray, clipped: MaskArray, wider: FloatArray, blended: MaskArray
+) -> PeakList:
     """The fitted peaks in order, without those the fit did away with; a clipped one is at least as high as its top."""
     order = np.argsort(fit.center, kind="stable")
-    center, looks = fit.center[order], fit.sigma[order] * FWHM_PER_SIGMA
-    at = np.clip(np.rint(center).astype(np.int64), 0, len(clipped) - 1)
-    saturated = clipped[at]
-    top = np.where(saturated, np.maximum(fit.net[at], 0.0), 0.0)
-    height = np.maximum(fit.height[order], top)
-    height_sigma = np.maximum(fit.error[0, order], 1e-300)
-    height_sigma = np.where(saturated, np.minimum(height_sigma, np.maximum(0.1 * height, sigma[at])), height_sigma)
-    gap = np.diff(center, prepend=-np.inf, append=np.inf) if len(center) else np.zeros(1)
-    snr = np.maximum(height / height_sigma, top / sigma[at])
-    keep = snr > LEAST_SNR
+    center, looks, height = fit.center[order], fit.sigma[order] * FWHM_PER_SIGMA, fit.height[order]
+    height_sigma, center_sigma = np.maximum(fit.error[0, order], 1e-300), fit.error[1, order]
+    at = _pixels(center, len(net))
+    saturated, snr = clipped[at], height / height_sigma
+    if saturated.any():
+        top = np.where(saturated, np.maximum(net[at], 0.0), 0.0)
+        height = np.maximum(height, top)
+        doubt = np.minimum(height_sigma, np.maximum(0.1 * height, sigma[at]))
+        height_sigma = np.where(saturated, doubt, height_sigma)
+        snr = np.maximum(height / height_sigma, top / sigma[at])
+        center_sigma = np.maximum(center_sigma, _clipped_sigma(clipped, at, looks))
+    close = np.diff(center) < BLEND_FWHM * np.minimum(looks[:-1], looks[1:])
+    beside = np.zeros(len(center) + 1, dtype=np.bool_)
+    beside[1:-1] = close
     fitted = PeakList(
         center_px=center,
-        sigma_px=np.maximum(fit.error[1, order], _clipped_sigma(clipped, at, looks)),
+        sigma_px=center_sigma,
         fwhm_px=optical(looks * (1.0 + wider[order])),
         height=height,
         height_sigma=height_sigma,
         snr=snr,
         saturated=saturated,
-        blended=(np.minimum(gap[:-1], gap[1:]) < BLEND_FWHM * looks) | blended[order],
+        blended=beside[1:] | beside[:-1] | blended[order],
     )
-    return fitted.chosen(keep)
+    keep = snr > LEAST_SNR
+    return fitted if keep.all() else fitted.chosen(keep)
+
+
+def _pixels(center: FloatArray, pixels: int) -> IntArray:
+    """The pixels that the centres lie on."""
+    at: IntArray = np.minimum(np.maximum(np.rint(center), 0.0), pixels - 1.0).astype(np.int64)
+    return at
 
 
 def _clipped_sigma(clipped: MaskArray, at: IntArray, looks: FloatArray) -> FloatArray:

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from oesd.model import FloatArray, MaskArray
 
-_EXCHANGES = (
-    (0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6), (2, 3), (3, 6), (4, 5), (1, 4), (1, 3), (3, 4),
-)  # fmt: skip
+SHORT = 11
+SHORT_FWHM = 2.3548200450309493 * (SHORT // 2) / 3.0  # of the widest Gaussian that is cut at 3 sigma within SHORT
+MOST_TIMES = 6
+BY_COLUMNS = 16  # numpy walks short rows slowly
+SORTED = 1024  # values: fewer are sorted as quickly as they are partitioned
 FWHM_PER_SIGMA = 2.3548200450309493  # 2 sqrt(2 ln 2), width of a Gaussian at half height
 
 
@@ -38,6 +40,34 @@ def filtered(values: FloatArray, kernel: FloatArray) -> FloatArray:
     return np.convolve(reflected(values, half), kernel, mode="valid")
 
 
+def smoothed(values: FloatArray, fwhm_px: float) -> FloatArray:
+    """Convolution with a Gaussian, by several short kernels one after the other where that is quicker."""
+    kernel, times = _short_kernel(fwhm_px)
+    wide = reflected(values, times * (len(kernel) // 2))
+    for _ in range(times):
+        wide = np.convolve(wide, kernel, mode="valid")
+    return wide
+
+
+def smoothing_of_noise(fwhm_px: float) -> float:
+    """Sum of the squares of the kernel of :func:`smoothed`: what is left of the variance of white noise."""
+    kernel, times = _short_kernel(fwhm_px)
+    whole = kernel
+    for _ in range(times - 1):
+        whole = np.convolve(whole, kernel)
+    return float(whole @ whole)
+
+
+def _short_kernel(fwhm_px: float) -> tuple[FloatArray, int]:
+    """A kernel that makes the Gaussian when applied so many times.
+
+    numpy has a loop of its own for kernels up to ``SHORT`` long, eight times as quick as for longer ones.
+    """
+    times = max(1, int(np.ceil((fwhm_px / SHORT_FWHM) ** 2)))
+    times = times if times <= MOST_TIMES else 1
+    return gaussian_kernel(fwhm_px / float(np.sqrt(times))), times
+
+
 def median(values: FloatArray, axis: int = -1) -> FloatArray:
     """Median along an axis; the values are finite and at least one.
 
@@ -45,7 +75,7 @@ def median(values: FloatArray, axis: int = -1) -> FloatArray:
     """
     count = values.shape[axis]
     middle = (count - 1) // 2, count // 2
-    parts = np.partition(values, middle, axis=axis)
+    parts = np.sort(values, axis=axis) if count <= SORTED else np.partition(values, middle, axis=axis)
     center: FloatArray = 0.5 * (parts.take(middle[0], axis=axis) + parts.take(middle[1], axis=axis))
     return center
 
@@ -55,29 +85,13 @@ def quantile(values: FloatArray, share: float) -> float:
     place = share * (len(values) - 1)
     below = int(place)
     pair = below, min(below + 1, len(values) - 1)
-    parts = np.partition(values, pair)
+    parts = np.sort(values) if len(values) <= SORTED else np.partition(values, pair)
     return float(parts[pair[0]] + (place - below) * (parts[pair[1]] - parts[pair[0]]))
 
 
-def median_of_seven(values: FloatArray) -> FloatArray:
-    """Median of each value and its three neighbours on either side.
-
-    Thirteen exchanges on whole arrays bring the median to the middle (Devillard, Fast median search, 1998), several
-    times as fast as sorting every window.
-    """
-    wide = reflected(values, 3)
-    p = [wide[i : i + len(values)] for i in range(7)]
-    for i, j in _EXCHANGES:
-        p[i], p[j] = np.minimum(p[i], p[j]), np.maximum(p[i], p[j])
-    return p[3]
-
-
-def lowest_of_fifteen(values: FloatArray) -> FloatArray:
-    """Lowest of each value and its seven neighbours on either side."""
-    lowest = reflected(values, 7)
-    for step in (1, 2, 4, 7):  # windows of 2, 4, 8 and 15
-        lowest = np.minimum(lowest[:-step], lowest[step:])
-    return lowest
+def median_of_seven(values: FloatArray, at: NDArray[np.integer[Any]]) -> FloatArray:
+    """Median of the values at these places and their three neighbours on either side, (places,)."""
+    return np.sort(reflected(values, 3)[at[:, None] + np.arange(7)], axis=1)[:, 3]
 
 
 def moving_mean(values: FloatArray, half_width: int) -> FloatArray:
@@ -121,6 +135,41 @@ def blocks(values: FloatArray, size: int) -> FloatArray:
     rest = -len(values) % size
     whole = np.concatenate([values, values[::-1][:rest]]) if rest <= len(values) else np.resize(values, size)
     return whole.reshape(-1, size)
+
+
+def averaged(values: FloatArray, step: int) -> FloatArray:
+    """Means of ``step`` values after each other, without the rest at the end: (n // step,)."""
+    whole = len(values) // step
+    if step == 1:
+        return values.copy()
+    total = values[: whole * step : step] + values[1 : whole * step : step]
+    for first in range(2, step):
+        total += values[first : whole * step : step]
+    total *= 1.0 / step
+    return total
+
+
+def spread_out(means: FloatArray, step: int, pixels: int) -> FloatArray:
+    """A line through the middles of blocks of ``step`` pixels, at every pixel; level beyond the outermost middles."""
+    if step == 1:
+        return np.concatenate([means, np.full(pixels - len(means), means[-1])])
+    result = np.empty(pixels)
+    result[len(means) * step :] = means[-1]
+    within = result[: len(means) * step].reshape(-1, step)
+    rise, half = np.diff(means), step // 2
+    within[0, :half], within[-1, half:] = means[0], means[-1]
+    if step > BY_COLUMNS:
+        share = (np.arange(step) - 0.5 * (step - 1)) / step  # of the way to the next middle
+        np.add(means[1:, None], rise[:, None] * share[:half], out=within[1:, :half])
+        np.add(means[:-1, None], rise[:, None] * share[half:], out=within[:-1, half:])
+        return result
+    for place in range(step):
+        part = rise * ((place - 0.5 * (step - 1)) / step)
+        if place < half:
+            np.add(means[1:], part, out=within[1:, place])
+        else:
+            np.add(means[:-1], part, out=within[:-1, place])
+    return result
 
 
 def bridged(values: FloatArray, bad: MaskArray) -> FloatArray:
