@@ -1,4 +1,4 @@
-"""Durable store: one SQLite file, one writer, raw data immutable; see README.md of this folder."""
+"""Durable store: one SQLite file or PostgreSQL, one writer, raw data immutable; see README.md of this folder."""
 
 from oesd.store.accounts import HourAccount, RunAccount, Slots
 from oesd.store.entries import EntrySummary
@@ -11,6 +11,7 @@ from oesd.store.errors import (
     StoreFull,
     StoreInUse,
     StoreNewer,
+    StoreRefused,
     UnknownCandidate,
     UnknownEntry,
     UnknownPeak,
@@ -25,5 +26,6 @@ from oesd.store.store import Store
 __all__ = [
     "EntrySummary", "HostTime", "HourAccount", "Outbox", "OutboxItem", "OutboxState", "OverridePatch", "RunAccount",
     "SlotTaken", "Slots", "Store", "StoreBusy", "StoreClosed", "StoreDamaged", "StoreError", "StoreFull", "StoreInUse",
-    "StoreNewer", "StoredFile", "Tally", "UnknownCandidate", "UnknownEntry", "UnknownPeak", "UploadPart",
+    "StoreNewer", "StoreRefused", "StoredFile", "Tally", "UnknownCandidate", "UnknownEntry", "UnknownPeak",
+    "UploadPart",
 ]  # fmt: skip

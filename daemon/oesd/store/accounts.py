@@ -5,13 +5,13 @@ Read from ``slot_hours``, which has a few rows per spectrometer and hour whateve
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from oesd.model import RunRecord, utc_text
+from oesd.store.database import Connection
 from oesd.store.moments import from_us, to_us, to_us_or_none
 from oesd.store.runs import RUN_COLUMNS, run_of_row
 from oesd.store.slots import HOUR_US, STORED
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from oesd.store import Store
 
 RUNS_LIMIT = 1000
+_EVER = 1 << 62
 By = Literal["hour", "run"]
 BY: Mapping[str, By] = {"hour": "hour", "run": "run"}
 """The ways to divide the ledger, by their names."""
@@ -84,15 +85,15 @@ class RunAccount:
 
 
 def load_hours(
-    connection: sqlite3.Connection, device_name: str | None, since: datetime | None, until: datetime | None
+    connection: Connection, device_name: str | None, since: datetime | None, until: datetime | None
 ) -> list[HourAccount]:
     """Accounts of the hours that lie at least partly in an interval, in order of time, then of name."""
-    first = None if since is None else to_us(since) // HOUR_US
-    last = None if until is None else (to_us(until) - 1) // HOUR_US
+    first = -_EVER if since is None else to_us(since) // HOUR_US
+    last = _EVER if until is None else (to_us(until) - 1) // HOUR_US
     rows = connection.execute(
         "SELECT hour, device_name, fate, sum(slots) FROM slot_hours "
-        "WHERE hour >= coalesce(?, -1 << 62) AND hour <= coalesce(?, 1 << 62) AND (?3 IS NULL OR device_name = ?3) "
-        "GROUP BY hour, device_name, fate",
+        "WHERE hour >= ?1 AND hour <= ?2 AND (device_name = ?3 OR ?3 IS NULL) "
+        "GROUP BY hour, device_name, fate ORDER BY hour, device_name, fate",
         (first, last, device_name),
     )
     accounts: dict[tuple[int, str], list[tuple[str, int]]] = {}
@@ -101,19 +102,17 @@ def load_hours(
     return [HourAccount(name, from_us(hour * HOUR_US), _slots(fates)) for (hour, name), fates in accounts.items()]
 
 
-def load_runs(
-    connection: sqlite3.Connection, limit: int, device_name: str | None, since: datetime | None
-) -> list[RunAccount]:
+def load_runs(connection: Connection, limit: int, device_name: str | None, since: datetime | None) -> list[RunAccount]:
     """Accounts of the runs that had not ended before a moment, the last begun first."""
     runs = connection.execute(
-        f"SELECT ending, {RUN_COLUMNS} FROM runs WHERE (?1 IS NULL OR device_name = ?1) "  # noqa: S608  (fixed texts)
-        "AND (?2 IS NULL OR ended_at_us IS NULL OR ended_at_us >= ?2) ORDER BY run_no DESC LIMIT ?3",
+        f"SELECT ending, {RUN_COLUMNS} FROM runs WHERE (device_name = ?1 OR ?1 IS NULL) "  # noqa: S608  (fixed texts)
+        "AND (ended_at_us >= ?2 OR ended_at_us IS NULL OR ?2 IS NULL) ORDER BY run_no DESC LIMIT ?3",
         (device_name, to_us_or_none(since), limit),
     ).fetchall()
     return [_run_account(connection, ending, run_of_row(tuple(row))) for ending, *row in runs]
 
 
-def _run_account(connection: sqlite3.Connection, ending: str, run: RunRecord) -> RunAccount:
+def _run_account(connection: Connection, ending: str, run: RunRecord) -> RunAccount:
     fates = connection.execute(
         "SELECT fate, sum(slots) FROM slot_hours WHERE run_id = ? AND device_name = ? GROUP BY fate",
         (run.run_id, run.device_name),

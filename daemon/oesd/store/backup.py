@@ -2,7 +2,8 @@
 
 ::
 
-    TARGET.part/oesd.sqlite   copied in steps out of one state of the database, synced, inspected
+    TARGET.part/segments/     the files that one state of the database names: a second name for each, or a copy
+    TARGET.part/oesd.sqlite   copied in steps out of that state, synced, inspected
     TARGET                    renamed to, synced: whole, or not there
 
 The steps read one state: a reader's transaction is held open around them, or each spectrum stored meanwhile would have
@@ -14,17 +15,21 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from oesd.store.connection import open_untouched
 from oesd.store.directory import DATABASE_NAME, sync_directory
+from oesd.store.disk import Disk, opened
 from oesd.store.errors import StoreDamaged, StoreError, StoreFull, from_sqlite
 from oesd.store.inspection import Finding, Inspection
+from oesd.store.place import place_of
+from oesd.store.segments import FOLDER
 
 _STEP_PAGES = 2048
+_COPIED_BYTES = 1 << 20
 _SPARE_BYTES = 16 * 1024 * 1024
 """What the inspection of the copy needs beside it, and a file system for its own books."""
 
@@ -68,6 +73,12 @@ def back_up(directory: Path, target: Path, *, replace: bool = False, told: Told 
     StoreError
         Everything else, in one line.
     """
+    place = place_of(directory)
+    if not place.has_files:
+        raise StoreError(
+            f"the data are in PostgreSQL, which makes its own copies, beside a daemon too: pg_dump --format=custom "
+            f"--file={target}.dump '{place.url}' (pg_restore puts them into an empty database)"
+        )
     source, target = directory.absolute() / DATABASE_NAME, target.absolute()
     if not source.is_file():
         raise StoreError(f"{directory}: no data of oesd there")
@@ -112,10 +123,10 @@ def _copied(source: Path, target: Path, told: Told) -> int:
         os.chmod(target, 0o600)
         try:
             reader.execute("BEGIN")
-            (size,) = reader.execute(
-                "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
-            ).fetchone()
+            (size,) = reader.execute(_SIZE).fetchone()
+            names = [row[0] for row in reader.execute("SELECT name FROM segments ORDER BY segment_no")]
             _require_room(target, size)
+            size += _segments(source.parent / FOLDER, target.parent / FOLDER, names, told)
             reader.backup(writer, pages=_STEP_PAGES, progress=lambda _, left, all_: told("copied", all_ - left, all_))
             reader.rollback()
             writer.execute("PRAGMA journal_mode = DELETE")  # one file, whole by itself, until a daemon starts on it
@@ -127,6 +138,33 @@ def _copied(source: Path, target: Path, told: Told) -> int:
     finally:
         os.close(descriptor)
     return int(size)
+
+
+def _segments(source: Path, target: Path, names: Sequence[str], told: Told) -> int:
+    """Give the files of segments, which nobody ever changes, a second name, or copy them; returns their bytes."""
+    if names:
+        target.mkdir(mode=0o700)
+    size = 0
+    for k, name in enumerate(names, start=1):
+        with suppress(FileNotFoundError):  # that is damage, which the inspection finds and names
+            _second_name(source / name, target / name)
+            size += (target / name).stat().st_size
+        told("copied", k, len(names))
+    if names:
+        sync_directory(target)
+    return size
+
+
+def _second_name(source: Path, target: Path) -> None:
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one that knows no second names
+        _require_room(target.parent, source.stat().st_size)
+        with opened(source) as whole, Disk().create(target) as copy:
+            shutil.copyfileobj(whole, copy, _COPIED_BYTES)
+            Disk().sync(copy)
 
 
 def _require_room(target: Path, size_bytes: int) -> None:

@@ -12,10 +12,11 @@ A record that was ever tried by itself never joins one.
 
 from __future__ import annotations
 
-import sqlite3
+import json
 from collections.abc import Mapping
 
 from oesd.model import new_id
+from oesd.store.database import Connection
 
 SCHEMA = """
 ALTER TABLE outbox ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;  -- tried by itself: never to join a batch
@@ -50,19 +51,19 @@ _FRESH = "ready = 1 AND open = 1 AND next_attempt_us = 0 AND alone = 0"
 _LOOKED_AT = 4  # times the size of a batch: records of other runs in between are left for the next one
 
 
-def fresh_waiting(connection: sqlite3.Connection, most: int) -> int:
+def fresh_waiting(connection: Connection, most: int) -> int:
     """Number of records that could join a batch, counted up to a limit."""
-    query = f"SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_fresh WHERE {_FRESH} LIMIT ?)"  # noqa: S608
+    query = f"SELECT count(*) FROM (SELECT 1 FROM outbox INDEXED BY outbox_fresh WHERE {_FRESH} LIMIT ?) f"  # noqa: S608
     return int(connection.execute(query, (most,)).fetchone()[0])
 
 
-def unbegun(connection: sqlite3.Connection) -> int:
+def unbegun(connection: Connection) -> int:
     """Number of batches that nobody has begun to send."""
     query = "SELECT count(*) FROM batches WHERE open = 1 AND next_attempt_us = 0 AND state = 'stored'"
     return int(connection.execute(query).fetchone()[0])
 
 
-def gather(connection: sqlite3.Connection, most: int, newest_first: bool) -> int:
+def gather(connection: Connection, most: int, newest_first: bool) -> int:
     """Make a batch of at most ``most`` fresh records of one run, beginning at one end; returns how many it took.
 
     Of one run, because a run's labels say where its records are filed. A record without company is marked to go
@@ -72,26 +73,27 @@ def gather(connection: sqlite3.Connection, most: int, newest_first: bool) -> int
     if len(numbers) == 1:
         connection.execute("UPDATE outbox SET alone = 1 WHERE entry_no = ?", numbers)
     elif numbers:
-        batch_no = connection.execute("INSERT INTO batches (batch_id) VALUES (?)", (new_id(),)).lastrowid
+        query = "INSERT INTO batches (batch_id) VALUES (?) RETURNING batch_no"
+        (batch_no,) = connection.execute(query, (new_id(),)).fetchone()
         connection.executemany(
             "UPDATE outbox SET batch_no = ?, open = 0 WHERE entry_no = ?", [(batch_no, number) for number in numbers]
         )
     return len(numbers)
 
 
-def follow(connection: sqlite3.Connection, batch_no: int, state: str) -> None:
+def follow(connection: Connection, batch_no: int, state: str) -> None:
     """Let the records of a batch show its state."""
     connection.execute("UPDATE outbox SET state = ?1 WHERE batch_no = ?2 AND state != ?1", (state, batch_no))
 
 
-def dissolve(connection: sqlite3.Connection, batch_no: int) -> None:
+def dissolve(connection: Connection, batch_no: int) -> None:
     """Let each record of a refused batch go alone: the one that is poison is then found by itself."""
     connection.execute(
         "UPDATE outbox SET state = 'stored', open = 1, alone = 1, batch_no = NULL WHERE batch_no = ?", (batch_no,)
     )
 
 
-def expel(connection: sqlite3.Connection, batch_no: int, data_id: str, reason: str) -> None:
+def expel(connection: Connection, batch_no: int, data_id: str, reason: str) -> None:
     """Put one record of a batch in quarantine; the others go on without it."""
     connection.execute(
         "UPDATE outbox SET state = 'quarantined', open = 0, batch_no = NULL, last_error = ? WHERE batch_no = ? AND "
@@ -101,7 +103,7 @@ def expel(connection: sqlite3.Connection, batch_no: int, data_id: str, reason: s
 
 
 def settle(
-    connection: sqlite3.Connection, batch_no: int, remote_ids: Mapping[str, str], poll_us: int | None, reason: str
+    connection: Connection, batch_no: int, remote_ids: Mapping[str, str], poll_us: int | None, reason: str
 ) -> None:
     """Let the records of a confirmed batch go on by themselves, as what the server made of each.
 
@@ -118,13 +120,13 @@ def settle(
         [(poll_us is not None, remote, poll_us or 0, batch_no, data_id) for data_id, remote in remote_ids.items()],
     )
     connection.execute(
-        "UPDATE outbox SET state = 'processed', last_error = iif(remote_data_id = '', ?, '') "
+        "UPDATE outbox SET state = 'processed', last_error = CASE remote_data_id WHEN '' THEN ? ELSE '' END "
         "WHERE batch_no = ? AND open = 0 AND state = 'confirmed'",
         (reason, batch_no),
     )
 
 
-def members(connection: sqlite3.Connection, batch_no: int) -> dict[str, str]:
+def members(connection: Connection, batch_no: int) -> dict[str, str]:
     """Record ids of a batch's records by data id, in the order of storing."""
     rows = connection.execute(
         "SELECT e.data_id, coalesce(c.record_id, e.data_id) FROM outbox o JOIN entries e USING (entry_no) "
@@ -134,11 +136,21 @@ def members(connection: sqlite3.Connection, batch_no: int) -> dict[str, str]:
     return dict(rows.fetchall())
 
 
-def _of_one_run(connection: sqlite3.Connection, most: int, newest_first: bool) -> list[int]:
+def _of_one_run(connection: Connection, most: int, newest_first: bool) -> list[int]:
     rows = connection.execute(
-        "SELECT o.entry_no, json_extract(c.header, '$.run_id') FROM outbox o INDEXED BY outbox_fresh "  # noqa: S608
+        "SELECT o.entry_no, c.header FROM outbox o INDEXED BY outbox_fresh "  # noqa: S608
         "JOIN entries e USING (entry_no) LEFT JOIN captures c ON c.capture_no = e.sample_no "
         f"WHERE {_FRESH} ORDER BY o.entry_no {'DESC' if newest_first else 'ASC'} LIMIT ?",
         (most * _LOOKED_AT,),
     ).fetchall()
-    return [number for number, run in rows if run == rows[0][1]][:most]
+    runs = [(number, _run_of(header)) for number, header in rows]
+    return [number for number, run in runs if run == runs[0][1]][:most]
+
+
+def _run_of(header: str | None) -> object:
+    """The run of a capture; None for a file, and where the header is damaged: the record's own upload finds that."""
+    try:
+        values = json.loads(header or "{}")
+    except ValueError:
+        return None
+    return values.get("run_id") if isinstance(values, dict) else None

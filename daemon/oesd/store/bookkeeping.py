@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,6 +11,7 @@ from typing import TypeVar
 from oesd.model import Loss, RunRecord
 from oesd.store import accounts, ledger, runs
 from oesd.store.accounts import HourAccount, RunAccount
+from oesd.store.database import Connection
 from oesd.store.ledger import Tally
 from oesd.store.runs import HostTime
 
@@ -22,11 +22,11 @@ class Bookkeeping(ABC):
     """What a store can tell and is told of runs and their slots."""
 
     @abstractmethod
-    def write(self, task: Callable[[sqlite3.Connection], T], /) -> Future[T]:
+    def write(self, task: Callable[[Connection], T], /) -> Future[T]:
         """Run a task in the writer's next transaction; never blocks."""
 
     @abstractmethod
-    def read(self, query: Callable[[sqlite3.Connection], T], /) -> T:
+    def read(self, query: Callable[[Connection], T], /) -> T:
         """Run a query on one consistent state; raises StoreError."""
 
     def record_loss(self, loss: Loss, *, run: RunRecord | None = None) -> Future[None]:
@@ -38,7 +38,7 @@ class Bookkeeping(ABC):
             The beginning of their run, stored with them; of no effect when it is known already.
         """
 
-        def record(connection: sqlite3.Connection) -> None:
+        def record(connection: Connection) -> None:
             if run is not None:
                 runs.insert_run(connection, run)
             ledger.insert_loss(connection, loss)

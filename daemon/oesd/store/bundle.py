@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from itertools import accumulate
 from typing import Any
 
-from oesd.store.encoding import EncodingError, pack_bytes, unpack_bytes
+from oesd.store.encoding import EncodingError
+from oesd.store.words import pack_words, unpack_words
 
 _LENGTH = struct.Struct("<I")
 
@@ -19,7 +20,7 @@ _LENGTH = struct.Struct("<I")
 def pack_bundle(values: Mapping[str, Any], arrays: Mapping[str, bytes]) -> bytes:
     """Put JSON-ready values and blobs together."""
     lengths = {name: len(blob) for name, blob in arrays.items()}
-    head = pack_bytes(json.dumps([values, lengths], separators=(",", ":")).encode())
+    head = pack_words(json.dumps([values, lengths], separators=(",", ":")).encode())
     return b"".join([_LENGTH.pack(len(head)), head, *arrays.values()])
 
 
@@ -34,7 +35,7 @@ def unpack_bundle(bundle: bytes) -> tuple[dict[str, Any], dict[str, bytes]]:
     if len(bundle) < _LENGTH.size:
         raise EncodingError("too short")
     (head,) = _LENGTH.unpack_from(bundle)
-    values, lengths = json.loads(unpack_bytes(bundle[_LENGTH.size : _LENGTH.size + head]))
+    values, lengths = json.loads(unpack_words(bundle[_LENGTH.size : _LENGTH.size + head]))
     ends = list(accumulate(lengths.values(), initial=_LENGTH.size + head))
     if ends[-1] != len(bundle):
         raise EncodingError("bundle of another length")

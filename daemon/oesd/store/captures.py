@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 from oesd.model import Capture, Device, Kind
+from oesd.store.database import Connection
 from oesd.store.encoding import (
     pack_counts,
     pack_floats,
@@ -23,6 +23,8 @@ from oesd.store.encoding import (
 from oesd.store.errors import StoreDamaged, StoreError
 from oesd.store.integrity import fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
+from oesd.store.segment_file import Blobs
+from oesd.store.segments import read_blobs
 from oesd.store.slots import Slot, account_stored, slot_of
 
 _DESCRIBED = (
@@ -35,10 +37,12 @@ _HEADED = (
     "board_temperature_c", "clock_offset_ms", "clock_bound_ms",
 )  # fmt: skip
 _SELECT = """
-SELECT c.record_id, c.kind, c.integration_us, c.taken_at_us, c.header, c.sha256, c.saturated, c.counts, c.spread,
+SELECT c.capture_no, c.segment_no, s.name, c.place, c.length,
+       c.record_id, c.kind, c.integration_us, c.taken_at_us, c.header, c.sha256, c.saturated, c.counts, c.spread,
        d.digest, d.name, d.model, d.simulated, d.description, d.wavelengths
-FROM captures c JOIN devices d USING (device_no)
+FROM captures c JOIN devices d USING (device_no) LEFT JOIN segments s ON s.segment_no = c.segment_no
 """
+_PLACE = 5  # so many columns tell where the blobs are
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,7 +78,7 @@ def pack_capture(capture: Capture) -> PackedCapture:
     return PackedCapture(capture.device, digest, columns, saturated, counts, spread, sha256, slot_of(capture))
 
 
-def insert_capture(connection: sqlite3.Connection, packed: PackedCapture) -> int:
+def insert_capture(connection: Connection, packed: PackedCapture) -> int:
     """Insert a capture and, when it is new, its device.
 
     A capture that is already there, equal in all, counts as inserted: whoever saves again after an error cannot know
@@ -100,13 +104,13 @@ def insert_capture(connection: sqlite3.Connection, packed: PackedCapture) -> int
     return int(present[0])
 
 
-def capture_number(connection: sqlite3.Connection, record_id: str | None) -> int | None:
+def capture_number(connection: Connection, record_id: str | None) -> int | None:
     """Number of a capture, None when it is not stored."""
     row = connection.execute("SELECT capture_no FROM captures WHERE record_id = ?", (record_id,)).fetchone()
     return None if row is None else int(row[0])
 
 
-def load_capture(connection: sqlite3.Connection, record_id: str | None) -> Capture | None:
+def load_capture(connection: Connection, record_id: str | None) -> Capture | None:
     """A capture by its id, None when it is not stored.
 
     Raises
@@ -115,10 +119,48 @@ def load_capture(connection: sqlite3.Connection, record_id: str | None) -> Captu
         When what is on the disk is not what was stored.
     """
     row = connection.execute(_SELECT + "WHERE c.record_id = ?", (record_id,)).fetchone()
-    return None if row is None else _unpacked(row)
+    return None if row is None else _unpacked(connection, row)
 
 
-def _insert(connection: sqlite3.Connection, packed: PackedCapture) -> int:
+def load_blobs(connection: Connection, capture_no: int, segment_no: int | None) -> Blobs | None:
+    """A capture's blobs, verified, when they are in this segment (None: in the pages); None when they are elsewhere.
+
+    Raises
+    ------
+    StoreDamaged
+        When what is on the disk is not what was stored.
+    """
+    row = connection.execute(_SELECT + "WHERE c.capture_no = ?", (capture_no,)).fetchone()
+    if row is None or row[1] != segment_no:
+        return None
+    columns = row[_PLACE : _PLACE + 5]
+    what = _named(row)
+    with intact(what):
+        blobs = _blobs(connection, row)
+        _verify(what, columns, row[_PLACE + 5], row[_PLACE + 9], blobs)
+        return blobs
+
+
+def _named(row: tuple[Any, ...]) -> str:
+    """What a person is told is damaged: for a sealed one with the file, of which a backup may have a good one."""
+    name, record_id = row[2], row[_PLACE]
+    return f"capture {record_id}" if name is None else f"capture {record_id} (segments/{name})"
+
+
+def _blobs(connection: Connection, row: tuple[Any, ...]) -> Blobs:
+    number, segment_no, name, place, length = row[:_PLACE]
+    return (
+        Blobs(*row[_PLACE + 6 : _PLACE + 9])
+        if segment_no is None
+        else read_blobs(connection, name, place, length, number)
+    )
+
+
+def _verify(what: str, columns: Sequence[Any], sha256: bytes, digest: bytes, blobs: Blobs) -> None:
+    verify(what, sha256, *columns, digest, blobs.saturated, blobs.counts, *_given(blobs.spread))
+
+
+def _insert(connection: Connection, packed: PackedCapture) -> int:
     row = {
         **packed.columns,
         "device_no": _device_number(connection, packed),
@@ -127,27 +169,28 @@ def _insert(connection: sqlite3.Connection, packed: PackedCapture) -> int:
         "counts": packed.counts,
         "spread": packed.spread,
     }
-    cursor = connection.execute(
+    (number,) = connection.execute(
         "INSERT INTO captures (record_id, device_no, kind, integration_us, taken_at_us, header, sha256, saturated, "
         "counts, spread) VALUES (:record_id, :device_no, :kind, :integration_us, :taken_at_us, :header, :sha256, "
-        ":saturated, :counts, :spread)",
+        ":saturated, :counts, :spread) RETURNING capture_no",
         row,
-    )
+    ).fetchone()
     if packed.slot is not None:
         account_stored(connection, packed.slot)
-    return int(cursor.lastrowid or 0)
+    return int(number)
 
 
-def _device_number(connection: sqlite3.Connection, packed: PackedCapture) -> int:
+def _device_number(connection: Connection, packed: PackedCapture) -> int:
     digest, device = packed.device_digest, packed.device
     row = connection.execute("SELECT device_no FROM devices WHERE digest = ?", (digest,)).fetchone()
     if row is not None:
         return int(row[0])
-    cursor = connection.execute(
-        "INSERT INTO devices (digest, name, model, simulated, description, wavelengths) VALUES (?, ?, ?, ?, ?, ?)",
+    (number,) = connection.execute(
+        "INSERT INTO devices (digest, name, model, simulated, description, wavelengths) VALUES (?, ?, ?, ?, ?, ?) "
+        "RETURNING device_no",
         (digest, device.name, device.model, device.simulated, _described(device), pack_floats(device.wavelengths_nm)),
-    )
-    return int(cursor.lastrowid or 0)
+    ).fetchone()
+    return int(number)
 
 
 def _described(device: Device) -> str:
@@ -166,12 +209,13 @@ def _device_digest(device: Device) -> bytes:
     return fingerprint(device.name, device.model, int(device.simulated), _described(device), axis)
 
 
-def _unpacked(row: tuple[Any, ...]) -> Capture:
-    *columns, sha256, saturated, counts, spread, digest, name, model, simulated, description, wavelengths = row
+def _unpacked(connection: Connection, row: tuple[Any, ...]) -> Capture:
+    *columns, sha256, _, _, _, digest, name, model, simulated, description, wavelengths = row[_PLACE:]
     record_id, kind, integration_us, taken_at_us, header = columns
-    what = f"capture {record_id}"
+    what = _named(row)
     with intact(what):
-        verify(what, sha256, *columns, digest, saturated, counts, *_given(spread))
+        blobs = _blobs(connection, row)
+        _verify(what, columns, sha256, digest, blobs)
         device = _device(name, model, simulated, description, wavelengths)
         if _device_digest(device) != digest:
             raise StoreDamaged(f"device {name!r} of {what} is damaged: what is on the disk is not what was stored")
@@ -181,9 +225,9 @@ def _unpacked(row: tuple[Any, ...]) -> Capture:
             kind=Kind(kind),
             taken_at_utc=from_us(taken_at_us),
             integration_us=integration_us,
-            counts_sum=unpack_counts(counts),
-            saturated=unpack_mask(saturated, device.pixels),
-            spread=None if spread is None else unpack_spread(spread),
+            counts_sum=unpack_counts(blobs.counts),
+            saturated=unpack_mask(blobs.saturated, device.pixels),
+            spread=None if blobs.spread is None else unpack_spread(blobs.spread),
             **json.loads(header),
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+import string
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from oesd.model import is_uuid, new_id
 from oesd.store.claims import was_let_go
+from oesd.store.database import Connection
 from oesd.store.ingest import UPLOAD_COLUMNS, Upload, upload_of_row
 from oesd.store.moments import from_us, to_us
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # as the databases' lower() has it
 _PROCESSING = """
 SELECT p.state, p.reason, r.made_at_us FROM entries e JOIN processing p USING (entry_no)
 LEFT JOIN results r ON r.entry_no = e.entry_no AND r.revision = p.revision WHERE e.data_id = ?
@@ -105,7 +107,7 @@ class Catalogue:
         where, values = _conditions(query)
         sql = f"SELECT {UPLOAD_COLUMNS} FROM hub_upload u WHERE {where} ORDER BY data_id DESC LIMIT ?"  # noqa: S608
 
-        def collect(db: sqlite3.Connection) -> list[CatalogueEntry]:
+        def collect(db: Connection) -> list[CatalogueEntry]:
             rows = db.execute(sql, (*values, limit)).fetchall()
             return [_catalogue_entry(db, upload_of_row(row)) for row in rows]
 
@@ -130,18 +132,22 @@ class Catalogue:
     def track(self, project_id: str, physical_sample_id: str, *, active: bool) -> None:
         """Put a sample on a project's list; when active, the others of the project are not any more."""
 
-        def put(db: sqlite3.Connection) -> None:
+        def put(db: Connection) -> None:
             if active:
                 db.execute("UPDATE hub_tracking SET active = 0 WHERE project_id = ?", (project_id,))
             values = (project_id, physical_sample_id, int(active))
-            db.execute("INSERT OR REPLACE INTO hub_tracking VALUES (?, ?, ?)", values)
+            db.execute(
+                "INSERT INTO hub_tracking VALUES (?, ?, ?) ON CONFLICT (project_id, physical_sample_id) "
+                "DO UPDATE SET active = excluded.active",
+                values,
+            )
 
         self._write(put)
 
     def _add(self, table: str, name: str, now: datetime) -> Named:
         made = Named(new_id(), name.strip(), now)
 
-        def put(db: sqlite3.Connection) -> Named:
+        def put(db: Connection) -> Named:
             key = made.name.casefold()
             taken = db.execute(f"SELECT * FROM {table} WHERE name_key = ?", (key,)).fetchone()  # noqa: S608
             if taken is not None:
@@ -151,15 +157,15 @@ class Catalogue:
 
         return self._write(put)
 
-    def _write(self, task: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, task: Callable[[Connection], T]) -> T:
         return self._store.write(task).result()
 
 
-def _named(db: sqlite3.Connection, sql: str, values: Sequence[object]) -> list[Named]:
+def _named(db: Connection, sql: str, values: Sequence[object]) -> list[Named]:
     return [Named(row[0], row[1], from_us(row[3])) for row in db.execute(sql, values)]
 
 
-def _catalogue_entry(db: sqlite3.Connection, upload: Upload) -> CatalogueEntry:
+def _catalogue_entry(db: Connection, upload: Upload) -> CatalogueEntry:
     sample = _named(db, "SELECT * FROM hub_sample WHERE physical_sample_id = ?", (upload.physical_sample_id,))
     projects = _named(
         db,
@@ -170,7 +176,7 @@ def _catalogue_entry(db: sqlite3.Connection, upload: Upload) -> CatalogueEntry:
     return CatalogueEntry(upload, status, reason, updated, sample[0] if sample else None, tuple(projects))
 
 
-def _progress(db: sqlite3.Connection, upload: Upload) -> tuple[Status, str, datetime]:
+def _progress(db: Connection, upload: Upload) -> tuple[Status, str, datetime]:
     """Status, reason and time of the last change of an upload."""
     if upload.finished_at_utc is None:
         return Status.PENDING, "", upload.begun_at_utc
@@ -190,7 +196,7 @@ def _progress(db: sqlite3.Connection, upload: Upload) -> tuple[Status, str, date
 
 
 def _conditions(query: CatalogueQuery) -> tuple[str, list[object]]:
-    terms: list[tuple[str, Sequence[object]]] = [("1", ())]
+    terms: list[tuple[str, Sequence[object]]] = [("1 = 1", ())]
     if query.data_ids:
         terms.append((f"data_id IN ({_marks(query.data_ids)})", query.data_ids))
     if query.physical_sample_ids:
@@ -223,7 +229,7 @@ def _searched(keyword: str) -> tuple[str, Sequence[object]]:
         )
         return f"data_id IN ({found})", (keyword.lower(),) * 4
     # instr on lower case instead of LIKE: a keyword may hold % and _ as letters.
-    return "instr(lower(data_id || ' ' || file_name || ' ' || record_id), lower(?)) > 0", (keyword,)
+    return "instr(lower(data_id || ' ' || file_name || ' ' || record_id), ?) > 0", (keyword.translate(_LOWER),)
 
 
 def _marks(values: Sequence[object]) -> str:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from oesd.model import FloatArray, MaskArray
+from oesd.store.database import Connection
 from oesd.store.encoding import pack_floats, pack_mask, unpack_floats, unpack_mask
 from oesd.store.errors import StoreDamaged
 from oesd.store.integrity import damaged, fingerprint, intact, verify
 from oesd.store.verdicts import LibraryKey
+
+CELLS_APART = 1 << 32
+"""What the key of a cell is made with: more than a library ever has cells."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,23 +56,25 @@ def pack_cell(cell: StoredCell) -> PackedCell:
     return PackedCell(cell.number, fingerprint(cell.number, *parts), *parts)
 
 
-def put(connection: sqlite3.Connection, library_no: int, cells: Sequence[PackedCell], gone: Sequence[int]) -> None:
+def put(connection: Connection, library_no: int, cells: Sequence[PackedCell], gone: Sequence[int]) -> None:
     """Write the cells that changed and delete those that are no more."""
     connection.executemany(
         "DELETE FROM dark_cells WHERE library_no = ? AND cell = ?", [(library_no, number) for number in gone]
     )
     connection.executemany(
-        "INSERT OR REPLACE INTO dark_cells VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO dark_cells VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (library_no, cell) DO UPDATE SET "
+        "sha256 = excluded.sha256, numbers = excluded.numbers, counts_sum = excluded.counts_sum, "
+        "left_out = excluded.left_out",
         [(library_no, cell.number, cell.sha256, cell.numbers, cell.counts_sum, cell.left_out) for cell in cells],
     )
 
 
-def clear(connection: sqlite3.Connection, library_no: int) -> None:
+def clear(connection: Connection, library_no: int) -> None:
     """Delete all cells of a library."""
     connection.execute("DELETE FROM dark_cells WHERE library_no = ?", (library_no,))
 
 
-def load(connection: sqlite3.Connection, key: LibraryKey) -> list[StoredCell]:
+def load(connection: Connection, key: LibraryKey) -> list[StoredCell]:
     """The cells of a library, a damaged one left out: it costs the darks in it, not the others."""
     rows = connection.execute(
         "SELECT cell, sha256, numbers, counts_sum, left_out FROM dark_cells JOIN libraries USING (library_no) "
@@ -85,8 +90,8 @@ def load(connection: sqlite3.Connection, key: LibraryKey) -> list[StoredCell]:
     return cells
 
 
-def load_cell(connection: sqlite3.Connection, row: int) -> StoredCell | None:
-    """A cell by its row; None when there is none.
+def load_cell(connection: Connection, library_no: int, number: int) -> StoredCell | None:
+    """A cell by its library and its number; None when there is none.
 
     Raises
     ------
@@ -95,8 +100,8 @@ def load_cell(connection: sqlite3.Connection, row: int) -> StoredCell | None:
     """
     found = connection.execute(
         "SELECT serial, model, pixels, simulated, cell, sha256, numbers, counts_sum, left_out "
-        "FROM dark_cells JOIN libraries USING (library_no) WHERE dark_cells.rowid = ?",
-        (row,),
+        "FROM dark_cells JOIN libraries USING (library_no) WHERE library_no = ? AND cell = ?",
+        (library_no, number),
     ).fetchone()
     if found is None:
         return None

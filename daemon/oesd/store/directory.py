@@ -15,6 +15,7 @@ from oesd.store.errors import StoreError, StoreInUse
 
 LOCK_NAME = "oesd.lock"
 DATABASE_NAME = "oesd.sqlite"
+URL_NAME = "oesd.url"
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _RELEASED = -1
 
@@ -85,7 +86,7 @@ def _narrow(path: Path) -> None:
     if found.st_uid != os.geteuid():
         raise StoreError(f"the data directory {path} belongs to another user")
     # Never narrow a directory that holds other things than ours, such as a home or /tmp.
-    ours = (path / DATABASE_NAME).exists() or not any(path.iterdir())
+    ours = any((path / name).exists() for name in (DATABASE_NAME, URL_NAME)) or not any(path.iterdir())
     if ours:
         path.chmod(0o700)
     elif found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

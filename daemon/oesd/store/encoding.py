@@ -56,12 +56,15 @@ def pack_bytes(data: bytes) -> bytes:
     return compressor.compress(data)
 
 
-def unpack_bytes(frame: bytes) -> bytes:
-    """Inverse of :func:`pack_bytes`; a frame that claims more than 256 MiB is refused before anything is allocated."""
+def unpack_bytes(frame: bytes, known: zstandard.ZstdCompressionDict | None = None) -> bytes:
+    """Inverse of :func:`pack_bytes`; a frame that claims more than 256 MiB is refused before anything is allocated.
+
+    ``known`` is what the frame may refer to.
+    """
     try:
         if not 0 <= zstandard.frame_content_size(frame) <= _LARGEST:
             raise EncodingError("frame without a sane length")
-        return zstandard.ZstdDecompressor().decompress(frame)
+        return zstandard.ZstdDecompressor(dict_data=known).decompress(frame)
     except zstandard.ZstdError as error:
         raise EncodingError(str(error)) from error
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from oesd.model import Capture, Entry
 from oesd.store.captures import capture_number
+from oesd.store.database import Connection
 from oesd.store.errors import StoreError, UnknownEntry
 from oesd.store.modelled import modelled_number
 from oesd.store.moments import from_us, to_us
+
+SUMMARY_COLUMNS = (
+    "e.data_id, coalesce(c.record_id, e.data_id), e.device_name, e.model, e.taken_at_us, r.elements, "
+    "coalesce(r.peaks, 0), p.revision, p.state, p.reason, e.simulated"
+)
+"""Of entries ``e``, processing ``p``, the latest of results ``r`` and captures ``c``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class EntrySummary:
 
 
 def insert_entry(
-    connection: sqlite3.Connection,
+    connection: Connection,
     entry: Entry,
     sample: Capture,
     sample_no: int,
@@ -107,19 +113,19 @@ def require_named(entry: Entry | None, short: Capture | None) -> None:
         raise StoreError(f"the entry does not name the shorter exposure that came with it: {named}, {given}")
 
 
-def add_entry(connection: sqlite3.Connection, **columns: Any) -> int:
+def add_entry(connection: Connection, **columns: Any) -> int:
     """Insert the row of an entry, which waits to be processed; returns its number."""
     names = ", ".join(columns)
-    cursor = connection.execute(
-        f"INSERT INTO entries ({names}) VALUES ({', '.join(':' + name for name in columns)})",  # noqa: S608
+    values = ", ".join(f":{name}" for name in columns)
+    (number,) = connection.execute(
+        f"INSERT INTO entries ({names}) VALUES ({values}) RETURNING entry_no",  # noqa: S608
         columns,
-    )
-    number = int(cursor.lastrowid or 0)
+    ).fetchone()
     connection.execute("INSERT INTO processing (entry_no, state) VALUES (?, 'waiting')", (number,))
-    return number
+    return int(number)
 
 
-def entry_number(connection: sqlite3.Connection, data_id: str) -> int:
+def entry_number(connection: Connection, data_id: str) -> int:
     """Number of an entry.
 
     Raises
@@ -133,7 +139,7 @@ def entry_number(connection: sqlite3.Connection, data_id: str) -> int:
     return int(row[0])
 
 
-def load_entry(connection: sqlite3.Connection, data_id: str) -> Entry | None:
+def load_entry(connection: Connection, data_id: str) -> Entry | None:
     """An entry by its id; a file's entry is its own sample."""
     row = connection.execute(
         "SELECT coalesce(s.record_id, e.data_id), coalesce(d.record_id, m.record_id), r.record_id, e.dark_reason, "
@@ -152,23 +158,19 @@ def load_entry(connection: sqlite3.Connection, data_id: str) -> Entry | None:
     return Entry(data_id, sample_id, dark_id, reference_id, dark_reason, reference_reason, created_at_utc, short_id)
 
 
-def list_entries(
-    connection: sqlite3.Connection, limit: int, before: str | None, device_name: str | None
-) -> list[EntrySummary]:
+def list_entries(connection: Connection, limit: int, before: str | None, device_name: str | None) -> list[EntrySummary]:
     """Entries, the last stored first; ``before`` is the id of the entry to go on after."""
     query = (
-        "SELECT e.data_id, coalesce(c.record_id, e.data_id), e.device_name, e.model, "  # noqa: S608  (fixed texts)
-        "e.taken_at_us, r.elements, "
-        "coalesce(r.peaks, 0), p.revision, p.state, p.reason, e.simulated "
+        f"SELECT {SUMMARY_COLUMNS} "  # noqa: S608  (fixed texts)
         "FROM entries e JOIN processing p USING (entry_no) LEFT JOIN captures c ON c.capture_no = e.sample_no "
         "LEFT JOIN results r ON r.entry_no = e.entry_no AND r.revision = p.revision "
         f"WHERE {_bounds(before, device_name)} ORDER BY e.entry_no DESC LIMIT :limit"
     )
     rows = connection.execute(query, {"limit": limit, "before": before, "device_name": device_name})
-    return [_summary(row) for row in rows]
+    return [summary_of_row(row) for row in rows]
 
 
-def latest_entry(connection: sqlite3.Connection, device_name: str | None) -> str | None:
+def latest_entry(connection: Connection, device_name: str | None) -> str | None:
     """Id of the entry stored last."""
     row = connection.execute(
         f"SELECT data_id FROM entries e WHERE {_bounds(None, device_name)} "  # noqa: S608
@@ -178,7 +180,7 @@ def latest_entry(connection: sqlite3.Connection, device_name: str | None) -> str
     return None if row is None else str(row[0])
 
 
-def waiting_entries(connection: sqlite3.Connection, limit: int) -> list[str]:
+def waiting_entries(connection: Connection, limit: int) -> list[str]:
     """Ids of entries without a result that have not failed, the first stored first."""
     rows = connection.execute(
         "SELECT data_id FROM processing JOIN entries USING (entry_no) WHERE state = 'waiting' "
@@ -188,14 +190,14 @@ def waiting_entries(connection: sqlite3.Connection, limit: int) -> list[str]:
     return [row[0] for row in rows]
 
 
-def _applied(connection: sqlite3.Connection, record_id: str | None, reason: str) -> tuple[int | None, str]:
+def _applied(connection: Connection, record_id: str | None, reason: str) -> tuple[int | None, str]:
     number = capture_number(connection, record_id)
     missing = record_id is not None and number is None
     return number, f"{reason} (capture {record_id} is not stored)" if missing else reason
 
 
 def _bounds(before: str | None, device_name: str | None) -> str:
-    bounds = ["1"]
+    bounds = ["1 = 1"]
     if before is not None:
         bounds.append("e.entry_no < (SELECT entry_no FROM entries WHERE data_id = :before)")
     if device_name is not None:
@@ -203,7 +205,8 @@ def _bounds(before: str | None, device_name: str | None) -> str:
     return " AND ".join(bounds)
 
 
-def _summary(row: tuple[Any, ...]) -> EntrySummary:
+def summary_of_row(row: tuple[Any, ...]) -> EntrySummary:
+    """Entry in short from :data:`SUMMARY_COLUMNS`."""
     data_id, sample_id, device_name, model, taken_at_us, elements, peaks, revision, state, reason, simulated = row
     return EntrySummary(
         data_id=data_id,

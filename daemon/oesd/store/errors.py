@@ -9,6 +9,7 @@
     |-- StoreFull              no space: free some; later writes may succeed again
     |-- StoreBusy              too many writes wait for the disk: count a loss, or try later
     |-- StoreClosed            the store was closed before this could be written
+    |-- StoreRefused           a rule of the tables forbids this (raw data never change): nothing of it was stored
     |-- SlotTaken              the slot is accounted for already: this is a second one, drop it
     |-- UnknownEntry           no such entry
     |-- UnknownPeak            the entry's latest result has no such peak
@@ -52,6 +53,10 @@ class StoreClosed(StoreError):
     """The store is closed; this was not stored."""
 
 
+class StoreRefused(StoreError):
+    """What was to be written breaks a rule of the tables; nothing of it was stored."""
+
+
 class SlotTaken(StoreError):
     """The slot of the run is accounted for already, by another spectrum or as a loss; nothing was stored."""
 
@@ -91,6 +96,8 @@ def from_sqlite(error: sqlite3.Error, doing: str) -> StoreError:
         What was being done, for the message: ``"write to the store"``.
     """
     kinds = {sqlite3.SQLITE_FULL: StoreFull, sqlite3.SQLITE_CORRUPT: StoreDamaged, sqlite3.SQLITE_NOTADB: StoreDamaged}
+    if isinstance(error, sqlite3.IntegrityError):
+        return StoreRefused(str(error))
     # Errors of Python's own layer carry no code, or None.
     code = getattr(error, "sqlite_errorcode", None) or 0
     return kinds.get(code & _PRIMARY_CODE, StoreError)(f"cannot {doing}: {error}")

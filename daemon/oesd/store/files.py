@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from oesd.model import Measurement, Quantity, SpectrumFile
 from oesd.store.bundle import pack_bundle, unpack_bundle
+from oesd.store.database import Connection
 from oesd.store.encoding import pack_bytes, pack_floats, pack_mask, unpack_bytes, unpack_floats, unpack_mask
 from oesd.store.entries import add_entry
 from oesd.store.errors import StoreError
@@ -76,7 +76,7 @@ def pack_file(data_id: str, spectrum: SpectrumFile, data: bytes, filename: str, 
     return PackedFile(data_id, _entry_columns(spectrum.metadata, now), columns)
 
 
-def insert_file(connection: sqlite3.Connection, packed: PackedFile) -> None:
+def insert_file(connection: Connection, packed: PackedFile) -> None:
     """Insert a file as an entry that waits to be processed; the same file under the same id twice is once.
 
     Raises
@@ -99,7 +99,7 @@ def insert_file(connection: sqlite3.Connection, packed: PackedFile) -> None:
         raise StoreError(f"another entry is stored as {packed.data_id}")
 
 
-def import_file(connection: sqlite3.Connection, packed: PackedFile) -> str | None:
+def import_file(connection: Connection, packed: PackedFile) -> str | None:
     """Insert a file unless the archive has it; returns the entry that has its bytes, or the capture of its record."""
     there = connection.execute(
         "SELECT data_id FROM files JOIN entries USING (entry_no) WHERE sha256 = :sha256 "
@@ -113,7 +113,7 @@ def import_file(connection: sqlite3.Connection, packed: PackedFile) -> str | Non
     return None
 
 
-def load_file(connection: sqlite3.Connection, data_id: str) -> StoredFile | None:
+def load_file(connection: Connection, data_id: str) -> StoredFile | None:
     """The file of an entry, None when there is none.
 
     Raises
@@ -135,7 +135,7 @@ def load_file(connection: sqlite3.Connection, data_id: str) -> StoredFile | None
         return StoredFile(data_id, filename, form, record_id, sha256, data)
 
 
-def load_spectrum(connection: sqlite3.Connection, data_id: str) -> SpectrumFile | None:
+def load_spectrum(connection: Connection, data_id: str) -> SpectrumFile | None:
     """The spectrum that was read from an entry's file; damaged ones raise as in :func:`load_file`."""
     row = connection.execute(
         "SELECT format, record_id, spectrum_sha256, spectrum FROM files JOIN entries USING (entry_no) "

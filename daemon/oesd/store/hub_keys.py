@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from oesd.model import new_id
+from oesd.store.database import Connection
 from oesd.store.moments import from_us, from_us_or_none, to_us
 
 if TYPE_CHECKING:
@@ -113,15 +113,16 @@ class HubKeys:
         rows = self._store.read(lambda db: db.execute(query, (_day(now) - days,)).fetchall())
         return [dict(zip(("key_id", "day", "bytes", "uploads"), row, strict=True)) for row in rows]
 
-    def _write(self, task: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, task: Callable[[Connection], T]) -> T:
         return self._store.write(task).result()
 
 
-def count_use(connection: sqlite3.Connection, key_id: str, size_bytes: int, now: datetime) -> None:
+def count_use(connection: Connection, key_id: str, size_bytes: int, now: datetime) -> None:
     """Count an upload for its key, in the transaction that makes it one."""
     connection.execute(
         "INSERT INTO hub_usage VALUES (?, ?, ?, 1) "
-        "ON CONFLICT DO UPDATE SET bytes = bytes + excluded.bytes, uploads = uploads + 1",
+        "ON CONFLICT (key_id, day) DO UPDATE SET bytes = hub_usage.bytes + excluded.bytes, "
+        "uploads = hub_usage.uploads + 1",
         (key_id, _day(now), size_bytes),
     )
 

@@ -12,13 +12,14 @@ What is finished and not taken is found again at the next start.
 from __future__ import annotations
 
 import secrets
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from oesd.store.claims import Claim, settle_claim
+from oesd.store.database import Connection
+from oesd.store.hub_expiry import MARK_US, Expired, expired_uploads, forget_uploads
 from oesd.store.hub_keys import count_use
 from oesd.store.moments import from_us, from_us_or_none, to_us
 
@@ -146,8 +147,8 @@ class Ingest:
         """Return the secret that signs bucket URLs: made once, so that URLs stay good over a restart."""
         fresh = secrets.token_bytes(32)
 
-        def keep(db: sqlite3.Connection) -> bytes:
-            db.execute("INSERT OR IGNORE INTO hub_secret VALUES (1, ?)", (fresh,))
+        def keep(db: Connection) -> bytes:
+            db.execute("INSERT INTO hub_secret VALUES (1, ?) ON CONFLICT DO NOTHING", (fresh,))
             return bytes(db.execute("SELECT secret FROM hub_secret").fetchone()[0])
 
         return self._write(keep)
@@ -167,7 +168,8 @@ class Ingest:
         self._write(
             lambda db: db.execute(
                 "INSERT INTO hub_upload (upload_id, data_id, new_filename, file_name, parts, physical_sample_id,"
-                " begun_at_us, key_id, touched_at_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7)",
+                " begun_at_us, key_id, touched_at_us, mark) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7,"
+                " (SELECT coalesce(max(mark), 0) FROM ages))",
                 values,
             )
         )
@@ -184,8 +186,8 @@ class Ingest:
         """Record a received part; False when another one of its number was received before, which then counts."""
         values = (upload_id, part.part, part.md5, part.size_bytes)
 
-        def put(db: sqlite3.Connection) -> bool:
-            db.execute("INSERT OR IGNORE INTO hub_part VALUES (?, ?, ?, ?)", values)
+        def put(db: Connection) -> bool:
+            db.execute("INSERT INTO hub_part VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING", values)
             query = "SELECT md5 FROM hub_part WHERE upload_id = ? AND part = ?"
             return bool(db.execute(query, values[:2]).fetchone()[0] == part.md5)
 
@@ -211,7 +213,7 @@ class Ingest:
             "sha3_256 = ?4 WHERE upload_id = ?5 AND finished_at_us IS NULL"
         )
 
-        def end(db: sqlite3.Connection) -> None:
+        def end(db: Connection) -> None:
             if db.execute(sql, values).rowcount:
                 count_use(db, upload.key_id, upload.size_bytes or 0, from_us(at_us))
 
@@ -246,6 +248,14 @@ class Ingest:
         )
         return [row[0] for row in self._store.read(lambda db: db.execute(sql).fetchall())]
 
+    def expired(self, keep_us: int, limit: int) -> list[Expired]:
+        """Uploads that are kept no longer when entries are kept for so long; see :mod:`oesd.store.hub_expiry`."""
+        return self._store.read(lambda db: expired_uploads(db, -(-keep_us // MARK_US), limit))
+
+    def forget(self, gone: Sequence[Expired]) -> None:
+        """Remove all that is known of uploads whose bytes were removed."""
+        self._write(lambda db: forget_uploads(db, gone))
+
     def forget_bytes(self, data_id: str) -> None:
         """Note that the bytes of a file of several are kept no longer (its number of members turns negative)."""
         sql = "UPDATE hub_upload SET members = -members WHERE data_id = ? AND members > 0"
@@ -277,7 +287,7 @@ class Ingest:
         row = self._store.read(lambda db: db.execute(sql, (value,)).fetchone())
         return None if row is None else upload_of_row(row)
 
-    def _write(self, task: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, task: Callable[[Connection], T]) -> T:
         return self._store.write(task).result()
 
 

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 from oesd.store.captures import load_capture
-from oesd.store.connection import open_untouched
-from oesd.store.dark_cells import load_cell
-from oesd.store.directory import DATABASE_NAME
+from oesd.store.dark_cells import CELLS_APART, load_cell
+from oesd.store.database import Connection
 from oesd.store.errors import StoreDamaged, StoreError
 from oesd.store.files import load_file, load_spectrum
 from oesd.store.integrity import verify
 from oesd.store.modelled import load_modelled
+from oesd.store.named_reading import read_named_block
+from oesd.store.place import place_of
 from oesd.store.recount import wrong_runs, wrong_sums
-from oesd.store.schema import STEPS, version_of
 from oesd.store.traces import read_block
 
 Sort = Literal["structure", "reference", "checksum", "sum"]
@@ -63,7 +63,7 @@ class _Records:
     table: str
     key: str
     name: str
-    check: Callable[[sqlite3.Connection, Any, str], object]
+    check: Callable[[Connection, Any, str], object]
 
 
 class Inspection:
@@ -88,16 +88,15 @@ class Inspection:
     """
 
     def __init__(self, directory: Path) -> None:
-        self._path = directory.absolute() / DATABASE_NAME
-        if not self._path.is_file():
+        self._place = place = place_of(directory)
+        if not place.exists():
             raise StoreError(f"{directory}: no data of oesd there")
-        found = version_of(self._path)
-        if found != len(STEPS):
+        if (found := place.version()) != place.newest:
             raise StoreError(
-                f"{self._path} was written by an earlier oesd (schema {found}, today {len(STEPS)}): "
+                f"{place} was written by an earlier oesd (schema {found}, today {place.newest}): "
                 "start the daemon on it once, which brings it forward, then verify"
             )
-        self._connection = open_untouched(self._path)
+        self._connection = place.open_untouched()
         self.checked: Counter[str] = Counter()
         self.total = sum(self._rows(records.table) for records in _RECORDS)
 
@@ -113,20 +112,20 @@ class Inspection:
         for check in checks + [partial(self._checksums, records, told) for records in _RECORDS]:
             try:
                 yield from check()
-            except sqlite3.Error as error:
-                yield Finding("structure", self._path.name, f"cannot be read on: {error}")
+            except (sqlite3.Error, StoreError) as error:
+                yield Finding("structure", str(self._place), f"cannot be read on: {error}")
 
     def _structure(self) -> Iterator[Finding]:
-        tables = self._connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
-        for (table,) in tables.fetchall():  # one by one: each is a short look at the database
-            for (text,) in self._connection.execute(f"PRAGMA integrity_check('{table}')").fetchall():
-                if text != "ok":
-                    yield Finding("structure", f"table {table}", str(text))
+        for table in self._place.tables(self._connection):  # one by one: each is a short look at the database
+            for text in self._place.structure(self._connection, table):
+                yield Finding("structure", f"table {table}", text)
             self.checked["tables"] += 1
 
     def _references(self) -> Iterator[Finding]:
-        for table, row, parent, _ in self._connection.execute("PRAGMA foreign_key_check").fetchall():
-            yield Finding("reference", f"row {row} of {table}", f"refers to a row of {parent} that is not there")
+        for row in self._place.dangling(self._connection):
+            yield Finding(
+                "reference", f"{row.row} of {row.table}", f"refers to a row of {row.parent} that is not there"
+            )
         for what, query in _DANGLING.items():
             for (data_id,) in self._connection.execute(query).fetchall():
                 yield Finding("reference", f"entry {data_id}", f"is one of the {what}")
@@ -170,11 +169,11 @@ class Inspection:
     def _rows(self, table: str) -> int:
         try:
             return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608
-        except sqlite3.Error:
+        except (sqlite3.Error, StoreError):
             return 0  # its structure is damaged, which is found and named
 
 
-def _check_result(connection: sqlite3.Connection, number: int, _: str) -> bool | None:
+def _check_result(connection: Connection, number: int, _: str) -> bool | None:
     row = connection.execute(
         "SELECT data_id, sha256, entry_no, revision, made_at_us, content, payload "
         "FROM results JOIN entries USING (entry_no) WHERE result_no = ?",
@@ -186,19 +185,24 @@ def _check_result(connection: sqlite3.Connection, number: int, _: str) -> bool |
     return True
 
 
-def _check_block(connection: sqlite3.Connection, number: int, device_name: str) -> bool:
+def _check_block(connection: Connection, number: int, device_name: str) -> bool:
     read_block(connection, number, device_name)
     return True
 
 
-def _check_remote(connection: sqlite3.Connection, number: int, data_id: str) -> bool:
+def _check_named_block(connection: Connection, number: int, device_name: str) -> bool:
+    read_named_block(connection, number, device_name)
+    return True
+
+
+def _check_remote(connection: Connection, number: int, data_id: str) -> bool:
     rows = connection.execute("SELECT sha256, document FROM remote_results WHERE entry_no = ?", (number,)).fetchall()
     for sha256, document in rows:
         verify(f"remote result of entry {data_id}", sha256, document)
     return True
 
 
-def _check_file(connection: sqlite3.Connection, _: int, data_id: str) -> object:
+def _check_file(connection: Connection, _: int, data_id: str) -> object:
     return load_file(connection, data_id) and load_spectrum(connection, data_id)
 
 
@@ -210,5 +214,11 @@ _RECORDS = (
     _Records("modelled_darks", "modelled_no", "record_id", lambda db, _, name: load_modelled(db, name)),
     _Records("remote_results", "entry_no", _DATA_ID.format("remote_results"), _check_remote),
     _Records("trace_blocks", "block_no", "device_name", _check_block),
-    _Records("dark_cells", "rowid", "library_no || '/' || cell", lambda db, key, _: load_cell(db, key)),
+    _Records("named_blocks", "block_no", "device_name", _check_named_block),
+    _Records(
+        "dark_cells",
+        f"library_no * {CELLS_APART} + cell",
+        "library_no || '/' || cell",
+        lambda db, key, _: load_cell(db, *divmod(key, CELLS_APART)),
+    ),
 )

@@ -14,17 +14,21 @@ from __future__ import annotations
 
 import logging
 import shutil
-import sqlite3
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oesd.store import thinning, traces
+from oesd.store.database import Connection
 from oesd.store.errors import StoreDamaged
+from oesd.store.hub_expiry import MARK_US
 from oesd.store.results import trace_points
 from oesd.store.room import KeepingRules, Room
+from oesd.store.sealing import Sealing
+from oesd.store.segments import sealed_bytes
 from oesd.store.tombstones import SCHEMA as TOMBSTONE_TABLES
 from oesd.store.tombstones import let_go
 
@@ -35,10 +39,10 @@ __all__ = ["Keeping", "KeepingRules", "Room", "free_bytes"]
 
 log = logging.getLogger(__name__)
 
-MARK_S = 600.0
-_MARK_US = round(MARK_S * 1e6)
+MARK_S = MARK_US / 1e6
 _BATCH = 20
 _TELL_S = 3600.0
+_BEYOND = 1 << 60  # bytes that no disk has: nobody can say how much is left
 _SOFT = 2.0
 """Room is called low below so many times what must stay free."""
 
@@ -85,6 +89,7 @@ class Keeping:
         self._monotonic_s = monotonic_s
         self._free = free
         self._mark_due_s = monotonic_s() + MARK_S
+        self._sealing = Sealing(store, monotonic_s=monotonic_s) if store.has_files else None
         self._room: Room | None = None
         self._stopped = ""
         self._low = False
@@ -111,7 +116,7 @@ class Keeping:
         if left < (self._rules.min_free_bytes // 100 if self._stopped else 0):
             return self._make_room(left)
         self._open()
-        return self._trace() or self._expire() or self._thin()
+        return self._trace() or self._expire() or self._thin() or self._seal(left)
 
     def state(self) -> dict[str, Any]:
         """What a person wants to know, JSON-ready: the room, its level ``good``, ``low`` or ``full``, and a line."""
@@ -120,7 +125,8 @@ class Keeping:
             return {"level": "good", "line": "not measured yet"}
         left = room.left(self._rules)
         level = "full" if self._stopped else "low" if self._low else "good"
-        line = self._stopped or f"{left / 1e9:.1f} GB left for spectra"
+        free = f"{room.used_bytes / 1e9:.1f} GB in the database; its server keeps the disk"
+        line = self._stopped or (free if left > _BEYOND else f"{left / 1e9:.1f} GB left for spectra")
         return {
             "level": level,
             "line": line,
@@ -137,22 +143,28 @@ class Keeping:
             self._mark_due_s = self._monotonic_s() + MARK_S
             self._store.write(_mark).result()
 
-    def _older_than(self, connection: sqlite3.Connection, age_us: int) -> int:
+    def _older_than(self, connection: Connection, age_us: int) -> int:
         """The newest entry that has an age; 0 when none has."""
         if age_us <= 0:
             return _newest(connection) - 1
         row = connection.execute(
-            "SELECT entry_no FROM ages WHERE mark = (SELECT max(mark) FROM ages) - ?", (-(-age_us // _MARK_US),)
+            "SELECT entry_no FROM ages WHERE mark = (SELECT max(mark) FROM ages) - ?", (-(-age_us // MARK_US),)
         ).fetchone()
         return int(row[0]) if row else 0
 
     # -- room --------------------------------------------------------------------------------------------------------
 
     def _measure(self) -> Room:
-        pages, size, spare = self._store.read(_pages)
-        return Room((pages - spare) * size, self._free(self._store.database.parent), spare * size)
+        room = self._store.room(self._free)
+        if self._sealing is None:
+            return room
+        used, ready = self._store.read(sealed_bytes), self._sealing.leaving_bytes
+        return replace(room, used_bytes=room.used_bytes + used, reusable_bytes=room.reusable_bytes + ready)
 
     def _make_room(self, left: int) -> bool:
+        # What is left of a file is written anew before the file goes: so much is taken for a while of what stays free.
+        if self._sealing is not None and self._sealing.reclaim(self._rules.min_free_bytes // 4):
+            return True
         for reason, query in self._droppable():
             age_us = self._rules.keep_confirmed_us if reason == "confirmed" else 0
             if gone := self._let_go(query, reason, age_us):
@@ -171,7 +183,7 @@ class Keeping:
     def _let_go(self, query: str, reason: str, age_us: int) -> int:
         """Let the first go that a query finds; looked for beside the writer, which has other things to do."""
 
-        def found(connection: sqlite3.Connection) -> list[int]:
+        def found(connection: Connection) -> list[int]:
             until = min(self._older_than(connection, age_us), _newest(connection) - 1)
             return [row[0] for row in connection.execute(query, {"until": until, "limit": _BATCH})]
 
@@ -219,6 +231,10 @@ class Keeping:
         self._store.write(lambda db: _trace_on(db, done, to_do)).result()
         return True
 
+    def _seal(self, left: int) -> bool:
+        rules = self._rules
+        return bool(rules.segment_bytes and self._sealing and self._sealing.look(left, rules.segment_bytes))
+
     def _expire(self) -> bool:
         return bool(self._rules.expire_us) and self._let_go(_EXPIRED, "expired", self._rules.expire_us) > 0
 
@@ -227,7 +243,7 @@ class Keeping:
         if not rules.full_rate_us:
             return False
 
-        def thin(connection: sqlite3.Connection) -> bool:
+        def thin(connection: Connection) -> bool:
             after = _number(connection, "thinned")
             until = self._older_than(connection, max(rules.full_rate_us, rules.keep_confirmed_us))
             if until <= after:
@@ -257,29 +273,23 @@ SELECT e.entry_no {_MAYBE_SENT} WHERE (o.state IS NULL OR (o.state = 'stored' AN
 _EXPIRED = f"SELECT e.entry_no {_MAYBE_SENT} WHERE o.state IS NULL {_OLD} ORDER BY e.entry_no LIMIT :limit"
 
 
-def _pages(connection: sqlite3.Connection) -> tuple[int, int, int]:
-    query = "SELECT page_count, page_size, freelist_count FROM pragma_page_count, pragma_page_size, "
-    found: tuple[int, int, int] = connection.execute(query + "pragma_freelist_count").fetchone()
-    return found
-
-
-def _mark(connection: sqlite3.Connection) -> None:
+def _mark(connection: Connection) -> None:
     connection.execute("INSERT INTO ages SELECT coalesce(max(mark), 0) + 1, ? FROM ages", (_newest(connection),))
 
 
-def _newest(connection: sqlite3.Connection) -> int:
+def _newest(connection: Connection) -> int:
     return int(connection.execute("SELECT coalesce(max(entry_no), 0) FROM entries").fetchone()[0])
 
 
-def _number(connection: sqlite3.Connection, name: str) -> int:
+def _number(connection: Connection, name: str) -> int:
     return int(connection.execute("SELECT number FROM keeping WHERE name = ?", (name,)).fetchone()[0])
 
 
-def _set_number(connection: sqlite3.Connection, name: str, number: int) -> None:
+def _set_number(connection: Connection, name: str, number: int) -> None:
     connection.execute("UPDATE keeping SET number = ? WHERE name = ?", (number, name))
 
 
-def _trace_on(connection: sqlite3.Connection, done: int, to_do: int) -> None:
+def _trace_on(connection: Connection, done: int, to_do: int) -> None:
     rows = connection.execute(
         "SELECT entry_no, data_id FROM entries JOIN processing USING (entry_no) "
         "WHERE entry_no > ? AND entry_no <= ? AND revision > 0 ORDER BY entry_no LIMIT ?",

@@ -6,12 +6,12 @@ and reading them costs the same in a store of a million spectra as in an empty o
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from oesd.model import Kind, Loss
+from oesd.store.database import Connection
 from oesd.store.moments import from_us, to_us
 from oesd.store.outbox import FINAL, OutboxState
 from oesd.store.slots import account_lost
@@ -69,13 +69,13 @@ class Tally:
     lost_calibration: Mapping[str, int] = field(default_factory=dict)
 
 
-def insert_loss(connection: sqlite3.Connection, loss: Loss) -> None:
+def insert_loss(connection: Connection, loss: Loss) -> None:
     """Record slots that ended without a stored spectrum; those of them that are accounted for already are left out."""
     for part in account_lost(connection, loss):
         _insert(connection, part)
 
 
-def _insert(connection: sqlite3.Connection, loss: Loss) -> None:
+def _insert(connection: Connection, loss: Loss) -> None:
     connection.execute(
         "INSERT INTO losses (device_name, run_id, kind, first_slot, slots, reason, detail, at_us) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -92,7 +92,7 @@ def _insert(connection: sqlite3.Connection, loss: Loss) -> None:
     )
 
 
-def list_losses(connection: sqlite3.Connection, limit: int) -> list[Loss]:
+def list_losses(connection: Connection, limit: int) -> list[Loss]:
     """Losses, the last recorded first."""
     rows = connection.execute(
         "SELECT device_name, run_id, kind, first_slot, slots, reason, detail, at_us FROM losses "
@@ -102,7 +102,7 @@ def list_losses(connection: sqlite3.Connection, limit: int) -> list[Loss]:
     return [_loss(*row) for row in rows]
 
 
-def load_tally(connection: sqlite3.Connection) -> Tally:
+def load_tally(connection: Connection) -> Tally:
     """The sums as they are now."""
     accounts: dict[str, dict[str, int]] = {}
     for account, name, number in connection.execute("SELECT account, name, number FROM ledger"):

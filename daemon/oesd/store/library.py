@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 from oesd.model import Capture, Kind, Loss, ModelledDark
 from oesd.store import dark_cells, ledger, modelled, verdicts
 from oesd.store.dark_cells import StoredCell
+from oesd.store.database import Connection
 from oesd.store.verdicts import LibraryKey, Shelved, StoredVerdict
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Library:
         """
         packed = [dark_cells.pack_cell(cell) for cell in cells]
 
-        def save(connection: sqlite3.Connection) -> bool:
+        def save(connection: Connection) -> bool:
             number = verdicts.library_number(connection, verdicts.key_of(capture.device))
             if not verdicts.insert_verdict(connection, number, capture.record_id, verdict):
                 return False

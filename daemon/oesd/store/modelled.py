@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from oesd.model import Capture, ModelledDark
 from oesd.store.captures import load_capture
+from oesd.store.database import Connection
 from oesd.store.encoding import pack_floats, pack_mask, pack_milli, unpack_floats, unpack_mask, unpack_milli
 from oesd.store.integrity import fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
@@ -39,7 +39,7 @@ def pack_modelled(dark: ModelledDark) -> PackedModelled:
     return PackedModelled(key, kept, arrays, fingerprint(*kept, *_names(key), *arrays))
 
 
-def insert_modelled(connection: sqlite3.Connection, packed: PackedModelled) -> None:
+def insert_modelled(connection: Connection, packed: PackedModelled) -> None:
     """Insert a modelled dark; one that is there already, by its id, stays as it is."""
     if modelled_number(connection, str(packed.kept[0])) is not None:
         return
@@ -50,13 +50,13 @@ def insert_modelled(connection: sqlite3.Connection, packed: PackedModelled) -> N
     )
 
 
-def modelled_number(connection: sqlite3.Connection, record_id: str | None) -> int | None:
+def modelled_number(connection: Connection, record_id: str | None) -> int | None:
     """Number of a modelled dark, None when there is none with this id."""
     row = connection.execute("SELECT modelled_no FROM modelled_darks WHERE record_id = ?", (record_id,)).fetchone()
     return None if row is None else int(row[0])
 
 
-def load_modelled(connection: sqlite3.Connection, record_id: str | None) -> ModelledDark | None:
+def load_modelled(connection: Connection, record_id: str | None) -> ModelledDark | None:
     """A modelled dark by its id, None when there is none.
 
     Raises
@@ -72,7 +72,7 @@ def load_modelled(connection: sqlite3.Connection, record_id: str | None) -> Mode
     return None if row is None else _unpacked(row)
 
 
-def load_dark(connection: sqlite3.Connection, record_id: str | None) -> Capture | ModelledDark | None:
+def load_dark(connection: Connection, record_id: str | None) -> Capture | ModelledDark | None:
     """The dark of an entry, taken or modelled; None when there is none with this id.
 
     Raises

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from oesd.store.connection import open_reader
-from oesd.store.directory import DATABASE_NAME
+from oesd.store.database import Connection
 from oesd.store.errors import StoreError
+from oesd.store.place import place_of
 from oesd.store.readers import Readers
 from oesd.store.reading import Reading
-from oesd.store.schema import STEPS, version_of
 
 T = TypeVar("T")
 
@@ -29,12 +26,12 @@ class Onlooker(Reading):
     """
 
     def __init__(self, directory: Path) -> None:
-        path = directory.absolute() / DATABASE_NAME
-        if not path.exists():
+        place = place_of(directory)
+        if not place.exists():
             raise StoreError(f"{directory}: no data of oesd there, or not for this user")
-        if (version := version_of(path)) != len(STEPS):
-            raise StoreError(f"{path} was written by another oesd (schema {version}, this one has {len(STEPS)})")
-        self._readers = Readers(partial(open_reader, path))
+        if (version := place.version()) != place.newest:
+            raise StoreError(f"{place} was written by another oesd (schema {version}, this one has {place.newest})")
+        self._readers = Readers(place.open_reader)
 
     def close(self) -> None:
         """Close the connections."""
@@ -48,6 +45,6 @@ class Onlooker(Reading):
     ) -> None:
         self.close()
 
-    def read(self, query: Callable[[sqlite3.Connection], T], /) -> T:
+    def read(self, query: Callable[[Connection], T], /) -> T:
         """Run a query on one consistent state; raises StoreError."""
         return self._readers.read(query)

@@ -14,7 +14,6 @@ states are *processed* and *quarantined*.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, fields
@@ -23,7 +22,7 @@ from enum import StrEnum
 from typing import Any
 
 from oesd.store import batches, patches
-from oesd.store.database import Database
+from oesd.store.database import Connection, Database
 from oesd.store.errors import UnknownEntry
 from oesd.store.moments import from_us, from_us_or_none, to_us, to_us_or_none
 from oesd.store.patches import OverridePatch
@@ -156,7 +155,7 @@ class Outbox:
         """
         when = _when(now, limit)
 
-        def look(db: sqlite3.Connection) -> list[OutboxItem]:
+        def look(db: Connection) -> list[OutboxItem]:
             untried = _untried(db, limit, newest_first) if fresh else []
             begun = _begun(db, when)[: max(limit - len(untried), limit // 2)]
             live = limit // 4 if len(untried) + len(begun) >= limit else 0
@@ -168,7 +167,7 @@ class Outbox:
         """Moment of the first next attempt, long past for an item never tried; None when nothing is open."""
         query = (
             "SELECT min(first) FROM (SELECT min(next_attempt_us) AS first FROM outbox WHERE ready = 1 AND open = 1 "
-            "UNION ALL SELECT min(next_attempt_us) FROM batches WHERE open = 1)"
+            "UNION ALL SELECT min(next_attempt_us) FROM batches WHERE open = 1) b"
         )
         return from_us_or_none(self._database.read(lambda db: db.execute(query).fetchone()[0]))
 
@@ -184,7 +183,7 @@ class Outbox:
         The future has UnknownEntry when the entry has no place in the outbox.
         """
 
-        def change(db: sqlite3.Connection) -> None:
+        def change(db: Connection) -> None:
             values = _columns(item)
             if item.batch_no:
                 db.execute(_UPDATE_BATCH, values)
@@ -228,7 +227,7 @@ class Outbox:
         """End a confirmed batch; each record goes on with its own remote id (by data id), or is through: poll None."""
         columns, poll_us = _columns(batch), to_us_or_none(poll_at_utc)
 
-        def end(db: sqlite3.Connection) -> None:
+        def end(db: Connection) -> None:
             db.execute(_UPDATE_BATCH, columns)
             batches.settle(db, batch.batch_no, remote_ids, poll_us, batch.last_error)
 
@@ -245,7 +244,7 @@ class Outbox:
         return self._database.write(lambda db: patches.update_patch(db, patch))
 
 
-def _untried(db: sqlite3.Connection, limit: int, newest_first: bool) -> list[OutboxItem]:
+def _untried(db: Connection, limit: int, newest_first: bool) -> list[OutboxItem]:
     """Records never tried: in order when all fit, else most from one end and a quarter from the other."""
     first = _end(db, limit, newest_first)
     far = limit // 4
@@ -256,12 +255,12 @@ def _untried(db: sqlite3.Connection, limit: int, newest_first: bool) -> list[Out
     return near[: limit // 4] + other + near[limit // 4 :] if newest_first else other + near
 
 
-def _end(db: sqlite3.Connection, limit: int, newest_first: bool) -> list[OutboxItem]:
+def _end(db: Connection, limit: int, newest_first: bool) -> list[OutboxItem]:
     query = f"{_UNTRIED} ORDER BY o.entry_no {'DESC' if newest_first else 'ASC'} LIMIT ?"
     return [_item(row) for row in db.execute(query, (limit,))]
 
 
-def _begun(db: sqlite3.Connection, when: dict[str, int]) -> list[OutboxItem]:
+def _begun(db: Connection, when: dict[str, int]) -> list[OutboxItem]:
     """Batches, records that stand still within a step, records whose wait is over, and waits no wait of ours can be."""
     return [_item(row) for query in (_BATCH, *_BEGUN) for row in db.execute(query, when)]
 

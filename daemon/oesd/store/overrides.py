@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from oesd.model import Override
+from oesd.store.database import Connection
 from oesd.store.moments import from_us, to_us
 
 _SELECT = (
@@ -13,24 +12,22 @@ _SELECT = (
 )
 
 
-def load_overrides(connection: sqlite3.Connection, data_id: str) -> list[Override]:
+def load_overrides(connection: Connection, data_id: str) -> list[Override]:
     """The overrides of an entry that stand, in the order they were made."""
     rows = connection.execute(_SELECT + "AND replaced_by IS NULL ORDER BY override_no", (data_id,))
     return [_override(data_id, *row) for row in rows]
 
 
-def load_history(connection: sqlite3.Connection, data_id: str) -> list[Override]:
+def load_history(connection: Connection, data_id: str) -> list[Override]:
     """Every override that was ever made on an entry, in order, those replaced since included."""
     return [_override(data_id, *row) for row in connection.execute(_SELECT + "ORDER BY override_no", (data_id,))]
 
 
-def insert_override(
-    connection: sqlite3.Connection, entry_no: int, override: Override, replaced: Override | None
-) -> None:
+def insert_override(connection: Connection, entry_no: int, override: Override, replaced: Override | None) -> None:
     """Insert an override, in place of one that stood for the same peak; due to be sent when the entry is uploaded."""
-    number = connection.execute(
+    (number,) = connection.execute(
         "INSERT INTO overrides (entry_no, peak_id, wavelength_nm, wavelength_sigma_nm, candidate_key, element, "
-        "made_at_us) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "made_at_us) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING override_no",
         (
             entry_no,
             override.peak_id,
@@ -40,21 +37,31 @@ def insert_override(
             override.element,
             to_us(override.made_at_utc),
         ),
-    ).lastrowid
+    ).fetchone()
     if replaced is not None:
-        _replace(connection, entry_no, replaced, int(number or 0))
+        _replace(connection, entry_no, replaced, number)
     connection.execute(
         "INSERT INTO patches (override_no) SELECT ? WHERE EXISTS (SELECT 1 FROM outbox WHERE entry_no = ?)",
         (number, entry_no),
     )
 
 
-def _replace(connection: sqlite3.Connection, entry_no: int, replaced: Override, number: int) -> None:
+def clear_override(connection: Connection, entry_no: int, standing: Override) -> None:
+    """Take back an override: replaced by itself, it stands no more, and the history still has it.
+
+    What was not sent yet will not be. The API has no call to take back what it was told.
+    """
+    _replace(connection, entry_no, standing, None)
+
+
+def _replace(connection: Connection, entry_no: int, replaced: Override, number: int | None) -> None:
+    """Let an override stand no more; ``number`` is that of the one in its place, None for none."""
     old = connection.execute(
         "SELECT override_no FROM overrides WHERE entry_no = ? AND replaced_by IS NULL AND override_no < ? "
         "AND wavelength_nm = ? AND candidate_key = ? AND made_at_us = ?",
-        (entry_no, number, replaced.wavelength_nm, replaced.candidate_key, to_us(replaced.made_at_utc)),
+        (entry_no, number or 1 << 62, replaced.wavelength_nm, replaced.candidate_key, to_us(replaced.made_at_utc)),
     ).fetchone()[0]
+    number = number or old
     connection.execute("UPDATE overrides SET replaced_by = ? WHERE override_no = ?", (number, old))
     connection.execute("UPDATE patches SET state = 'replaced' WHERE override_no = ? AND state = 'pending'", (old,))
 

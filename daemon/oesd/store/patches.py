@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from oesd.store.database import Connection
 from oesd.store.errors import StoreError
 from oesd.store.moments import from_us, to_us
 
@@ -37,12 +37,12 @@ class OverridePatch:
     made_at_utc: datetime | None = None
 
 
-def patches_due(connection: sqlite3.Connection, when: dict[str, int]) -> list[OverridePatch]:
+def patches_due(connection: Connection, when: dict[str, int]) -> list[OverridePatch]:
     """Overrides to send: their entry is processed remotely and no later override replaced them."""
     return [_patch(row) for row in connection.execute(_DUE, when)]
 
 
-def update_patch(connection: sqlite3.Connection, patch: OverridePatch) -> None:
+def update_patch(connection: Connection, patch: OverridePatch) -> None:
     """Store how far the sending of an override has come; one that was replaced meanwhile stays so.
 
     Raises

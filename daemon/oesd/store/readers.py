@@ -6,11 +6,11 @@ thread would stay open for months.
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from oesd.store.database import Connection
 from oesd.store.errors import StoreClosed, translated
 
 T = TypeVar("T")
@@ -20,13 +20,13 @@ _IDLE_LIMIT = 8
 class Readers:
     """Pool of read connections; every :meth:`read` sees one consistent state, whatever is written meanwhile."""
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
-        self._idle: list[sqlite3.Connection] = []
+        self._idle: list[Connection] = []
         self._lock = threading.Lock()
         self._closed = False
 
-    def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    def read(self, query: Callable[[Connection], T]) -> T:
         """Run a query in a read transaction of its own.
 
         Raises
@@ -53,7 +53,7 @@ class Readers:
         for connection in idle:
             connection.close()
 
-    def _take(self) -> sqlite3.Connection:
+    def _take(self) -> Connection:
         with self._lock:
             if self._closed:
                 raise StoreClosed("the store is closed")
@@ -61,7 +61,7 @@ class Readers:
                 return self._idle.pop()
         return self._connect()
 
-    def _give_back(self, connection: sqlite3.Connection) -> None:
+    def _give_back(self, connection: Connection) -> None:
         with self._lock:
             keep = not self._closed and len(self._idle) < _IDLE_LIMIT
             if keep:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from datetime import datetime
@@ -10,8 +9,10 @@ from typing import TypeVar
 
 from oesd.model import Capture, Entry, Measurement, Override, Result, SpectrumFile
 from oesd.store import captures, entries, files, results
+from oesd.store.database import Connection
 from oesd.store.entries import EntrySummary
 from oesd.store.files import StoredFile
+from oesd.store.finding import Found, Sought, find_entries
 from oesd.store.overrides import load_history, load_overrides
 from oesd.store.standing import Standing, Wanted, list_standings
 from oesd.store.tombstones import Tombstone, load_tombstone
@@ -24,7 +25,7 @@ class Reading(ABC):
     """Every question; each is answered from one consistent state."""
 
     @abstractmethod
-    def read(self, query: Callable[[sqlite3.Connection], T], /) -> T:
+    def read(self, query: Callable[[Connection], T], /) -> T:
         """Run a query on one consistent state; raises StoreError."""
 
     def capture(self, record_id: str) -> Capture | None:
@@ -48,6 +49,10 @@ class Reading(ABC):
     ) -> list[EntrySummary]:
         """Entries in short, the last stored first, going on after the entry ``before``."""
         return self.read(lambda connection: entries.list_entries(connection, limit, before, device_name))
+
+    def find(self, sought: Sought, limit: int, cursor: int | None = None) -> Found:
+        """See :func:`~oesd.store.finding.find_entries`."""
+        return self.read(lambda connection: find_entries(connection, sought, limit, cursor))
 
     def latest_entry(self, device_name: str | None = None) -> str | None:
         """Id of the entry that was stored last."""
@@ -84,6 +89,10 @@ class Reading(ABC):
     def result(self, data_id: str, revision: int | None = None) -> Result | None:
         """A revision, the latest when None, with the overrides that stand now and the orphaned ones listed."""
         return self.read(lambda connection: results.load_result(connection, data_id, revision))
+
+    def mark(self, data_id: str) -> str | None:
+        """See :func:`~oesd.store.results.mark`."""
+        return self.read(lambda connection: results.mark(connection, data_id))
 
     def overrides(self, data_id: str) -> list[Override]:
         """The overrides of an entry that stand, in the order they were made."""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from oesd.store.database import Database
+from oesd.store.database import Connection, Database
 from oesd.store.encoding import pack_bytes, unpack_bytes
 from oesd.store.entries import entry_number
 from oesd.store.integrity import fingerprint, intact, verify
@@ -31,6 +30,12 @@ CREATE TABLE remote_results (
 CREATE INDEX outbox_remote ON outbox (remote_data_id) WHERE remote_data_id != '';
 CREATE INDEX remote_differing ON remote_results (entry_no) WHERE differences > 0;
 CREATE INDEX remote_conflicting ON remote_results (entry_no) WHERE conflicts > 0;
+"""
+
+_PUT = """
+INSERT INTO remote_results VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entry_no) DO UPDATE SET
+    revision = excluded.revision, fetched_at_us = excluded.fetched_at_us, differences = excluded.differences,
+    conflicts = excluded.conflicts, diff = excluded.diff, sha256 = excluded.sha256, document = excluded.document
 """
 
 
@@ -84,9 +89,9 @@ class RemoteResults:
             packed,
         )
 
-        def keep(db: sqlite3.Connection) -> None:
+        def keep(db: Connection) -> None:
             number = entry_number(db, result.data_id)
-            db.execute("INSERT OR REPLACE INTO remote_results VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (number, *values))
+            db.execute(_PUT, (number, *values))
 
         return self._database.write(keep)
 
@@ -143,7 +148,7 @@ class RemoteResults:
         The future has UnknownPeak or UnknownCandidate as in :meth:`oesd.store.store.Store.assign`.
         """
 
-        def make(db: sqlite3.Connection) -> None:
+        def make(db: Connection) -> None:
             assign(db, data_id, peak_id, candidate_key, now)
             number = entry_number(db, data_id)
             newest = "(SELECT max(override_no) FROM overrides WHERE entry_no = ?)"

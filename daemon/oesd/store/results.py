@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,13 +13,15 @@ from oesd.model import Analysis, Measurement, Override, Peak, Result
 from oesd.store.analysis_form import PackedAnalysis, unpack_payload
 from oesd.store.anchors import apply_overrides, carry_peak_ids, first_free_number, match_overrides
 from oesd.store.captures import load_capture
+from oesd.store.database import Connection
 from oesd.store.entries import entry_number, load_entry
 from oesd.store.errors import StoreDamaged, UnknownCandidate, UnknownPeak
 from oesd.store.files import load_spectrum
 from oesd.store.integrity import damaged, fingerprint, intact, verify
 from oesd.store.modelled import load_dark
 from oesd.store.moments import from_us, to_us
-from oesd.store.overrides import insert_override, load_overrides
+from oesd.store.named_traces import note_readings
+from oesd.store.overrides import clear_override, insert_override, load_overrides
 from oesd.store.traces import note, pack_points
 
 _log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ class Revision:
         return Result(data_id, self.number, changed, analysis, self.metadata, orphaned)
 
 
-def load_measurement(connection: sqlite3.Connection, data_id: str) -> Measurement | None:
+def load_measurement(connection: Connection, data_id: str) -> Measurement | None:
     """All that the engine may know of an entry, None when there is no such entry.
 
     Raises
@@ -65,7 +66,7 @@ def load_measurement(connection: sqlite3.Connection, data_id: str) -> Measuremen
     return spectrum.measurement
 
 
-def load_result(connection: sqlite3.Connection, data_id: str, revision: int | None) -> Result | None:
+def load_result(connection: Connection, data_id: str, revision: int | None) -> Result | None:
     """A revision, the latest when None, with the overrides that stand now; None when there is none.
 
     Raises
@@ -78,12 +79,13 @@ def load_result(connection: sqlite3.Connection, data_id: str, revision: int | No
 
 
 def add_revision(
-    connection: sqlite3.Connection,
+    connection: Connection,
     data_id: str,
     analysis: Analysis,
     packed: PackedAnalysis,
     metadata: Mapping[str, Any],
     now: datetime,
+    readings: bytes = b"",
 ) -> Result:
     """Store an analysis as the entry's next revision, its peaks keeping the ids they had.
 
@@ -94,6 +96,8 @@ def add_revision(
     ----------
     packed : PackedAnalysis
         The same analysis, packed by the caller's thread to spare the writer's.
+    readings : bytes
+        Its named traces, as :func:`~oesd.store.named_traces.pack_readings` makes them; none when empty.
 
     Raises
     ------
@@ -112,12 +116,14 @@ def add_revision(
         latest = Revision(last + 1, now, packed.content, _kept(analysis, peaks), metadata)
         _insert(connection, entry_no, latest, packed.payload(metadata))
         note(connection, entry_no, pack_points(peaks))
+        if readings:
+            note_readings(connection, entry_no, latest.number, readings)
     result = latest.shown(data_id, load_overrides(connection, data_id))
     _mark_processed(connection, entry_no, result, max(next_peak, first_free_number(peaks)))
     return result
 
 
-def trace_points(connection: sqlite3.Connection, data_id: str) -> bytes:
+def trace_points(connection: Connection, data_id: str) -> bytes:
     """The peaks of an entry's latest result as :func:`~oesd.store.traces.note` takes them.
 
     Raises
@@ -129,7 +135,7 @@ def trace_points(connection: sqlite3.Connection, data_id: str) -> bytes:
     return pack_points(() if latest is None else latest.analysis.detected_peaks)
 
 
-def mark_failed(connection: sqlite3.Connection, data_id: str, reason: str) -> None:
+def mark_failed(connection: Connection, data_id: str, reason: str) -> None:
     """Note that the engine cannot make a result of an entry; one that has a result keeps it.
 
     Raises
@@ -139,13 +145,14 @@ def mark_failed(connection: sqlite3.Connection, data_id: str, reason: str) -> No
     """
     entry_no = entry_number(connection, data_id)
     connection.execute(
-        "UPDATE processing SET state = iif(revision > 0, 'processed', 'failed'), reason = ? WHERE entry_no = ?",
+        "UPDATE processing SET state = CASE WHEN revision > 0 THEN 'processed' ELSE 'failed' END, reason = ? "
+        "WHERE entry_no = ?",
         (reason, entry_no),
     )
     _release(connection, entry_no)
 
 
-def assign(connection: sqlite3.Connection, data_id: str, peak_id: str, candidate_key: str, now: datetime) -> Result:
+def assign(connection: Connection, data_id: str, peak_id: str, candidate_key: str, now: datetime) -> Result:
     """Put a person's word on a peak of the latest result, in place of an earlier one on the same peak.
 
     Raises
@@ -166,6 +173,44 @@ def assign(connection: sqlite3.Connection, data_id: str, peak_id: str, candidate
     return result
 
 
+def clear(connection: Connection, data_id: str, peak_id: str) -> Result:
+    """Take back a person's word on a peak of the latest result, or one that no peak matches any more.
+
+    A peak that nobody spoke of stays as it is.
+
+    Raises
+    ------
+    UnknownEntry, UnknownPeak
+        When there is no such entry (or it has no result), or neither a peak nor an orphaned override of this id.
+    """
+    entry_no = entry_number(connection, data_id)
+    latest = _load_revision(connection, data_id, None)
+    if latest is None:
+        raise UnknownPeak(data_id, peak_id)
+    peaks, overrides = latest.analysis.detected_peaks, load_overrides(connection, data_id)
+    index = next((k for k, peak in enumerate(peaks) if peak.peak_id == peak_id), None)
+    matched = match_overrides(peaks, overrides)
+    orphaned = [one for one in overrides if one not in matched.values() and one.peak_id == peak_id]
+    if index is None and not orphaned:
+        raise UnknownPeak(data_id, peak_id)
+    for override in orphaned if index is None else [matched[index]] if index in matched else []:
+        clear_override(connection, entry_no, override)
+    result = latest.shown(data_id, load_overrides(connection, data_id))
+    _list_elements(connection, entry_no, result)
+    return result
+
+
+def mark(connection: Connection, data_id: str) -> str | None:
+    """A short text that is another whenever the latest result or what a person said of it is; None without a result."""
+    row = connection.execute(
+        "SELECT p.revision, coalesce(max(o.override_no), 0), count(o.override_no) - count(o.replaced_by) "
+        "FROM entries e JOIN processing p ON p.entry_no = e.entry_no LEFT JOIN overrides o ON o.entry_no = e.entry_no "
+        "WHERE e.data_id = ? GROUP BY p.revision",
+        (data_id,),
+    ).fetchone()
+    return f"{row[0]}.{row[1]}.{row[2]}" if row and row[0] else None
+
+
 def _override(data_id: str, peak: Peak, candidate_key: str, now: datetime) -> Override:
     chosen = next((c for c in peak.candidates if c.candidate_key == candidate_key), None)
     if chosen is None:
@@ -181,7 +226,7 @@ def _override(data_id: str, peak: Peak, candidate_key: str, now: datetime) -> Ov
     )
 
 
-def _insert(connection: sqlite3.Connection, entry_no: int, revision: Revision, payload: bytes) -> None:
+def _insert(connection: Connection, entry_no: int, revision: Revision, payload: bytes) -> None:
     connection.execute(
         "INSERT INTO results (entry_no, revision, made_at_us, peaks, elements, content, sha256, payload) "
         "VALUES (?, ?, ?, ?, '[]', ?, ?, ?)",
@@ -197,7 +242,7 @@ def _insert(connection: sqlite3.Connection, entry_no: int, revision: Revision, p
     )
 
 
-def _mark_processed(connection: sqlite3.Connection, entry_no: int, result: Result, next_peak: int) -> None:
+def _mark_processed(connection: Connection, entry_no: int, result: Result, next_peak: int) -> None:
     connection.execute(
         "UPDATE processing SET state = 'processed', reason = '', revision = ?, next_peak = ? WHERE entry_no = ?",
         (result.revision, next_peak, entry_no),
@@ -206,19 +251,19 @@ def _mark_processed(connection: sqlite3.Connection, entry_no: int, result: Resul
     _release(connection, entry_no)
 
 
-def _list_elements(connection: sqlite3.Connection, entry_no: int, result: Result) -> None:
+def _list_elements(connection: Connection, entry_no: int, result: Result) -> None:
     connection.execute(
         "UPDATE results SET elements = ? WHERE entry_no = ? AND revision = ?",
         (json.dumps([e.element for e in result.analysis.elements]), entry_no, result.revision),
     )
 
 
-def _release(connection: sqlite3.Connection, entry_no: int) -> None:
+def _release(connection: Connection, entry_no: int) -> None:
     """Let the forwarder have the entry."""
     connection.execute("UPDATE outbox SET ready = 1 WHERE entry_no = ? AND ready = 0", (entry_no,))
 
 
-def _latest_if_readable(connection: sqlite3.Connection, data_id: str) -> Revision | None:
+def _latest_if_readable(connection: Connection, data_id: str) -> Revision | None:
     # A damaged revision must not keep the entry from being processed again; its peak ids are lost, and stay unused.
     try:
         return _load_revision(connection, data_id, None)
@@ -227,7 +272,7 @@ def _latest_if_readable(connection: sqlite3.Connection, data_id: str) -> Revisio
         return None
 
 
-def _load_revision(connection: sqlite3.Connection, data_id: str, revision: int | None) -> Revision | None:
+def _load_revision(connection: Connection, data_id: str, revision: int | None) -> Revision | None:
     row = connection.execute(
         "SELECT entry_no, r.revision, made_at_us, content, payload, sha256 "
         "FROM entries JOIN processing p USING (entry_no) JOIN results r USING (entry_no) "

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 OnFull = Literal["stop", "drop_confirmed", "drop_oldest_unconfirmed"]
+_ENOUGH = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class KeepingRules:
         How long all spectra are kept, and for which stretch one is kept thereafter; 0 keeps all for ever.
     expire_us : int
         How long anything is kept at all that needs no upload, files too; 0 for ever. For hubs.
+    segment_bytes : int
+        Size from which on spectra are sealed, if their day does not end before; 0 leaves all in the database.
     """
 
     on_full: OnFull = "stop"
@@ -36,17 +39,21 @@ class KeepingRules:
     full_rate_us: int = 0
     thin_to_us: int = 60_000_000
     expire_us: int = 0
+    segment_bytes: int = 256_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """How much there is: bytes that the data take, that the disk has free, and that freed pages hold ready."""
+    """How much there is: bytes that the data take, that the disk has free, and that freed pages hold ready.
+
+    ``free_bytes`` is None where the disk is that of a database server, which keeps it.
+    """
 
     used_bytes: int
-    free_bytes: int
+    free_bytes: int | None
     reusable_bytes: int
 
     def left(self, rules: KeepingRules) -> int:
         """Bytes that may still be taken; negative when something has to go."""
-        left = self.free_bytes + self.reusable_bytes - rules.min_free_bytes
+        left = _ENOUGH if self.free_bytes is None else self.free_bytes + self.reusable_bytes - rules.min_free_bytes
         return min(left, rules.max_bytes - self.used_bytes) if rules.max_bytes else left

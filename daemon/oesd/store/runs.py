@@ -10,12 +10,12 @@ A run that has no end when the daemon starts, or that ended with slots unaccount
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from oesd.model import Kind, Loss, RunRecord
+from oesd.store.database import Connection
 from oesd.store.integrity import intact
 from oesd.store.ledger import insert_loss
 from oesd.store.moments import from_us, from_us_or_none, to_us, to_us_or_none
@@ -38,7 +38,7 @@ class HostTime:
     boot_id: str
 
 
-def insert_run(connection: sqlite3.Connection, run: RunRecord) -> None:
+def insert_run(connection: Connection, run: RunRecord) -> None:
     """Record the beginning of a run; twice is once."""
     connection.execute(
         "INSERT INTO runs (run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, "
@@ -57,7 +57,7 @@ def insert_run(connection: sqlite3.Connection, run: RunRecord) -> None:
     )
 
 
-def end_run(connection: sqlite3.Connection, run: RunRecord) -> None:
+def end_run(connection: Connection, run: RunRecord) -> None:
     """Record the end of a run, its beginning too if need be; an end that is recorded stays as it is."""
     insert_run(connection, run)
     (number,) = connection.execute(
@@ -70,7 +70,7 @@ def end_run(connection: sqlite3.Connection, run: RunRecord) -> None:
     )
 
 
-def load_run(connection: sqlite3.Connection, run_id: str, device_name: str) -> RunRecord | None:
+def load_run(connection: Connection, run_id: str, device_name: str) -> RunRecord | None:
     """A run of a spectrometer, None when it was not announced."""
     row = connection.execute(
         f"SELECT {RUN_COLUMNS} FROM runs WHERE run_id = ? AND device_name = ?",  # noqa: S608  (fixed texts)
@@ -97,7 +97,7 @@ def run_of_row(row: tuple[Any, ...]) -> RunRecord:
     )
 
 
-def settle_runs(connection: sqlite3.Connection, started: HostTime) -> int:
+def settle_runs(connection: Connection, started: HostTime) -> int:
     """Account for the slots that earlier daemons left open, and close their runs; a second time does nothing.
 
     Parameters
@@ -127,7 +127,7 @@ def settle_runs(connection: sqlite3.Connection, started: HostTime) -> int:
     return slots
 
 
-def _settle(connection: sqlite3.Connection, number: int, run: RunRecord, started: HostTime) -> int:
+def _settle(connection: Connection, number: int, run: RunRecord, started: HostTime) -> int:
     known = _accounted(connection, number)
     if run.ended_at_utc is not None:
         due, ended_at_utc, ending = run.slots or 0, run.ended_at_utc, ""
@@ -155,7 +155,7 @@ def _loss(run: RunRecord, slots: range, at_us: int, ending: str) -> Loss:
     return Loss(run.device_name, run.run_id, Kind.SAMPLE, slots.start, len(slots), reason, detail, from_us(at_us))
 
 
-def _accounted(connection: sqlite3.Connection, number: int) -> int:
+def _accounted(connection: Connection, number: int) -> int:
     """The slot after the last one that is accounted for."""
     row = connection.execute(
         "SELECT first_slot + slots FROM run_slots WHERE run_no = ? ORDER BY first_slot DESC LIMIT 1", (number,)
@@ -163,7 +163,7 @@ def _accounted(connection: sqlite3.Connection, number: int) -> int:
     return int(row[0]) if row else 0
 
 
-def _over(connection: sqlite3.Connection, run: RunRecord, known: int, started: HostTime) -> tuple[int, str]:
+def _over(connection: Connection, run: RunRecord, known: int, started: HostTime) -> tuple[int, str]:
     """How many slots of a run without an end were over when the daemon started, and how that was found."""
     told = f"no end was recorded after slot {known - 1}" if known else "no slot and no end was recorded"
     if not run.paced:
@@ -183,7 +183,7 @@ def _over(connection: sqlite3.Connection, run: RunRecord, known: int, started: H
     return passed_us // run.period_us, f"{told}; counted by the host's clock over a restart of the host"
 
 
-def _first_due(connection: sqlite3.Connection, run: RunRecord) -> tuple[int, int]:
+def _first_due(connection: Connection, run: RunRecord) -> tuple[int, int]:
     """When slot 0 was due, as the clocks stood at the run's last spectrum: monotonic ns, and UTC us.
 
     Steps of UTC before it do not count. A spectrum cannot be older than its slot: where it seems so, the host slept in
@@ -197,19 +197,14 @@ def _first_due(connection: sqlite3.Connection, run: RunRecord) -> tuple[int, int
     return first_due_ns, taken_at_us - (values["monotonic_ns"] - first_due_ns) // 1000
 
 
-def _last_sample(connection: sqlite3.Connection, run: RunRecord) -> tuple[dict[str, Any], int]:
+def _last_sample(connection: Connection, run: RunRecord) -> tuple[dict[str, Any], int]:
     """Header of the last sample of a spectrometer and when it was taken; empty when that is none of the run's slots."""
-    numbers = connection.execute("SELECT device_no FROM devices WHERE name = ?", (run.device_name,)).fetchall()
-    last = [
-        row
-        for (number,) in numbers
-        for row in connection.execute(
-            "SELECT capture_no, taken_at_us, header FROM captures WHERE device_no = ? AND kind = 'sample' "
-            "AND NOT EXISTS (SELECT 1 FROM entries WHERE short_no = capture_no) ORDER BY capture_no DESC LIMIT 1",
-            (number,),
-        )
-    ]
-    for _, taken_at_us, header in sorted(last, reverse=True)[:1]:
+    last = connection.execute(
+        "SELECT c.taken_at_us, c.header FROM entries e JOIN captures c ON c.capture_no = e.sample_no "
+        "WHERE e.device_name = ? ORDER BY e.entry_no DESC LIMIT 1",
+        (run.device_name,),
+    )
+    for taken_at_us, header in last:
         values = _read(header)
         if (values.get("run_id"), values.get("boot_id")) == (run.run_id, run.boot_id) and values["slot"] >= 0:
             return values, int(taken_at_us)

@@ -13,12 +13,16 @@ from pathlib import Path
 from oesd.store.batches import SCHEMA as BATCH_TABLES
 from oesd.store.connection import PAGE_SIZE, open_untouched
 from oesd.store.errors import StoreDamaged, StoreNewer, translated
+from oesd.store.hub_expiry import SCHEMA as HUB_EXPIRY_TABLES
 from oesd.store.hub_keys import SCHEMA as HUB_KEY_TABLES
 from oesd.store.ingest import SCHEMA as HUB_TABLES
 from oesd.store.keeping import SCHEMA as KEEPING_TABLES
 from oesd.store.library import SCHEMA as LIBRARY_TABLES
+from oesd.store.named_traces import SCHEMA as NAMED_TABLES
 from oesd.store.remote import SCHEMA as REMOTE_TABLES
+from oesd.store.segments import SCHEMA as SEGMENT_TABLES
 from oesd.store.slots import SCHEMA as SLOT_TABLES
+from oesd.store.watch_events import SCHEMA as WATCH_TABLES
 
 APPLICATION_ID = 0x6F657364  # "oesd"
 
@@ -230,6 +234,8 @@ STEPS: tuple[str, ...] = (
     SLOT_TABLES,
     _BETTER_CAPTURES + LIBRARY_TABLES,
     BATCH_TABLES + REMOTE_TABLES + HUB_KEY_TABLES + KEEPING_TABLES,
+    NAMED_TABLES + WATCH_TABLES,
+    SEGMENT_TABLES + HUB_EXPIRY_TABLES,
 )
 
 

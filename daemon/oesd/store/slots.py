@@ -13,11 +13,11 @@ and none where it was set forward; the sums are exact all the same.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from oesd.model import Capture, Kind, Loss
+from oesd.store.database import Connection
 from oesd.store.errors import SlotTaken
 from oesd.store.moments import to_us
 
@@ -96,7 +96,7 @@ def slot_of(capture: Capture) -> Slot | None:
     return Slot(capture.device.name, capture.run_id, capture.slot, to_us(capture.taken_at_utc))
 
 
-def account_stored(connection: sqlite3.Connection, slot: Slot) -> None:
+def account_stored(connection: Connection, slot: Slot) -> None:
     """Count a slot as stored.
 
     Raises
@@ -112,7 +112,7 @@ def account_stored(connection: sqlite3.Connection, slot: Slot) -> None:
     _count(connection, slot.taken_at_us // HOUR_US, slot.device_name, slot.run_id, STORED, 1)
 
 
-def account_lost(connection: sqlite3.Connection, loss: Loss) -> list[Loss]:
+def account_lost(connection: Connection, loss: Loss) -> list[Loss]:
     """Count slots as lost; returns what of the loss was not accounted for before, which may be nothing.
 
     A store's error does not tell whether the spectrum is on the disk all the same. Who counts it as lost then is
@@ -145,7 +145,7 @@ def by_hour(last_at_us: int, slots: int, period_us: int) -> Iterator[tuple[int, 
         hour, told = hour - 1, since
 
 
-def free_slots(connection: sqlite3.Connection, run_no: int, first_slot: int, slots: int) -> list[range]:
+def free_slots(connection: Connection, run_no: int, first_slot: int, slots: int) -> list[range]:
     """Slots of a stretch that are not accounted for, in order."""
     end = first_slot + slots
     taken = connection.execute(
@@ -162,7 +162,7 @@ def free_slots(connection: sqlite3.Connection, run_no: int, first_slot: int, slo
     return [*free, range(at, end)] if at < end else free
 
 
-def _run(connection: sqlite3.Connection, device_name: str, run_id: str) -> tuple[int, int] | None:
+def _run(connection: Connection, device_name: str, run_id: str) -> tuple[int, int] | None:
     """Number and period of a run that was announced."""
     row: tuple[int, int] | None = connection.execute(
         "SELECT run_no, period_us FROM runs WHERE run_id = ? AND device_name = ?", (run_id, device_name)
@@ -170,7 +170,7 @@ def _run(connection: sqlite3.Connection, device_name: str, run_id: str) -> tuple
     return row
 
 
-def _mark(connection: sqlite3.Connection, run_no: int, slots: range, fate: str) -> None:
+def _mark(connection: Connection, run_no: int, slots: range, fate: str) -> None:
     """Write the fate of free slots: with the row of the same fate right before them, else as a row of their own."""
     longer = connection.execute(
         "UPDATE run_slots SET slots = slots + ?3 WHERE run_no = ?1 AND first_slot = "
@@ -182,8 +182,9 @@ def _mark(connection: sqlite3.Connection, run_no: int, slots: range, fate: str) 
         connection.execute("INSERT INTO run_slots VALUES (?, ?, ?, ?)", (run_no, slots.start, len(slots), fate))
 
 
-def _count(connection: sqlite3.Connection, hour: int, device_name: str, run_id: str, fate: str, slots: int) -> None:
+def _count(connection: Connection, hour: int, device_name: str, run_id: str, fate: str, slots: int) -> None:
     connection.execute(
-        "INSERT INTO slot_hours VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET slots = slots + excluded.slots",
+        "INSERT INTO slot_hours VALUES (?, ?, ?, ?, ?) ON CONFLICT (hour, device_name, run_id, fate) "
+        "DO UPDATE SET slots = slot_hours.slots + excluded.slots",
         (hour, device_name, run_id, fate, slots),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 from oesd.model import Recipe
 from oesd.store.bundle import unpack_bundle
+from oesd.store.database import Connection
 from oesd.store.moments import from_us, to_us
 
 _PAGE = 500
@@ -47,9 +47,7 @@ class Wanted:
     device_name: str | None = None
 
 
-def list_standings(
-    connection: sqlite3.Connection, wanted: Wanted, after_no: int = 0, limit: int = _PAGE
-) -> list[Standing]:
+def list_standings(connection: Connection, wanted: Wanted, after_no: int = 0, limit: int = _PAGE) -> list[Standing]:
     """A page of entries, the first stored first, going on after an entry number; empty when there are no more."""
     conditions = ["e.entry_no > :after"]
     values: dict[str, Any] = {"after": after_no, "limit": limit}

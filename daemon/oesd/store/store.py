@@ -6,27 +6,27 @@ the commit, and only then may anyone say "stored". Readers see each commit whole
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from oesd.model import Analysis, Capture, Entry, ModelledDark, Result, RunRecord, SpectrumFile
-from oesd.store import captures, entries, files, modelled, results, runs, schema
+from oesd.store import captures, entries, files, modelled, results, runs
 from oesd.store.analysis_form import pack_analysis
 from oesd.store.bookkeeping import Bookkeeping
-from oesd.store.connection import open_reader, open_writer
-from oesd.store.directory import LockedDirectory, own_database
+from oesd.store.database import Connection
+from oesd.store.directory import LockedDirectory
 from oesd.store.errors import StoreError, StoreFull, UnknownEntry
 from oesd.store.library import Library
 from oesd.store.outbox import Outbox
+from oesd.store.place import Place, name_place, place_of
 from oesd.store.readers import Readers
 from oesd.store.reading import Reading
 from oesd.store.remote import RemoteResults
+from oesd.store.room import Room
 from oesd.store.writer import Writer
 
 T = TypeVar("T")
@@ -49,36 +49,45 @@ class Store(Reading, Bookkeeping):
     ----------
     directory : LockedDirectory
         Ours alone until :meth:`close`. Use :meth:`open`.
+    place : Place
+        Where its tables are.
     clock : callable
         The time that revisions and file entries are stamped with.
     """
 
-    def __init__(self, directory: LockedDirectory, clock: Callable[[], datetime] = _utc_now) -> None:
+    def __init__(self, directory: LockedDirectory, place: Place, clock: Callable[[], datetime] = _utc_now) -> None:
         self._directory = directory
+        self._place = place
         self._clock = clock
         self._refused = ""
-        own_database(directory.database)
-        schema.prepare(directory.database)
-        self._writer = Writer(partial(open_writer, directory.database))
-        self._readers = Readers(partial(open_reader, directory.database))
+        place.prepare()
+        name_place(place)
+        self._writer = Writer(place.open_writer)
+        self._readers = Readers(place.open_reader)
         self.outbox = Outbox(self)
         self.library = Library(self)
         self.remote = RemoteResults(self)
 
     @classmethod
-    def open(cls, directory: Path, *, clock: Callable[[], datetime] = _utc_now) -> Store:
+    def open(cls, directory: Path, url: str | None = None, *, clock: Callable[[], datetime] = _utc_now) -> Store:
         """Open the store in a directory, making both if need be.
+
+        Parameters
+        ----------
+        url : str or None
+            As :func:`~oesd.store.place.place_of` takes it: "" for an SQLite file, ``postgresql://...``, or None for
+            wherever the directory says.
 
         Raises
         ------
         StoreInUse
-            At once, when another store has the directory.
+            Within a second, when another store has the directory or the database.
         StoreNewer, StoreDamaged, StoreError
-            When the file is of a newer version, no store of ours, or cannot be used; it is left as it is.
+            When it is of a newer version, no store of ours, or cannot be used; it is left as it is.
         """
         held = LockedDirectory.take(directory)
         try:
-            return cls(held, clock)
+            return cls(held, place_of(directory, url), clock)
         except StoreError:
             held.release()
             raise
@@ -99,7 +108,7 @@ class Store(Reading, Bookkeeping):
 
     # The two ways to the tables.
 
-    def write(self, task: Callable[[sqlite3.Connection], T], /) -> Future[T]:
+    def write(self, task: Callable[[Connection], T], /) -> Future[T]:
         """Run a task in the writer's next transaction; never blocks.
 
         Parameters
@@ -115,7 +124,7 @@ class Store(Reading, Bookkeeping):
         """
         return self._writer.submit(task)
 
-    def read(self, query: Callable[[sqlite3.Connection], T], /) -> T:
+    def read(self, query: Callable[[Connection], T], /) -> T:
         """Run a query on one consistent state; raises StoreError."""
         return self._readers.read(query)
 
@@ -126,8 +135,27 @@ class Store(Reading, Bookkeeping):
 
     @property
     def database(self) -> Path:
-        """The SQLite file."""
+        """The SQLite file; not there when the tables are in PostgreSQL."""
         return self._directory.database
+
+    @property
+    def where(self) -> str:
+        """Where the tables are, for people: a file, or a URL with ``***`` for its password."""
+        return str(self._place)
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the tables are files of the data directory, beside which others may be kept."""
+        return self._place.has_files
+
+    @property
+    def directory(self) -> Path:
+        """The data directory."""
+        return self._place.directory
+
+    def room(self, free: Callable[[Path], int]) -> Room:
+        """How much room there is; ``free`` tells the bytes free on a directory's disk."""
+        return self.read(lambda connection: self._place.room(connection, free))
 
     def now(self) -> datetime:
         """The time that revisions, file entries and tombstones are stamped with."""
@@ -169,7 +197,7 @@ class Store(Reading, Bookkeeping):
         beside = None if short is None else captures.pack_capture(short)
         predicted = None if modelled_dark is None else modelled.pack_modelled(modelled_dark)
 
-        def save(connection: sqlite3.Connection) -> None:
+        def save(connection: Connection) -> None:
             entries.require_named(entry, short)
             if run is not None:
                 runs.insert_run(connection, run)
@@ -201,7 +229,9 @@ class Store(Reading, Bookkeeping):
 
     # Results.
 
-    def save_result(self, data_id: str, analysis: Analysis, metadata: Mapping[str, Any]) -> Future[Result]:
+    def save_result(
+        self, data_id: str, analysis: Analysis, metadata: Mapping[str, Any], readings: bytes = b""
+    ) -> Future[Result]:
         """Store an analysis as the entry's next revision and let the forwarder have the entry.
 
         Peaks keep the ids of the same lines in the revision before; ids are never used twice in an entry. When the
@@ -212,6 +242,8 @@ class Store(Reading, Bookkeeping):
         ----------
         metadata : mapping
             JSON-ready; becomes ``spectral_metadata`` of the API.
+        readings : bytes
+            Its named traces (:func:`~oesd.store.named_traces.pack_readings`), stored in the same transaction.
 
         Raises
         ------
@@ -222,7 +254,9 @@ class Store(Reading, Bookkeeping):
         if measurement is None:
             raise UnknownEntry(data_id)
         packed, kept, now = pack_analysis(analysis, measurement), dict(metadata), self._clock()
-        return self.write(lambda connection: results.add_revision(connection, data_id, analysis, packed, kept, now))
+        return self.write(
+            lambda connection: results.add_revision(connection, data_id, analysis, packed, kept, now, readings)
+        )
 
     def fail_result(self, data_id: str, reason: str) -> Future[None]:
         """Mark an entry as one that the engine cannot process, and let the forwarder have it all the same."""
@@ -237,3 +271,13 @@ class Store(Reading, Bookkeeping):
             When there is no such entry, peak (or result), or candidate; nothing is changed.
         """
         return self.write(lambda connection: results.assign(connection, data_id, peak_id, candidate_key, now)).result()
+
+    def clear(self, data_id: str, peak_id: str) -> Result:
+        """Take back a person's word on a peak, or one that no peak matches any more; durable when this returns.
+
+        Raises
+        ------
+        UnknownEntry, UnknownPeak
+            When there is no such entry, or neither such a peak (or result) nor such an override.
+        """
+        return self.write(lambda connection: results.clear(connection, data_id, peak_id)).result()

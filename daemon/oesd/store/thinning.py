@@ -9,10 +9,11 @@ in quarantine is passed over, and stays.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+
+from oesd.store.database import Connection
 
 WINDOW = 400
 """Spectra that are decided on at once."""
@@ -39,7 +40,7 @@ class _Spectrum:
     kept: bool
 
 
-def window(connection: sqlite3.Connection, after: int, until: int, minute_us: int) -> tuple[list[int], int]:
+def window(connection: Connection, after: int, until: int, minute_us: int) -> tuple[list[int], int]:
     """Decide on the next spectra.
 
     Parameters
@@ -68,7 +69,7 @@ def window(connection: sqlite3.Connection, after: int, until: int, minute_us: in
     return list(_going(connection, spectra, decided, minute_us)), cursor
 
 
-def _going(connection: sqlite3.Connection, spectra: Sequence[_Spectrum], decided: int, minute_us: int) -> Iterator[int]:
+def _going(connection: Connection, spectra: Sequence[_Spectrum], decided: int, minute_us: int) -> Iterator[int]:
     following: dict[int, _Spectrum] = {}
     latest: dict[str, int] = {}
     for k, spectrum in enumerate(spectra):
@@ -105,7 +106,7 @@ def _minute(spectrum: _Spectrum | None) -> tuple[tuple[str, str], int] | None:
     return None if spectrum is None else (spectrum.run, spectrum.minute)
 
 
-def _standing_before(connection: sqlite3.Connection, spectrum: _Spectrum, minute_us: int) -> _Spectrum | None:
+def _standing_before(connection: Connection, spectrum: _Spectrum, minute_us: int) -> _Spectrum | None:
     """The spectrum of the same spectrometer before this one that is still there."""
     row = connection.execute(
         f"{_SELECT} WHERE e.device_name = ? AND e.entry_no < ? ORDER BY e.entry_no DESC LIMIT 1",

@@ -10,12 +10,12 @@ deleted so. The ledger goes on counting what was stored; what was let go of it i
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from oesd.store.database import Connection
 from oesd.store.moments import from_us, to_us
 
 _DROPS = "".join(f"DROP TRIGGER {table}_no_delete;\n" for table in ("entries", "captures", "files"))
@@ -79,11 +79,12 @@ SCHEMA = (
 
 _STAND = """
 INSERT INTO tombstones
-SELECT e.entry_no, ?, ?, ?, ?, e.sample_no IS NULL, e.short_no IS NOT NULL, ?, e.taken_at_us, ?
+SELECT e.entry_no, ?, ?, ?, ?, CASE WHEN e.sample_no IS NULL THEN 1 ELSE 0 END,
+       CASE WHEN e.short_no IS NULL THEN 0 ELSE 1 END, ?, e.taken_at_us, ?
 FROM entries e WHERE e.entry_no = ?
 """
 _KNOWN = """
-SELECT e.data_id, coalesce(c.record_id, f.record_id), coalesce(o.remote_data_id, ''), coalesce(c.sha256, f.sha256),
+SELECT e.data_id, coalesce(c.record_id, f.record_id), coalesce(o.remote_data_id, ''), c.sha256, f.sha256,
        e.sample_no, e.short_no
 FROM entries e LEFT JOIN captures c ON c.capture_no = e.sample_no LEFT JOIN files f ON f.entry_no = e.entry_no
 LEFT JOIN outbox o ON o.entry_no = e.entry_no WHERE e.entry_no = ?
@@ -135,7 +136,7 @@ class Tombstone:
         return f"it was let go on {self.at_utc:%Y-%m-%d %H:%M} UTC ({why}){there}"
 
 
-def let_go(connection: sqlite3.Connection, entries: Sequence[int], reason: str, now: datetime) -> int:
+def let_go(connection: Connection, entries: Sequence[int], reason: str, now: datetime) -> int:
     """Put a tombstone in the place of each entry, with all that belongs to it; one that has gone is left out.
 
     Darks and references stay: other entries refer to them, and the library learns from them.
@@ -149,23 +150,23 @@ def let_go(connection: sqlite3.Connection, entries: Sequence[int], reason: str, 
     for number in entries:
         row = connection.execute(_KNOWN, (number,)).fetchone()
         if row is not None:
-            data_id, record_id, remote_id, sha256, *captures = row
+            data_id, record_id, remote_id, sha256, of_file, *captures = row
             ids = (_packed(data_id), _packed(record_id), _packed(remote_id))
-            digest = bytes.fromhex(sha256) if isinstance(sha256, str) else sha256
+            digest = bytes.fromhex(of_file) if sha256 is None else sha256
             connection.execute(_STAND, (*ids, digest, reason, to_us(now), number))
             _delete(connection, number, [capture for capture in captures if capture is not None])
             gone += 1
     return gone
 
 
-def _delete(connection: sqlite3.Connection, number: int, captures: Sequence[int]) -> None:
+def _delete(connection: Connection, number: int, captures: Sequence[int]) -> None:
     for statement in _ROWS:
         connection.execute(statement, (number,))
     for capture in captures:
         connection.execute("DELETE FROM captures WHERE capture_no = ?", (capture,))
 
 
-def load_tombstone(connection: sqlite3.Connection, data_id: str) -> Tombstone | None:
+def load_tombstone(connection: Connection, data_id: str) -> Tombstone | None:
     """The tombstone of an entry by its id; None when it was never let go."""
     row = connection.execute(
         "SELECT record_id, remote_data_id, sha256, reason, taken_at_us, at_us FROM tombstones WHERE data_id = ?",

@@ -16,7 +16,6 @@ or in the tail, and counts as it stands there. Spectra that are thinned away sta
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oesd.model import FloatArray, Peak
+from oesd.store.database import Connection
 from oesd.store.encoding import EncodingError, from_planes, pack_bytes, planes, unpack_bytes
 from oesd.store.errors import StoreDamaged
 from oesd.store.integrity import intact
@@ -92,15 +92,18 @@ def pack_points(peaks: Sequence[Peak]) -> bytes:
     return rows.tobytes()
 
 
-def note(connection: sqlite3.Connection, entry_no: int, points: bytes) -> None:
+def note(connection: Connection, entry_no: int, points: bytes) -> None:
     """Take the peaks of an entry's latest result into the traces, in place of those of an earlier one."""
     row = connection.execute("SELECT device_name, taken_at_us FROM entries WHERE entry_no = ?", (entry_no,)).fetchone()
-    connection.execute("INSERT OR REPLACE INTO trace_tail VALUES (?, ?, ?, ?)", (entry_no, *row, points))
+    connection.execute(
+        "INSERT INTO trace_tail VALUES (?, ?, ?, ?) ON CONFLICT (entry_no) DO UPDATE SET peaks = excluded.peaks",
+        (entry_no, *row, points),
+    )
     if entry_no % _LOOK_EVERY == 0:
         _fold_full(connection, row[0])
 
 
-def _fold_full(connection: sqlite3.Connection, device_name: str) -> None:
+def _fold_full(connection: Connection, device_name: str) -> None:
     query = "SELECT entry_no, taken_at_us, peaks FROM trace_tail WHERE device_name = ? ORDER BY entry_no LIMIT ?"
     rows = connection.execute(query, (device_name, BLOCK)).fetchall()
     if len(rows) < BLOCK:
@@ -109,18 +112,18 @@ def _fold_full(connection: sqlite3.Connection, device_name: str) -> None:
     connection.executemany("DELETE FROM trace_tail WHERE entry_no = ?", [(row[0],) for row in rows])
 
 
-def _fold(connection: sqlite3.Connection, device_name: str, rows: Sequence[tuple[int, int, bytes]]) -> None:
+def _fold(connection: Connection, device_name: str, rows: Sequence[tuple[int, int, bytes]]) -> None:
     spectra = np.array([row[:2] for row in rows], dtype="<i8")
     lines = _lines(rows)
     times = spectra[:, 1]
-    block_no = connection.execute(
-        "INSERT INTO trace_blocks (device_name, first_us, last_us, spectra) VALUES (?, ?, ?, ?)",
-        (device_name, int(times.min()), int(times.max()), _packed(spectra.view(_SPECTRUM).reshape(-1))),
-    ).lastrowid
+    (block_no,) = connection.execute(
+        "INSERT INTO trace_blocks (device_name, first_us, last_us, spectra) VALUES (?, ?, ?, ?) RETURNING block_no",
+        (device_name, int(times.min()), int(times.max()), pack_rows(spectra.view(_SPECTRUM).reshape(-1))),
+    ).fetchone()
     stretches = _stretch(lines["milli_nm"])
     connection.executemany(
         "INSERT INTO trace_lines VALUES (?, ?, ?)",
-        [(block_no, int(s), _packed(lines[stretches == s])) for s in np.unique(stretches)],
+        [(block_no, int(s), pack_rows(lines[stretches == s])) for s in np.unique(stretches)],
     )
 
 
@@ -138,7 +141,7 @@ def _stretch(milli_nm: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def load_trace(
-    connection: sqlite3.Connection,
+    connection: Connection,
     device_name: str,
     wavelength_nm: float,
     tolerance_nm: float,
@@ -182,7 +185,7 @@ def _traced(spectra: Rows, at: NDArray[np.int64], lines: Rows, wanted: float, wh
 
 
 def _blocks(
-    connection: sqlite3.Connection, device_name: str, near: tuple[float, float], since_us: int, until_us: int
+    connection: Connection, device_name: str, near: tuple[float, float], since_us: int, until_us: int
 ) -> Iterator[tuple[Rows, Rows]]:
     first, last = (int(s) for s in _stretch(np.array([np.floor(near[0]), np.ceil(near[1])])))
     blocks = connection.execute(
@@ -190,27 +193,30 @@ def _blocks(
         "ORDER BY block_no",
         (device_name, since_us, until_us),
     )
-    query = "SELECT peaks FROM trace_lines WHERE block_no = ? AND stretch BETWEEN ? AND ?"
+    query = "SELECT peaks FROM trace_lines WHERE block_no = ? AND stretch BETWEEN ? AND ? ORDER BY stretch"
     for number, spectra in blocks.fetchall():
         with intact(f"block {number} of the traces of {device_name}"):
             found = connection.execute(query, (number, first, last))
-            yield _unpacked(spectra, _SPECTRUM), np.concatenate([_NONE, *(_unpacked(row[0], _LINE) for row in found)])
+            yield (
+                unpack_rows(spectra, _SPECTRUM),
+                np.concatenate([_NONE, *(unpack_rows(row[0], _LINE) for row in found)]),
+            )
 
 
-def read_block(connection: sqlite3.Connection, number: int, device_name: str) -> None:
+def read_block(connection: Connection, number: int, device_name: str) -> None:
     """Read a block with all its lines; StoreDamaged when it is not what was stored."""
     with intact(f"block {number} of the traces of {device_name}"):
         rows = connection.execute("SELECT spectra FROM trace_blocks WHERE block_no = ?", (number,)).fetchall()
-        spectra = sum(len(_unpacked(row[0], _SPECTRUM)) for row in rows)
+        spectra = sum(len(unpack_rows(row[0], _SPECTRUM)) for row in rows)
         for (peaks,) in connection.execute("SELECT peaks FROM trace_lines WHERE block_no = ?", (number,)):
-            if (_unpacked(peaks, _LINE)["at"] >= spectra).any():
+            if (unpack_rows(peaks, _LINE)["at"] >= spectra).any():
                 raise EncodingError("a line of no spectrum")
 
 
 _NONE = np.zeros(0, _LINE)
 
 
-def _tail(connection: sqlite3.Connection, device_name: str, since_us: int, until_us: int) -> tuple[Rows, Rows]:
+def _tail(connection: Connection, device_name: str, since_us: int, until_us: int) -> tuple[Rows, Rows]:
     rows = connection.execute(
         "SELECT entry_no, taken_at_us, peaks FROM trace_tail WHERE device_name = ? "
         "AND taken_at_us BETWEEN ? AND ? ORDER BY entry_no",
@@ -224,7 +230,7 @@ def _tail(connection: sqlite3.Connection, device_name: str, since_us: int, until
     return np.ascontiguousarray(spectra).view(_SPECTRUM).reshape(-1), _lines(rows)
 
 
-def _packed(rows: Rows) -> bytes:
+def pack_rows(rows: Rows) -> bytes:
     """Rows as columns in byte planes, one zstd frame with a checksum; integers as differences."""
     columns = []
     for name in rows.dtype.names or ():
@@ -233,7 +239,7 @@ def _packed(rows: Rows) -> bytes:
     return pack_bytes(b"".join(columns))
 
 
-def _unpacked(packed: bytes, form: np.dtype[Any]) -> Rows:
+def unpack_rows(packed: bytes, form: np.dtype[Any]) -> Rows:
     data = unpack_bytes(packed)
     count, rest = divmod(len(data), form.itemsize)
     if rest:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,6 +10,7 @@ from typing import Any
 
 from oesd.model import Device, Kind
 from oesd.store.captures import capture_number
+from oesd.store.database import Connection
 from oesd.store.errors import StoreError
 from oesd.store.moments import from_us, to_us
 
@@ -80,17 +80,17 @@ def key_of(device: Device) -> LibraryKey:
     return LibraryKey(device.serial, device.model, device.pixels, device.simulated)
 
 
-def library_number(connection: sqlite3.Connection, key: LibraryKey) -> int:
+def library_number(connection: Connection, key: LibraryKey) -> int:
     """Number of a library, made when it is new."""
     values = (key.serial, key.model, key.pixels, key.simulated)
     found = _library_no(connection, key)
     if found is not None:
         return found
-    cursor = connection.execute("INSERT INTO libraries (serial, model, pixels, simulated) VALUES (?, ?, ?, ?)", values)
-    return int(cursor.lastrowid or 0)
+    query = "INSERT INTO libraries (serial, model, pixels, simulated) VALUES (?, ?, ?, ?) RETURNING library_no"
+    return int(connection.execute(query, values).fetchone()[0])
 
 
-def insert_verdict(connection: sqlite3.Connection, library_no: int, record_id: str, verdict: StoredVerdict) -> bool:
+def insert_verdict(connection: Connection, library_no: int, record_id: str, verdict: StoredVerdict) -> bool:
     """Insert a verdict; False when the capture has one already.
 
     Raises
@@ -112,7 +112,7 @@ def insert_verdict(connection: sqlite3.Connection, library_no: int, record_id: s
     return cursor.rowcount == 1
 
 
-def load_verdict(connection: sqlite3.Connection, record_id: str) -> StoredVerdict | None:
+def load_verdict(connection: Connection, record_id: str) -> StoredVerdict | None:
     """The verdict on a capture, None before it was judged."""
     row = connection.execute(
         f"SELECT {_COLUMNS} FROM verdicts v JOIN captures c USING (capture_no) WHERE c.record_id = ?",  # noqa: S608
@@ -121,7 +121,7 @@ def load_verdict(connection: sqlite3.Connection, record_id: str) -> StoredVerdic
     return None if row is None else _verdict(row)
 
 
-def unjudged(connection: sqlite3.Connection, limit: int) -> list[str]:
+def unjudged(connection: Connection, limit: int) -> list[str]:
     """The newest darks and references after the last judged one, in the order of storing."""
     rows = connection.execute(
         "SELECT record_id FROM captures INDEXED BY captures_calibration WHERE kind != 'sample' "
@@ -131,7 +131,7 @@ def unjudged(connection: sqlite3.Connection, limit: int) -> list[str]:
     return [row[0] for row in reversed(rows)]
 
 
-def key_named(connection: sqlite3.Connection, device_name: str, pixels: int) -> LibraryKey | None:
+def key_named(connection: Connection, device_name: str, pixels: int) -> LibraryKey | None:
     """The library of the spectrometer that was stored last under a name."""
     row = connection.execute(
         "SELECT description, model, simulated FROM devices WHERE name = ? ORDER BY device_no DESC LIMIT 1",
@@ -143,7 +143,7 @@ def key_named(connection: sqlite3.Connection, device_name: str, pixels: int) -> 
     return LibraryKey(serial, row[1], pixels, bool(row[2])) if isinstance(serial, str) else None
 
 
-def load_shelved(connection: sqlite3.Connection, key: LibraryKey, kind: Kind, limit: int) -> list[Shelved]:
+def load_shelved(connection: Connection, key: LibraryKey, kind: Kind, limit: int) -> list[Shelved]:
     """Accepted ones that were judged last, the newest first; a damaged header leaves one out."""
     rows = connection.execute(
         "SELECT c.record_id, v.proven, c.integration_us, c.taken_at_us, c.header "
@@ -156,9 +156,7 @@ def load_shelved(connection: sqlite3.Connection, key: LibraryKey, kind: Kind, li
     return [shelved for row in rows if (shelved := _shelved(kind, row)) is not None]
 
 
-def tally(
-    connection: sqlite3.Connection, key: LibraryKey, kind: Kind, accepted: bool
-) -> tuple[int, StoredVerdict | None]:
+def tally(connection: Connection, key: LibraryKey, kind: Kind, accepted: bool) -> tuple[int, StoredVerdict | None]:
     """Number of verdicts of a sort, and the last one."""
     where = "v.library_no = ? AND v.kind = ? AND v.accepted = ?"
     values = (_library_no(connection, key), kind.value, accepted)
@@ -171,7 +169,7 @@ def tally(
     return number, None if row is None else _verdict(row)
 
 
-def _library_no(connection: sqlite3.Connection, key: LibraryKey) -> int | None:
+def _library_no(connection: Connection, key: LibraryKey) -> int | None:
     row = connection.execute(
         "SELECT library_no FROM libraries WHERE serial = ? AND model = ? AND pixels = ? AND simulated = ?",
         (key.serial, key.model, key.pixels, key.simulated),

@@ -25,6 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from oesd.store.database import Connection
 from oesd.store.errors import StoreBusy, StoreClosed, StoreError, from_sqlite
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ _DOING = "write to the store"
 
 @dataclass(slots=True, eq=False)
 class _Job:
-    task: Callable[[sqlite3.Connection], Any]
+    task: Callable[[Connection], Any]
     future: Future[Any] = field(default_factory=Future)
     value: Any = None
     error: BaseException | None = None
@@ -56,16 +57,16 @@ class Writer:
         Opens the write connection; called again after an error of the disk.
     """
 
-    def __init__(self, connect: Callable[[], sqlite3.Connection]) -> None:
+    def __init__(self, connect: Callable[[], Connection]) -> None:
         self._connect = connect
-        self._connection: sqlite3.Connection | None = connect()
+        self._connection: Connection | None = connect()
         self._queue: deque[_Job] = deque()
         self._wake = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="oesd-store-writer", daemon=True)
         self._thread.start()
 
-    def submit(self, task: Callable[[sqlite3.Connection], T]) -> Future[T]:
+    def submit(self, task: Callable[[Connection], T]) -> Future[T]:
         """Queue a task; never blocks.
 
         Returns
@@ -127,7 +128,7 @@ class Writer:
             for job in group:
                 job.error = from_sqlite(error, _DOING) if isinstance(error, sqlite3.Error) else error
 
-    def _open_connection(self) -> sqlite3.Connection:
+    def _open_connection(self) -> Connection:
         if self._connection is None:
             self._connection = self._connect()
         return self._connection
@@ -140,12 +141,12 @@ class Writer:
             self._connection = None
 
 
-def _attempt(connection: sqlite3.Connection, job: _Job) -> None:
+def _attempt(connection: Connection, job: _Job) -> None:
     """Run one task in its savepoint, keeping its value or its error.
 
     Raises
     ------
-    sqlite3.Error
+    sqlite3.Error, StoreError
         When the error took the whole transaction with it (disk full, I/O error): the group is lost.
     """
     connection.execute("SAVEPOINT task")
@@ -160,13 +161,12 @@ def _attempt(connection: sqlite3.Connection, job: _Job) -> None:
 
 
 def _whole_group(error: Exception) -> Exception:
-    return error if isinstance(error, sqlite3.Error) else StoreError(f"cannot {_DOING}: {error}")
+    return error if isinstance(error, (sqlite3.Error, StoreError)) else StoreError(f"cannot {_DOING}: {error}")
 
 
 def _shown(error: Exception) -> Exception:
-    # A broken constraint is the task's own business; other errors of SQLite are the store's.
-    if isinstance(error, sqlite3.Error) and not isinstance(error, sqlite3.IntegrityError):
-        shown = from_sqlite(error, _DOING)
-        shown.__cause__ = error
-        return shown
-    return error
+    if not isinstance(error, sqlite3.Error):
+        return error
+    shown = from_sqlite(error, _DOING)
+    shown.__cause__ = error
+    return shown

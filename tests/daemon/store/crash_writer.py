@@ -14,11 +14,15 @@ from pathlib import Path
 
 from tests.daemon.store.making import NOW, analysis, capture, device, entry, loss
 
-from oesd.model import Kind
+from oesd.model import Kind, new_id
 from oesd.store import OutboxState, Store
 from oesd.store.keeping import Keeping, KeepingRules
+from oesd.store.sealing import Sealing
 
 LET_GO_EVERY = 4
+SEGMENT_BYTES = 8_000
+OF = device(pixels=512)
+MADE = [capture(seed=seed, of=OF) for seed in range(16)]
 
 
 def say(*words: object) -> None:
@@ -29,13 +33,14 @@ def write_for_ever(directory: Path, round_: int) -> None:
     say("pid", os.getpid())
     store = Store.open(directory)
     say("open")
-    of = device(pixels=512)
-    dark = capture(Kind.DARK, round_, of)
+    dark = capture(Kind.DARK, round_, OF)
     store.save_capture(dark, None, upload=False).result()
     say("dark", dark.record_id)
     keeping = Keeping(store, KeepingRules("drop_confirmed"), free=lambda _: 0)
+    sealing = Sealing(store)
     for seed in range(100_000):
-        step(store, capture(seed=seed, of=of), dark)
+        step(store, replace(MADE[seed % len(MADE)], record_id=new_id(), slot=seed, sequence=seed), dark)
+        sealing.look(10**9, SEGMENT_BYTES)
         if seed % LET_GO_EVERY == LET_GO_EVERY - 1:
             keeping.look()
             say("let go")

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.daemon.store.making import same, stored_entry
-from tests.daemon.store.test_damage import rot
 from tests.daemon.store.test_inspection import fill, inspected
+from tests.support.stores import rot
 
 from oesd.store import Store, StoreDamaged, StoreError
 from oesd.store.backup import back_up

@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from tests.support.stores import on_sqlite, open_store, rot
 from tests.support.upload_bench import START, capture
 
 from oesd.model import Entry, new_id
@@ -63,6 +65,16 @@ def test_a_record_without_company_goes_alone(store: Store) -> None:
     assert store.outbox.fresh_waiting(10) == 0
     assert [i.data_id for i in store.outbox.due(START, fresh=False)] == [one]
     assert store.outbox.gather(10, newest_first=False).result() == 0
+
+
+def test_a_damaged_header_keeps_no_other_record_waiting(tmp_path: Path) -> None:
+    with open_store(tmp_path / "data") as store:
+        bad, *others = records(store, 3)
+    rot(tmp_path / "data", "UPDATE captures SET header = '{' WHERE capture_no = 1")
+    with open_store(tmp_path / "data") as store:
+        assert store.outbox.gather(10, newest_first=False).result() == 1
+        assert set(store.outbox.members(gathered(store))) == set(others)
+        assert store.outbox.item(bad) is not None
 
 
 def test_what_was_tried_by_itself_never_joins(store: Store) -> None:
@@ -138,6 +150,7 @@ def test_what_has_begun_gets_half_the_places(store: Store) -> None:
     assert due[0].data_id == ids[-1] or due[1].data_id == ids[-1]
 
 
+@on_sqlite
 def test_looking_for_what_is_due_does_not_grow_with_the_queue(store: Store) -> None:
     """A ratio: 30,000 records that wait for a poll, and as many never tried, cost what a hundred cost."""
 

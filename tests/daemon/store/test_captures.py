@@ -21,9 +21,10 @@ from tests.daemon.store.making import (
     spectrum_file,
     stored_entry,
 )
+from tests.support.stores import on_sqlite, open_store
 
 from oesd.model import Kind, Measurement, Quantity, new_id
-from oesd.store import Store, StoreDamaged, StoreError
+from oesd.store import Store, StoreDamaged, StoreError, StoreRefused
 from oesd.store.moments import from_us, to_us
 
 
@@ -85,12 +86,13 @@ def test_the_spread_comes_back_as_well_as_it_was_known(store: Store, spread, sca
     assert same(store.capture(again.record_id), again), "rounded once is rounded for good"
 
 
+@on_sqlite
 def test_a_damaged_spread_is_noticed(store: Store) -> None:
     made = capture(spread=np.full(PIXELS, 3.0, np.float32))
     store.save_capture(made, None, upload=False).result(10)
 
     def damage(db: sqlite3.Connection) -> None:
-        db.execute("DROP TRIGGER captures_no_update")
+        db.execute("DROP TRIGGER captures_only_sealed")
         db.execute("UPDATE captures SET spread = NULL")
 
     store.write(damage).result(10)
@@ -180,9 +182,14 @@ def test_raw_rows_are_never_changed(store: Store, table: str, action: str) -> No
     stored_entry(store)
     store.save_file(new_id(), spectrum_file(), b"data", "a.txt").result(10)
     store.write(lambda db: db.execute("INSERT INTO losses VALUES (1, 'd', 'r', 'sample', 0, 1, 'x', '', 0)")).result(10)
-    column = {"devices": "name = 'x'", "captures": "counts = x''", "entries": "dark_no = NULL", "files": "data = x''"}
+    column = {
+        "devices": "name = 'x'",
+        "captures": "counts = counts",
+        "entries": "dark_no = NULL",
+        "files": "data = data",
+    }
     statement = action.format(table, column.get(table, "slots = 2"))
-    with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+    with pytest.raises(StoreRefused, match="never changed"):
         store.write(lambda db: db.execute(statement)).result(10)
 
 
@@ -325,9 +332,9 @@ def test_a_file_that_tells_nothing_is_stored_all_the_same(store: Store) -> None:
 
 
 def test_everything_is_there_after_reopening(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         made = stored_entry(store)
         result = processed(store, made.data_id)
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         assert store.entry(made.data_id) == made
         assert same(store.result(made.data_id), result)

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 from pathlib import Path
 
 import pytest
 from tests.daemon.store.making import NOW, analysis, capture, entry, processed, same, spectrum_file, stored_entry
+from tests.support.stores import open_store, rot
 
 from oesd.model import Kind, new_id
 from oesd.store import Store, StoreDamaged, StoreError
-
-
-def rot(directory: Path, statement: str) -> None:
-    """Change a row behind the store's back; its triggers are out of the way only here."""
-    db = sqlite3.connect(directory / "oesd.sqlite")
-    triggers = [row[0] for row in db.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger'")]
-    for name in triggers:
-        db.execute(f"DROP TRIGGER {name}")
-    db.execute(statement)
-    db.commit()
-    db.close()
 
 
 @pytest.mark.parametrize(
@@ -40,11 +29,11 @@ def rot(directory: Path, statement: str) -> None:
     ],
 )
 def test_a_damaged_capture_is_named_and_not_served(tmp_path: Path, change: str) -> None:
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         one, other = stored_entry(store, 1), stored_entry(store, 2)
         stored_entry(store, 3, of=capture(seed=1).device.__class__("x", "x", "m", capture().device.wavelengths_nm, 9))
     rot(tmp_path, f"UPDATE captures SET {change} WHERE record_id = '{one.sample_id}'")
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         with pytest.raises(StoreDamaged, match=one.sample_id):
             store.capture(one.sample_id)
         with pytest.raises(StoreDamaged, match=one.sample_id):
@@ -66,20 +55,20 @@ def test_a_damaged_capture_is_named_and_not_served(tmp_path: Path, change: str) 
     ],
 )
 def test_a_damaged_device_is_found(tmp_path: Path, change: str) -> None:
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         one = stored_entry(store)
     rot(tmp_path, f"UPDATE devices SET {change}")
-    with Store.open(tmp_path) as store, pytest.raises(StoreDamaged):
+    with open_store(tmp_path) as store, pytest.raises(StoreDamaged):
         store.capture(one.sample_id)
 
 
 def test_a_damaged_dark_keeps_no_other_from_being_judged(tmp_path: Path) -> None:
     darks = [capture(Kind.DARK, seed) for seed in range(3)]
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         for dark in darks:
             store.save_capture(dark, None, upload=False).result(10)
     rot(tmp_path, f"UPDATE captures SET counts = x'00' WHERE record_id = '{darks[2].record_id}'")
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         assert store.library.unjudged(5) == [dark.record_id for dark in darks]
         assert same(store.library.dark(darks[1].record_id), darks[1])
         with pytest.raises(StoreDamaged, match=darks[2].record_id):
@@ -88,14 +77,14 @@ def test_a_damaged_dark_keeps_no_other_from_being_judged(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("change", ["payload = x'0001'", "made_at_us = 5", "revision = 7", "content = zeroblob(32)"])
 def test_a_damaged_result_is_named_and_made_again(tmp_path: Path, change: str) -> None:
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         one = stored_entry(store)
         processed(store, one.data_id, (294.4, 417.2))
         store.assign(one.data_id, "p2", "Ar_417.3", now=NOW)
     rot(tmp_path, f"UPDATE results SET {change}")
     if "revision" in change:
         rot(tmp_path, "UPDATE processing SET revision = 7")
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         with pytest.raises(StoreDamaged, match=one.data_id):
             store.result(one.data_id)
         with pytest.raises(StoreDamaged, match=one.data_id):
@@ -115,13 +104,13 @@ def test_a_damaged_result_is_named_and_made_again(tmp_path: Path, change: str) -
     "change", ["data = x'00'", "data = (SELECT data FROM files WHERE entry_no = 2)", "sha256 = ''"]
 )
 def test_a_damaged_file_is_named(tmp_path: Path, change: str) -> None:
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         ids = [new_id(), new_id()]
         for seed, data_id in enumerate(ids):
             store.save_file(data_id, spectrum_file(seed), b"data %d" % seed, "x").result(10)
     rot(tmp_path, f"UPDATE files SET {change} WHERE entry_no = 1")
     rot(tmp_path, "UPDATE files SET spectrum = x'00' WHERE entry_no = 2")
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         with pytest.raises(StoreDamaged, match=ids[0]):
             store.file(ids[0])
         assert store.measurement(ids[0]) is not None
@@ -130,18 +119,18 @@ def test_a_damaged_file_is_named(tmp_path: Path, change: str) -> None:
 
 
 def test_an_entry_without_its_parts_is_damaged(tmp_path: Path) -> None:
-    with Store.open(tmp_path) as store:
+    with open_store(tmp_path) as store:
         data_id = new_id()
         store.save_file(data_id, spectrum_file(), b"x", "x").result(10)
     rot(tmp_path, "DELETE FROM files")
-    with Store.open(tmp_path) as store, pytest.raises(StoreDamaged, match=data_id):
+    with open_store(tmp_path) as store, pytest.raises(StoreDamaged, match=data_id):
         store.measurement(data_id)
 
 
 def test_flipped_bits_anywhere_never_serve_wrong_bytes(tmp_path: Path) -> None:
     """Flip bits all over the file: reads give the stored capture or a StoreError, and opening never raises another."""
     samples = [capture(seed=seed) for seed in range(12)]
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         for sample in samples:
             store.save_capture(sample, entry(sample), upload=True).result(10)
     path = tmp_path / "data" / "oesd.sqlite"
@@ -162,7 +151,7 @@ def test_flipped_bits_anywhere_never_serve_wrong_bytes(tmp_path: Path) -> None:
 
 def served(directory: Path, samples: list) -> list[str]:
     try:
-        with Store.open(directory) as store:
+        with open_store(directory) as store:
             return [one(store, sample) for sample in samples]
     except StoreError:
         return ["refused"]

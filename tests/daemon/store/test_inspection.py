@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.daemon.store.making import NOW, capture, entry, loss, processed, spectrum_file, stored_entry
-from tests.daemon.store.test_damage import rot
 from tests.daemon.store.test_library import cell, modelled, verdict
 from tests.daemon.store.test_versions import VERSIONS, unpacked
+from tests.support.stores import copy_store, on_sqlite, open_store, rot
 
 from oesd.model import Kind, RunRecord, new_id
 from oesd.store import OutboxState, Store, StoreError
+from oesd.store.connection import PAGE_SIZE
 from oesd.store.inspection import Finding, Inspection
 from oesd.store.schema import STEPS
 
@@ -50,22 +50,23 @@ def fill(store: Store) -> None:
 @pytest.fixture(scope="module")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("filled") / "data"
-    with Store.open(directory) as store:
+    with open_store(directory) as store:
         fill(store)
     return directory
 
 
 @pytest.fixture
 def filled(once: Path, tmp_path: Path) -> Path:
-    shutil.copytree(once, tmp_path / "data")
+    copy_store(once, tmp_path / "data")
     return tmp_path / "data"
 
 
+@on_sqlite
 def test_a_store_that_is_well_has_no_findings_in_use_or_not(filled: Path) -> None:
     before = (filled / "oesd.sqlite").read_bytes()
     assert inspected(filled) == []
     assert (filled / "oesd.sqlite").read_bytes() == before
-    with Store.open(filled) as store:
+    with open_store(filled) as store:
         assert inspected(filled) == []
         stored_entry(store, 70)
         assert inspected(filled) == []
@@ -74,7 +75,7 @@ def test_a_store_that_is_well_has_no_findings_in_use_or_not(filled: Path) -> Non
 @pytest.mark.parametrize(
     ("change", "sort", "about"),
     [
-        ("UPDATE captures SET counts = zeroblob(9) WHERE capture_no = 2", "checksum", "captures"),
+        ("UPDATE captures SET counts = x'000000000000000000' WHERE capture_no = 2", "checksum", "captures"),
         ("UPDATE captures SET header = replace(header, '\"scans\":3', '\"scans\":4')", "checksum", "captures"),
         ("UPDATE devices SET model = 'HR4000'", "checksum", "captures"),
         ("UPDATE results SET payload = x'0001'", "checksum", "result"),
@@ -103,18 +104,20 @@ def test_whatever_is_changed_is_found_and_named(filled: Path, change: str, sort:
     assert all("\n" not in f.text for f in found)
 
 
+@on_sqlite
 def test_bytes_that_rot_in_the_file_are_found(filled: Path) -> None:
     path = filled / "oesd.sqlite"
     data = bytearray(path.read_bytes())
     with sqlite3.connect(path) as db:
         (root,) = db.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'entries'").fetchone()
     db.close()
-    data[4096 * (root - 1) : 4096 * (root - 1) + 8] = b"\xff" * 8
+    data[PAGE_SIZE * (root - 1) : PAGE_SIZE * (root - 1) + 8] = b"\xff" * 8
     path.write_bytes(data)
     sorts = {f.sort for f in inspected(filled)}
     assert "structure" in sorts
 
 
+@on_sqlite
 def test_what_is_no_store_of_today_is_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="no data of oesd"):
         Inspection(tmp_path)
@@ -123,8 +126,9 @@ def test_what_is_no_store_of_today_is_refused_in_one_line(tmp_path: Path) -> Non
         Inspection(tmp_path / "old")
 
 
+@on_sqlite
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_store_that_came_forward_is_well(tmp_path: Path, version: int) -> None:
     unpacked(version, tmp_path / "data")
-    Store.open(tmp_path / "data").close()
+    open_store(tmp_path / "data").close()
     assert inspected(tmp_path / "data") == []

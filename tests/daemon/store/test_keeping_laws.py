@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -12,12 +13,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.daemon.store.making import NOW, device, loss
 from tests.daemon.store.test_inspection import inspected
 from tests.daemon.store.test_keeping import DAY_US, GB, Desk, adds_up
+from tests.support.stores import open_store
 
 from oesd.model import Entry
-from oesd.store import OutboxState, Store, StoreFull
+from oesd.store import OutboxState, StoreFull
 from oesd.store.keeping import KeepingRules
 
 NAMES = ("chamber-a", "chamber-b")
+SEGMENT_BYTES = 300
+"""Four spectra of these: files come and go with the records in them."""
 
 
 class Retention(RuleBasedStateMachine):
@@ -27,7 +31,7 @@ class Retention(RuleBasedStateMachine):
     def open(self) -> None:
         self.directory = tempfile.TemporaryDirectory()
         self.now = NOW
-        self.rules = KeepingRules()
+        self.rules = KeepingRules(segment_bytes=SEGMENT_BYTES)
         self.slots = dict.fromkeys(NAMES, 0)
         self.made: dict[str, tuple[Entry, str, float]] = {}
         self.uploads: dict[str, OutboxState | None] = {}
@@ -36,7 +40,7 @@ class Retention(RuleBasedStateMachine):
         self._open()
 
     def _open(self) -> None:
-        self.store = Store.open(Path(self.directory.name) / "data", clock=lambda: self.now)
+        self.store = open_store(Path(self.directory.name) / "data", clock=lambda: self.now)
         self.desk = Desk(self.store, self.rules)
 
     def teardown(self) -> None:
@@ -57,12 +61,19 @@ class Retention(RuleBasedStateMachine):
         self.uploads[made.data_id] = OutboxState.STORED if upload else None
 
     @precondition(lambda self: self.there())
-    @rule(data=st.data(), state=st.sampled_from(OutboxState))
-    def upload(self, data: st.DataObject, state: OutboxState) -> None:
-        data_id = data.draw(st.sampled_from(self.there()))
+    @rule(place=st.integers(0, 1000), state=st.sampled_from(OutboxState))
+    def upload(self, place: int, state: OutboxState) -> None:
+        there = self.there()
+        data_id = there[place % len(there)]
         if self.uploads[data_id] is not None:
             self.desk.upload(self.made[data_id][0], state)
             self.uploads[data_id] = state
+
+    @precondition(lambda self: self.there())
+    @rule(place=st.integers(0, 1000))
+    def read(self, place: int) -> None:
+        there = self.there()
+        assert self.store.measurement(there[place % len(there)]) is not None
 
     @rule(days=st.floats(-4000, 4000, allow_nan=False))
     def step_of_the_clock(self, days: float) -> None:
@@ -81,9 +92,10 @@ class Retention(RuleBasedStateMachine):
         on_full=st.sampled_from(["stop", "drop_confirmed", "drop_oldest_unconfirmed"]),
         keep=st.sampled_from([0, DAY_US]),
         full_rate=st.sampled_from([0, DAY_US]),
+        segment=st.sampled_from([0, SEGMENT_BYTES]),
     )
-    def order(self, on_full, keep: int, full_rate: int) -> None:
-        self.rules = KeepingRules(on_full, keep_confirmed_us=keep, full_rate_us=full_rate)
+    def order(self, on_full, keep: int, full_rate: int, segment: int) -> None:
+        self.rules = KeepingRules(on_full, keep_confirmed_us=keep, full_rate_us=full_rate, segment_bytes=segment)
         self.desk.keeping.use(self.rules)
 
     @rule()
@@ -134,3 +146,42 @@ class Retention(RuleBasedStateMachine):
 
 Retention.TestCase.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
 TestRetention = Retention.TestCase
+
+
+def walked(seed: int, steps: int, told_every: int = 100) -> int:
+    """Go as many steps at random, without hypothesis, which does not go so far; the sums are looked at now and then.
+
+    Returns
+    -------
+    int
+        How many spectra were let go on the way.
+    """
+    chance, machine = Random(seed), Retention()
+    machine.open()
+    moves = [
+        *6 * [lambda: machine.spectrum(chance.choice(NAMES), chance.random() < 0.7, chance.random() < 0.9,
+                                       chance.choice([0, 0, 0, 1, 2]))],
+        *4 * [lambda: machine.there() and machine.upload(chance.randrange(1000), chance.choice(list(OutboxState)))],
+        lambda: machine.there() and machine.read(chance.randrange(1000)),
+        lambda: machine.step_of_the_clock(chance.uniform(-400, 400)),
+        *2 * [lambda: machine.life(chance.randint(1, 40))],
+        lambda: machine.disk(chance.choice([0, GB // 2, 100 * GB, 100 * GB])),
+        lambda: machine.order(
+            chance.choice(["stop", "drop_confirmed", "drop_oldest_unconfirmed"]),
+            chance.choice([0, DAY_US]), chance.choice([0, DAY_US]), chance.choice([0, SEGMENT_BYTES, SEGMENT_BYTES]),
+        ),
+        *2 * [machine.work],
+    ]  # fmt: skip
+    try:
+        for step in range(steps):
+            chance.choice(moves)()
+            if step % told_every == 0:
+                machine.sums()
+                machine.reopen()
+    finally:
+        machine.teardown()
+    return len(machine.gone)
+
+
+def test_a_long_walk_breaks_no_law() -> None:
+    assert walked(1, 150) > 5

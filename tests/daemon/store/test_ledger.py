@@ -8,6 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.daemon.store.making import NOW, analysis, capture, device, entry, loss, spectrum_file
+from tests.support.stores import open_store
 
 from oesd.model import Entry, Kind, new_id
 from oesd.store import OutboxState, Store
@@ -37,7 +38,7 @@ class Bookkeeping(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         self.directory = tempfile.TemporaryDirectory()
-        self.store = Store.open(Path(self.directory.name) / "data")
+        self.store = open_store(Path(self.directory.name) / "data")
         self.entries: list[Entry] = []
 
     def teardown(self) -> None:
@@ -82,7 +83,7 @@ class Bookkeeping(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.store.close()
-        self.store = Store.open(Path(self.directory.name) / "data")
+        self.store = open_store(Path(self.directory.name) / "data")
 
     @invariant()
     def adds_up(self) -> None:

@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tests.daemon.store.making import NOW, capture, device, entry
+from tests.support.stores import on_sqlite, open_store
 
 from oesd.model import Capture, Kind, Loss, ModelledDark, new_id
-from oesd.store import Store, StoreDamaged, StoreError
+from oesd.store import Store, StoreDamaged, StoreError, StoreRefused
 from oesd.store.dark_cells import StoredCell
 from oesd.store.schema import STEPS, prepare
 from oesd.store.verdicts import LibraryKey, StoredVerdict, key_of
@@ -192,10 +193,11 @@ def test_nothing_of_it_is_ever_changed(store: Store, table: str) -> None:
         sample, replace(entry(sample), dark_id=predicted.record_id), upload=False, modelled_dark=predicted
     ).result(10)
     for statement in (f"DELETE FROM {table}", f"UPDATE {table} SET library_no = 1"):
-        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+        with pytest.raises(StoreRefused, match="never changed"):
             store.write(lambda db, sql=statement: db.execute(sql)).result(10)
 
 
+@on_sqlite
 def test_damage_is_found_and_costs_only_itself(store: Store, key: LibraryKey) -> None:
     dark, sample, predicted = stored_dark(store), capture(seed=7), modelled()
     store.library.save_verdict(dark, verdict(dark), cells=[cell(1), cell(2)]).result(10)
@@ -215,6 +217,7 @@ def test_damage_is_found_and_costs_only_itself(store: Store, key: LibraryKey) ->
         store.library.modelled_dark(predicted.record_id)
 
 
+@on_sqlite
 def test_a_file_of_an_earlier_version_gets_its_library(tmp_path: Path) -> None:
     path = tmp_path / "old" / "oesd.sqlite"
     path.parent.mkdir(mode=0o700)
@@ -224,6 +227,6 @@ def test_a_file_of_an_earlier_version_gets_its_library(tmp_path: Path) -> None:
     connection.execute(f"PRAGMA application_id = {0x6F657364}")
     connection.close()
     prepare(path)
-    with Store.open(path.parent) as store:
+    with open_store(path.parent) as store:
         dark = stored_dark(store)
         assert store.library.unjudged(9) == [dark.record_id]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from tests.daemon.store.making import NOW, processed, spectrum_file, stored_entry
+from tests.support.stores import open_store
 
 from oesd.model import new_id
 from oesd.store import OutboxState, Store, StoreError, UnknownEntry, UploadPart
@@ -51,7 +52,7 @@ def test_no_upload_no_row(store: Store) -> None:
 
 
 def test_every_field_of_an_item_is_kept_over_a_restart(tmp_path: Path) -> None:
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         data_id = ready(store)
         item = replace(
             store.outbox.item(data_id),
@@ -71,7 +72,7 @@ def test_every_field_of_an_item_is_kept_over_a_restart(tmp_path: Path) -> None:
             last_error="503",
         )
         store.outbox.update(item).result(10)
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         assert store.outbox.item(data_id) == item
         assert store.outbox.due(NOW) == [item]
 

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.daemon.store.earlier import set_back
 from tests.daemon.store.making import NOW, capture, device, entry, same
+from tests.support.stores import on_sqlite, open_store
 
 from oesd.model import Capture, Kind, Loss, RunRecord, new_id
-from oesd.store import HostTime, SlotTaken, Store
+from oesd.store import HostTime, SlotTaken, Store, StoreRefused
 from oesd.store.moments import EPOCH, to_us
 from oesd.store.schema import APPLICATION_ID, STEPS
 from oesd.store.slots import HOUR_US, by_hour
@@ -56,7 +57,8 @@ def later(run: RunRecord, seconds: float, *, boot_id: str = "boot-0", wall_step_
 
 
 def save(store: Store, made: Capture, run: RunRecord | None = None) -> None:
-    store.save_capture(made, None, upload=False, run=run).result(10)
+    of = replace(entry(made), data_id=made.record_id) if made.kind is Kind.SAMPLE else None
+    store.save_capture(made, of, upload=False, run=run).result(10)
 
 
 def fates(store: Store, run: RunRecord) -> dict[str, int]:
@@ -88,7 +90,7 @@ class Host(RuleBasedStateMachine):
     @initialize()
     def boot(self) -> None:
         self.directory = tempfile.TemporaryDirectory()
-        self.store = Store.open(Path(self.directory.name) / "data")
+        self.store = open_store(Path(self.directory.name) / "data")
         self.wall_us, self.monotonic_ns, self.boots = to_us(NOW), 10_000_000_000, 0
         self.all: list[Expected] = []
         self.live: dict[str, Expected] = {}
@@ -183,7 +185,7 @@ class Host(RuleBasedStateMachine):
         if reboot:
             self.boots += 1
             self.monotonic_ns = 1_000_000_000
-        self.store = Store.open(Path(self.directory.name) / "data")
+        self.store = open_store(Path(self.directory.name) / "data")
         expected = sum(self.close(at) for at in self.all if not at.closed)
         assert self.store.settle_runs(self.now()).result(10) == expected
         if settled_twice:
@@ -305,7 +307,7 @@ def test_the_beginning_of_a_run_is_never_changed(store: Store) -> None:
     store.begin_run(replace(run, period_us=5)).result(10)
     assert store.run_accounts()[0].run == run
     for sql in ("UPDATE runs SET period_us = 5", "DELETE FROM runs"):
-        with pytest.raises(sqlite3.IntegrityError, match="never"):
+        with pytest.raises(StoreRefused, match="never"):
             store.write(lambda db, q=sql: db.execute(q)).result(10)
 
 
@@ -429,9 +431,10 @@ def test_a_damaged_capture_does_not_stop_the_start(store: Store) -> None:
 # -- a file of the first version -------------------------------------------------------------------------------------
 
 
+@on_sqlite
 def test_a_file_of_the_first_version_is_brought_forward(tmp_path: Path) -> None:
     run = run_record()
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         for slot in (0, 1, 5):
             save(store, sample(run, slot))
         save(store, sample(run, 9, taken_at_utc=NOW + timedelta(hours=5)))
@@ -440,22 +443,23 @@ def test_a_file_of_the_first_version_is_brought_forward(tmp_path: Path) -> None:
         before = store.ledger_hours()
     assert [(a.slots.stored, dict(a.slots.lost)) for a in before] == [(3, {"overrun": 3}), (1, {})]
     set_back(tmp_path / "data" / "oesd.sqlite", 1)
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         assert store.ledger_hours() == before
         assert store.tally().captured == 7
         assert store.read(lambda db: db.execute("PRAGMA user_version").fetchone()) == (len(STEPS),)
         save(store, sample(run, 3))
 
 
+@on_sqlite
 @pytest.mark.parametrize("version", range(1, len(STEPS)))
 def test_an_earlier_file_comes_forward_to_the_tables_of_a_new_one(tmp_path: Path, version: int) -> None:
     shapes = []
     for name in ("new", "old"):
-        with Store.open(tmp_path / name) as store:
+        with open_store(tmp_path / name) as store:
             save(store, sample(run_record(), 0))
         if name == "old":
             set_back(tmp_path / "old" / "oesd.sqlite", version)
-        with Store.open(tmp_path / name) as store:
+        with open_store(tmp_path / name) as store:
             shapes.append(
                 store.read(
                     lambda db: db.execute(
@@ -466,25 +470,27 @@ def test_an_earlier_file_comes_forward_to_the_tables_of_a_new_one(tmp_path: Path
     assert shapes[0] == shapes[1]
 
 
+@on_sqlite
 def test_a_file_of_the_second_version_keeps_what_it_has(tmp_path: Path) -> None:
     run = run_record()
     made, dark = sample(run, 0), sample(run, -1, kind=Kind.DARK)
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         store.save_capture(dark, None, upload=False)
         store.save_capture(made, entry(made, dark), upload=True, run=run).result(10)
         store.end_run(replace(run, ended_at_utc=NOW, slots=1)).result(10)
         data_id = store.entries()[0].data_id
         before = (store.tally(), store.run_accounts(), store.entry(data_id), store.ledger_hours())
     set_back(tmp_path / "data" / "oesd.sqlite", 2)
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         assert (store.tally(), store.run_accounts(), store.entry(data_id), store.ledger_hours()) == before
         assert same(store.capture(made.record_id), made), "a capture without a spread verifies as before"
         (account,) = store.run_accounts()
         assert (account.run.cause, account.run.labels) == ("", {})
-        with pytest.raises(sqlite3.IntegrityError, match="never changed"):
+        with pytest.raises(StoreRefused, match="never changed"):
             store.write(lambda db: db.execute("UPDATE runs SET cause = 'x'")).result(10)
 
 
+@on_sqlite
 def test_cause_and_labels_of_a_run_come_back_and_damaged_labels_stop_nothing(store: Store) -> None:
     run = run_record(cause="plasma on", labels={"growth": "Ga₂O₃ #7", "operator": "\x1b[2J\n"})
     store.begin_run(run).result(10)
@@ -501,6 +507,7 @@ def test_cause_and_labels_of_a_run_come_back_and_damaged_labels_stop_nothing(sto
     assert store.run_accounts()[0].run == replace(run, labels={})
 
 
+@on_sqlite
 def test_a_damaged_capture_does_not_stop_the_step_forward(tmp_path: Path) -> None:
     path = tmp_path / "data" / "oesd.sqlite"
     (tmp_path / "data").mkdir(mode=0o700)
@@ -513,5 +520,5 @@ def test_a_damaged_capture_does_not_stop_the_step_forward(tmp_path: Path) -> Non
                 (number, str(number), header),
             )
     db.close()
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         assert [(a.device_name, a.slots.stored) for a in store.ledger_hours()] == [("a", 1)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.daemon.store.making import NOW, analysis, capture, device, entry, peak
-from tests.daemon.store.test_damage import rot
 from tests.daemon.store.test_inspection import inspected
+from tests.support.stores import copy_store, open_store, rot
 
 from oesd.model import Peak
 from oesd.store import Store, StoreDamaged, traces
@@ -45,7 +44,7 @@ MANY = traces.BLOCK + 90
 def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store whose first 512 spectra are folded; every fifth lacks the lines in the middle."""
     directory = tmp_path_factory.mktemp("folded") / "data"
-    with Store.open(directory) as store:
+    with open_store(directory) as store:
         for second in range(MANY):
             lines = LINES_NM if second % 5 else (250.0, 700.0)
             stored(store, second, [nm + 0.004 * (second % 3) for nm in lines])
@@ -55,8 +54,8 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def folded(once: Path, tmp_path: Path) -> Iterator[Store]:
-    shutil.copytree(once, tmp_path / "data")
-    with Store.open(tmp_path / "data") as store:
+    copy_store(once, tmp_path / "data")
+    with open_store(tmp_path / "data") as store:
         yield store
 
 
@@ -94,13 +93,13 @@ def test_a_spectrum_that_was_analysed_again_counts_as_it_stands(folded: Store) -
 def test_damage_of_a_block_is_named_and_found(folded: Store, tmp_path: Path) -> None:
     folded.close()
     rot(tmp_path / "data", "UPDATE trace_lines SET peaks = substr(peaks, 1, length(peaks) - 3)")
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         with pytest.raises(StoreDamaged, match="block 1 of the traces of chamber-a"):
             store.trace("chamber-a", 417.2, 0.2)
         assert store.tally().stored == MANY
     assert [f.about for f in inspected(tmp_path / "data")] == ["trace_blocks chamber-a"]
     rot(tmp_path / "data", "UPDATE trace_tail SET peaks = x'00'")
-    with Store.open(tmp_path / "data") as store, pytest.raises(StoreDamaged):
+    with open_store(tmp_path / "data") as store, pytest.raises(StoreDamaged):
         store.trace("chamber-a", 417.2, 0.2)
 
 
@@ -121,4 +120,4 @@ def test_points_are_kept_to_seven_digits(peaks) -> None:
     assert rows["intensity"] == pytest.approx([p.intensity for p in made], rel=1e-6, abs=1e-30)
     assert rows["area"] == pytest.approx([p.area for p in made], rel=1e-6, abs=1e-30)
     lines = traces._lines([(1, 2, traces.pack_points(made))])
-    assert (traces._unpacked(traces._packed(lines), traces._LINE) == lines).all()
+    assert (traces.unpack_rows(traces.pack_rows(lines), traces._LINE) == lines).all()

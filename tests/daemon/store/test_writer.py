@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from tests.daemon.store.making import analysis, capture, entry, loss, stored_entry
+from tests.support.stores import on_sqlite, open_store
 
 from oesd.model import Kind, new_id
-from oesd.store import Store, StoreBusy, StoreClosed, StoreError, StoreFull
+from oesd.store import Store, StoreBusy, StoreClosed, StoreError, StoreFull, StoreRefused
 from oesd.store.writer import QUEUE_LIMIT
 
 
@@ -64,7 +65,7 @@ def test_a_failing_task_fails_alone(store: Store) -> None:
     good.result(10), after.result(10)
     with pytest.raises(ZeroDivisionError):
         half.result(10)
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(StoreRefused):
         broken.result(10)
     with pytest.raises(StoreError, match="syntax error"):
         nonsense.result(10)
@@ -85,6 +86,7 @@ def test_a_task_that_ends_the_transaction_fails_and_the_writer_goes_on(store: St
     assert store.tally().captured == 1
 
 
+@on_sqlite
 def test_a_commit_that_fails_fails_its_whole_group(store: Store) -> None:
     """A deferred foreign key makes SQLite refuse the commit itself."""
     held = Held(store)
@@ -104,6 +106,7 @@ def test_a_commit_that_fails_fails_its_whole_group(store: Store) -> None:
     assert store.tally().captured == 1
 
 
+@on_sqlite
 def test_a_full_disk_is_said_and_got_over(store: Store) -> None:
     """SQLite's own page limit: the same error code as a full disk, at a moment of our choosing."""
     kept = [stored_entry(store, seed) for seed in range(3)]
@@ -157,6 +160,7 @@ else:
 """
 
 
+@on_sqlite
 @pytest.mark.parametrize("ending", ["close", "crash"])
 def test_the_kernel_refusing_to_write_loses_nothing_acknowledged(tmp_path: Path, ending: str) -> None:
     """RLIMIT_FSIZE makes the kernel refuse writes to log and file alike, as a full or broken disk does."""
@@ -166,7 +170,7 @@ def test_the_kernel_refusing_to_write_loses_nothing_acknowledged(tmp_path: Path,
     assert run.stderr == ""
     kept = run.stdout.split()
     assert len(kept) > 3
-    with Store.open(tmp_path / "data") as store:
+    with open_store(tmp_path / "data") as store:
         assert all(store.capture(record_id) is not None for record_id in kept)
         assert store.tally().stored == len(kept)
 
@@ -185,7 +189,7 @@ def test_a_full_queue_refuses_by_name(store: Store) -> None:
 
 
 def test_closing_writes_what_is_queued_and_refuses_what_comes_after(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "data")
+    store = open_store(tmp_path / "data")
     held = Held(store)
     queued = [store.record_loss(loss()) for _ in range(50)]
     closing = threading.Thread(target=store.close)
@@ -197,7 +201,7 @@ def test_closing_writes_what_is_queued_and_refuses_what_comes_after(tmp_path: Pa
         store.record_loss(loss()).result(0)
     with pytest.raises(StoreClosed):
         store.tally()
-    with Store.open(tmp_path / "data") as again:
+    with open_store(tmp_path / "data") as again:
         assert again.tally().captured == 50
 
 
@@ -268,13 +272,13 @@ def test_a_read_inside_a_read_and_after_an_error(store: Store) -> None:
     made = stored_entry(store)
     assert store.read(lambda _: store.latest_entry()) == made.data_id
     for _ in range(20):
-        with pytest.raises(StoreError, match="no such table"):
+        with pytest.raises(StoreError, match="nowhere"):
             store.read(lambda db: db.execute("SELECT * FROM nowhere"))
     assert store.latest_entry() == made.data_id
 
 
 def test_a_read_that_outlives_the_store_ends_in_peace(tmp_path: Path) -> None:
-    store = Store.open(tmp_path / "data")
+    store = open_store(tmp_path / "data")
     inside, go = threading.Event(), threading.Event()
     got: list[object] = []
 

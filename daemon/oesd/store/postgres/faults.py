@@ -1,0 +1,46 @@
+"""PostgreSQL's errors as the store's own, each a line that says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import psycopg
+
+from oesd.store.errors import StoreDamaged, StoreError, StoreFull, StoreRefused
+
+_FULL = "53100"
+_TOO_MANY = "53300"
+_READ_ONLY = "25006"
+_NO_RIGHT = "42501"
+_REFUSED = ("23", "P0001")  # a constraint, or a trigger of ours
+_DAMAGED = "XX0"
+_GONE = "the database server went away or cannot be reached"
+_CURES = {
+    _TOO_MANY: "raise max_connections there, or end other programs",
+    _READ_ONLY: "it is a standby, or set to read only: the URL must name the primary",
+    _NO_RIGHT: "the database must belong to the user of the URL: ALTER DATABASE ... OWNER TO ...",
+}
+
+
+def from_postgres(error: psycopg.Error, redact: Callable[[str], str], doing: str = "use the database") -> StoreError:
+    """Our error for one of PostgreSQL's.
+
+    Parameters
+    ----------
+    redact : callable
+        Makes a foreign text one line without secrets.
+    doing : str
+        What was being done, for the message.
+    """
+    state = error.sqlstate or ""
+    told = redact(error.diag.message_primary or str(error).partition("CONTEXT:")[0] or type(error).__name__)
+    if state.startswith(_REFUSED):
+        return StoreRefused(told)
+    if state == _FULL:
+        return StoreFull(f"the database server's disk is full: free some there ({told})")
+    if state.startswith(_DAMAGED) and state != "XX000":
+        return StoreDamaged(f"cannot {doing}: {told}; the server's log says more")
+    if (not state and isinstance(error, psycopg.OperationalError)) or state[:2] in ("08", "57"):
+        return StoreError(f"{_GONE}: {told}")
+    cure = _CURES.get(state)
+    return StoreError(f"cannot {doing}: {told}" + (f"; {cure}" if cure else ""))

@@ -1,0 +1,307 @@
+"""Sealing: a finished day's spectra go from the database's pages into a file of their own.
+
+::
+
+    pages --copy--> NAME.part --sync, rename, sync folder--> NAME --name--> segments --switch, 100 at a time--> finished
+                                                                            captures
+
+Each arrow is one step that is durable before the next begins; a kill or a power cut between any two leaves captures in
+their pages, or in a file that is whole. What it leaves besides is a file that the catalogue does not name, which is
+removed, or a segment that is not finished, which is finished: a capture is switched only when the file, read back, has
+the same bytes as its row.
+
+A file of which more than half belongs to captures that were let go is written anew with the rest; one of which nothing
+is left is forgotten, then removed. It stays for a little while after that, for readers that know it from before.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oesd.model import new_id
+from oesd.store.captures import load_blobs
+from oesd.store.database import Connection
+from oesd.store.disk import Disk
+from oesd.store.errors import StoreDamaged, StoreError
+from oesd.store.segment_file import MAGIC, Blobs, Record, pack_record, records
+from oesd.store.segments import (
+    FOLDER,
+    Segment,
+    any_empty,
+    captures_in,
+    finish_segment,
+    forget_empty,
+    load_segments,
+    name_segment,
+    seal,
+    sealed_upto,
+)
+
+if TYPE_CHECKING:
+    from oesd.store.store import Store
+
+log = logging.getLogger(__name__)
+
+LEAST_BYTES = 1 << 20
+"""A day that is smaller waits for the next: a file for each handful of spectra serves nobody."""
+GRACE_S = 20.0
+_COPIED_AT_ONCE = 200
+_SWITCHED_AT_ONCE = 100
+_SEEN_AT_ONCE = 1000
+_DAY_US = 86_400_000_000
+_USUAL_SHARE, _URGENT_SHARE = 0.5, 0.25
+"""Of a file that has gone, from which on the rest is worth writing anew."""
+
+Turns = Iterator[list[tuple[int, Blobs]]]
+
+
+@dataclass(slots=True)
+class _Heap:
+    """Spectra of a spectrometer that are not sealed: those after one entry up to another."""
+
+    device_name: str
+    after: int
+    upto: int
+    day: int | None = None
+    size_bytes: int = 0
+
+    def ends_before(self, day: int, least_bytes: int, segment_bytes: int) -> bool:
+        """Whether it is enough for a segment, and does not take in what comes next, of this day."""
+        other_day = self.day not in (None, day) and self.size_bytes >= least_bytes
+        return other_day or self.size_bytes >= segment_bytes
+
+
+class Sealing:
+    """Seals a store, a little at a time; every turn waits for the disk.
+
+    Parameters
+    ----------
+    store : Store
+        One that has files beside it.
+    disk : Disk
+    monotonic_s : callable
+        The clock by which a file that is nobody's stays a little.
+    least_bytes : int
+        What a day must have to be a segment of its own.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        disk: Disk | None = None,
+        monotonic_s: Callable[[], float] = time.monotonic,
+        least_bytes: int = LEAST_BYTES,
+    ) -> None:
+        self._store = store
+        self._least_bytes = least_bytes
+        self._disk = disk or Disk()
+        self._monotonic_s = monotonic_s
+        self._folder = store.directory / FOLDER
+        self._work: Iterator[None] | None = None
+        self._writing = ""
+        self._heaps: dict[str, _Heap] = {}
+        self._nobodys: dict[str, float] = {}
+        self._as_small_as_can_be: set[int] = set()
+
+    @property
+    def leaving_bytes(self) -> int:
+        """What the files take that are about to be removed."""
+        return sum(_size(self._folder / name) for name in self._nobodys)
+
+    def look(self, spare_bytes: int, segment_bytes: int) -> bool:
+        """One turn with so many bytes of the disk to spare, for segments of so many bytes; True when more waits.
+
+        Raises
+        ------
+        StoreError
+            When the disk refuses; nothing is lost, and the next turn begins anew.
+        """
+        return self._turn(lambda: self._tidied(_USUAL_SHARE, spare_bytes) or self._gathered(spare_bytes, segment_bytes))
+
+    def reclaim(self, spare_bytes: int) -> bool:
+        """One turn of making room with so many bytes to spare: files of which much has gone become small ones."""
+        return self._turn(lambda: self._tidied(_URGENT_SHARE, spare_bytes))
+
+    def _turn(self, found: Callable[[], Iterator[None] | None]) -> bool:
+        try:
+            self._forget()
+            self._sweep()
+            self._work = self._work or found()
+            if self._work is None:
+                return False
+            next(self._work)
+        except StopIteration:
+            self._end()
+        except OSError as error:
+            self._end()
+            raise StoreError(f"cannot seal spectra in {self._folder}: {error.strerror or error}") from error
+        except StoreError:
+            self._end()
+            raise
+        return True
+
+    def _end(self) -> None:
+        self._work, self._writing = None, ""
+
+    # -- what there is to do -----------------------------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        if self._store.read(any_empty):
+            self._store.write(forget_empty).result()
+
+    def _sweep(self) -> None:
+        """Remove files that are nobody's, once nobody can know them from before."""
+        if not self._folder.is_dir():
+            return
+        ours = {segment.name for segment in self._store.read(load_segments)} | {self._writing}
+        now_s = self._monotonic_s()
+        there = {path.name for path in self._folder.iterdir()} - ours
+        self._nobodys = {name: self._nobodys.get(name, now_s) for name in there}
+        due = [name for name, since_s in self._nobodys.items() if now_s - since_s >= GRACE_S]
+        for name in due:
+            self._disk.remove(self._folder / name)
+            del self._nobodys[name]
+        if due:
+            self._disk.sync_folder(self._folder)
+
+    def _tidied(self, share: float, spare_bytes: int) -> Iterator[None] | None:
+        """Work that an earlier turn, or daemon, left; or a file of which much has gone."""
+        for segment in self._store.read(load_segments):
+            if not segment.finished:
+                return self._switch(segment)
+            left = segment.size_bytes - segment.gone_bytes
+            worth = segment.gone_bytes > share * segment.size_bytes and left < spare_bytes
+            if worth and segment.segment_no not in self._as_small_as_can_be:
+                return self._anew(segment)
+        return None
+
+    def _gathered(self, spare_bytes: int, segment_bytes: int) -> Iterator[None] | None:
+        """The copying of spectra that are enough for a segment; looking for them goes on where it was."""
+        names = self._store.read(lambda db: db.execute("SELECT DISTINCT name FROM devices ORDER BY name").fetchall())
+        for (name,) in names:
+            heap = self._heaps.get(name) or self._begun(name)
+            rows = self._store.read(partial(_next_of, heap))
+            for entry_no, day, size_bytes in rows:
+                if heap.ends_before(day, self._least_bytes, segment_bytes):
+                    del self._heaps[name]
+                    return self._fresh(heap) if heap.size_bytes < spare_bytes else None
+                heap.upto, heap.size_bytes = entry_no, heap.size_bytes + size_bytes
+                heap.day = day if heap.day is None else heap.day
+            if len(rows) == _SEEN_AT_ONCE:
+                return iter((None,))
+        return None
+
+    def _begun(self, name: str) -> _Heap:
+        after = self._store.read(lambda db: sealed_upto(db, name))
+        return self._heaps.setdefault(name, _Heap(name, after, after))
+
+    # -- doing it ----------------------------------------------------------------------------------------------------
+
+    def _fresh(self, heap: _Heap) -> Iterator[None]:
+        """Copy out of the pages, and switch."""
+        segment = yield from self._write(heap.device_name, heap.upto, self._in_pages(heap))
+        yield from self._switch(segment)
+
+    def _anew(self, segment: Segment) -> Iterator[None]:
+        """Copy what is left of a segment, and switch."""
+        copy = yield from self._write(segment.device_name, segment.upto_no, self._in_segment(segment))
+        yield from self._switch(copy, segment.segment_no)
+        self._as_small_as_can_be.add(segment.segment_no)  # what is damaged stays where it is, and is not tried again
+
+    def _write(self, device_name: str, upto_no: int, turns: Turns) -> Generator[None, None, Segment]:
+        self._disk.folder(self._folder)
+        name = f"{new_id()}.segment"
+        self._writing = f"{name}.part"
+        part, size_bytes = self._folder / self._writing, len(MAGIC)
+        with self._disk.create(part) as file:
+            self._disk.write(file, MAGIC)
+            for turn in turns:
+                data = b"".join([pack_record(number, blobs) for number, blobs in turn])
+                self._disk.write(file, data)
+                size_bytes += len(data)
+                yield
+            self._disk.sync(file)
+        self._disk.rename(part, name)
+        self._disk.sync_folder(self._folder)
+        self._writing = name
+        return self._store.write(lambda db: name_segment(db, name, device_name, upto_no, size_bytes)).result()
+
+    def _switch(self, segment: Segment, instead_of: int | None = None) -> Iterator[None]:
+        found = records(self._folder / segment.name)
+        try:
+            while batch := list(islice(found, _SWITCHED_AT_ONCE)):
+                self._store.write(partial(_sealed, segment, batch)).result()
+                yield
+        except (ValueError, OSError) as error:  # what is not switched stays where it was
+            log.error("segment %s of %s cannot be read on: %s", segment.name, segment.device_name, error)
+        numbers = [segment.segment_no, *([] if instead_of is None else [instead_of])]
+        self._store.write(lambda db: finish_segment(db, *numbers)).result()
+
+    def _in_pages(self, heap: _Heap) -> Turns:
+        after = heap.after
+        while rows := self._store.read(partial(_entries, heap, after)):
+            yield self._store.read(partial(_blobs_of, [number for row in rows for number in row[1:] if number], None))
+            after = rows[-1][0]
+
+    def _in_segment(self, segment: Segment) -> Turns:
+        after = 0
+        while numbers := self._store.read(partial(_captures_after, segment, after)):
+            yield self._store.read(partial(_blobs_of, numbers, segment.segment_no))
+            after = numbers[-1]
+
+
+def _sealed(segment: Segment, batch: list[Record], connection: Connection) -> int:
+    return seal(connection, segment, batch)
+
+
+def _next_of(heap: _Heap, connection: Connection) -> list[tuple[int, int, int]]:
+    """The next entries of a spectrometer: number, day, bytes of the sample's blobs."""
+    rows = connection.execute(
+        "SELECT e.entry_no, e.taken_at_us, length(c.counts) + length(c.saturated) + coalesce(length(c.spread), 0) "
+        "FROM entries e JOIN captures c ON c.capture_no = e.sample_no "
+        "WHERE e.device_name = ? AND e.entry_no > ? ORDER BY e.entry_no LIMIT ?",
+        (heap.device_name, heap.upto, _SEEN_AT_ONCE),
+    )
+    return [(int(number), int(at_us) // _DAY_US, int(size)) for number, at_us, size in rows]
+
+
+def _captures_after(segment: Segment, after: int, connection: Connection) -> list[int]:
+    return captures_in(connection, segment.segment_no, after, _COPIED_AT_ONCE)
+
+
+def _entries(heap: _Heap, after: int, connection: Connection) -> list[tuple[int, int | None, int | None]]:
+    """Number, sample and shorter exposure of the next entries of a heap."""
+    return connection.execute(
+        "SELECT entry_no, sample_no, short_no FROM entries "
+        "WHERE device_name = ? AND entry_no > ? AND entry_no <= ? ORDER BY entry_no LIMIT ?",
+        (heap.device_name, after, heap.upto, _COPIED_AT_ONCE),
+    ).fetchall()
+
+
+def _blobs_of(numbers: list[int], segment_no: int | None, connection: Connection) -> list[tuple[int, Blobs]]:
+    """Blobs of captures that are where they are looked for, verified; damaged ones are left where they are."""
+    found = []
+    for number in numbers:
+        try:
+            blobs = load_blobs(connection, number, segment_no)
+        except StoreDamaged as error:
+            log.error("%s; it is not sealed", error)
+            continue
+        if blobs is not None:
+            found.append((number, blobs))
+    return found
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

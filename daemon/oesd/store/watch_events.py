@@ -1,0 +1,155 @@
+"""What became of alarms and endpoint rules: every change, in order, never edited.
+
+The newest event of an alarm is its state: a daemon that starts goes on from there. An endpoint rule decides once in a
+run; the same decision made again (the values of a run are gone through again after a restart) is the same event.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from oesd.store.database import Connection, Database
+from oesd.store.integrity import intact
+
+SCHEMA = """
+CREATE TABLE watch_events (
+    event_no    INTEGER PRIMARY KEY,        -- order of storing
+    at_us       INTEGER NOT NULL,           -- of the value that it was decided by, or of the host's clock
+    kind        TEXT NOT NULL CHECK (kind IN ('alarm', 'endpoint')),
+    name        TEXT NOT NULL,
+    device_name TEXT NOT NULL,              -- '' for what concerns the daemon as a whole
+    run_no      INTEGER NOT NULL,           -- 0 outside of a run
+    order_no    INTEGER NOT NULL,           -- the value (named_tail, named_blocks) that it was decided by; 0 for none
+    definition  TEXT NOT NULL,
+    document    TEXT NOT NULL               -- JSON
+) STRICT;
+CREATE INDEX watch_events_newest ON watch_events (kind, name, device_name, event_no);
+CREATE UNIQUE INDEX watch_events_once ON watch_events (name, device_name, run_no, definition) WHERE kind = 'endpoint';
+CREATE TRIGGER watch_events_no_update BEFORE UPDATE ON watch_events
+    BEGIN SELECT RAISE(ABORT, 'watch_events are never changed'); END;
+CREATE TRIGGER watch_events_no_delete BEFORE DELETE ON watch_events
+    BEGIN SELECT RAISE(ABORT, 'watch_events are never changed'); END;
+"""
+
+WatchKind = Literal["alarm", "endpoint"]
+_COLUMNS = "at_us, kind, name, device_name, run_no, order_no, definition, document, event_no"
+LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class WatchEvent:
+    """A change of an alarm, or the decision of an endpoint rule.
+
+    Attributes
+    ----------
+    at_us : int
+        us of UTC.
+    run_no, order_no : int
+        The run and the stored value that it belongs to; 0 for none.
+    definition : str
+        What was asked, so that another rule under the same name decides anew.
+    document : mapping
+        JSON-ready: states, value, limit, sentence.
+    event_no : int
+        Order of storing; 0 before.
+    """
+
+    at_us: int
+    kind: WatchKind
+    name: str
+    device_name: str
+    run_no: int
+    order_no: int
+    definition: str
+    document: Mapping[str, Any]
+    event_no: int = 0
+
+
+class WatchReading:
+    """Questions to the events of a store, or of one that another process writes.
+
+    Parameters
+    ----------
+    reader : Store or Onlooker
+        Whatever reads the tables: its ``read`` is used.
+    """
+
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+
+    def newest(self, kind: WatchKind) -> dict[tuple[str, str], WatchEvent]:
+        """The newest event by name and spectrometer."""
+        query = (
+            f"SELECT {_COLUMNS} FROM watch_events WHERE event_no IN "  # noqa: S608  (fixed texts)
+            "(SELECT max(event_no) FROM watch_events WHERE kind = ? GROUP BY name, device_name)"
+        )
+        events = self._read(query, (kind,))
+        return {(event.name, event.device_name): event for event in events}
+
+    def latest(self, limit: int = 100, since_us: int | None = None, until_us: int | None = None) -> list[WatchEvent]:
+        """Events, the newest first, of an interval of their own times."""
+        query = (
+            f"SELECT {_COLUMNS} FROM watch_events WHERE at_us >= ? AND at_us <= ? "  # noqa: S608  (fixed texts)
+            "ORDER BY event_no DESC LIMIT ?"
+        )
+        ever = 1 << 62
+        return self._read(
+            query, (-ever if since_us is None else since_us, ever if until_us is None else until_us, limit)
+        )
+
+    def decision(self, name: str, device_name: str, run_no: int, definition: str) -> WatchEvent | None:
+        """What an endpoint rule decided in a run; None when it did not."""
+        query = (
+            f"SELECT {_COLUMNS} FROM watch_events WHERE kind = 'endpoint' AND name = ? "  # noqa: S608  (fixed texts)
+            "AND device_name = ? AND run_no = ? AND definition = ?"
+        )
+        found = self._read(query, (name, device_name, run_no, definition))
+        return found[0] if found else None
+
+    def _read(self, query: str, parameters: tuple[Any, ...]) -> list[WatchEvent]:
+        return [_event(row) for row in self._reader.read(lambda db: db.execute(query, parameters).fetchall())]
+
+
+class WatchEvents(WatchReading):
+    """The events of a store that is ours.
+
+    Parameters
+    ----------
+    database : Store
+    """
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self._database = database
+
+    def add(self, events: Sequence[WatchEvent]) -> Future[None]:
+        """Store events, all or none; the decision of an endpoint rule in a run only once."""
+        rows = [_row(event) for event in events]
+        query = (
+            "INSERT INTO watch_events (at_us, kind, name, device_name, run_no, order_no, definition, document) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        )
+
+        def insert(connection: Connection) -> None:
+            connection.executemany(query, rows)
+
+        return self._database.write(insert)
+
+
+def _row(event: WatchEvent) -> tuple[Any, ...]:
+    document = json.dumps(dict(event.document), separators=(",", ":"), ensure_ascii=False)
+    return (
+        *(event.at_us, event.kind, event.name, event.device_name),
+        *(event.run_no, event.order_no, event.definition, document),
+    )
+
+
+def _event(row: Sequence[Any]) -> WatchEvent:
+    at_us, kind, name, device_name, run_no, order_no, definition, document, event_no = row
+    with intact(f"event {event_no} of the alarms"):
+        told = json.loads(document)
+    return WatchEvent(at_us, kind, name, device_name, run_no, order_no, definition, told, event_no)

@@ -1,0 +1,182 @@
+"""Named traces are stored with their results, folded or not; what was decided live can be read again as it was."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.daemon.store.making import NOW, analysis, capture, device, entry
+from tests.daemon.store.test_inspection import inspected
+from tests.support.stores import copy_store, open_store, rot
+
+from oesd.model import Recipe, Result, RunRecord
+from oesd.store import Store, StoreDamaged
+from oesd.store.named_reading import NamedReading, NamedTraces
+from oesd.store.named_traces import BLOCK, KEPT, pack_readings
+from oesd.store.onlooker import Onlooker
+
+MANY = BLOCK + KEPT + 30
+RATIO, LIGHT = ("f_ar", "(F_703.7 / Ar_750.4)", ""), ("light", "light", "counts nm/s")
+RUN = RunRecord("run-1", "chamber-a", 1_000_000, True, NOW, 10**12, "boot-1")
+
+
+def captured(second: int, name: str = "chamber-a"):
+    sample = capture(
+        seed=second,
+        of=device(name, pixels=16),
+        taken_at_utc=NOW + timedelta(seconds=second),
+        run_id="run-1",
+        slot=second,
+        monotonic_ns=10**12 + second * 10**9,
+        boot_id="boot-1",
+    )
+    return sample, entry(sample)
+
+
+def stored(store: Store, second: int, readings: bytes, name: str = "chamber-a", run: RunRecord | None = RUN) -> str:
+    sample, made = captured(second, name)
+    store.save_capture(sample, made, upload=False, run=run).result(10)
+    again(store, made.data_id, readings).result(10)
+    return made.data_id
+
+
+def again(store: Store, data_id: str, readings: bytes, recipe: Recipe | None = None) -> Future[Result]:
+    found = analysis(store.measurement(data_id), (250.0,), recipe=recipe or Recipe())
+    return store.save_result(data_id, found, {}, readings)
+
+
+def told(numbers: dict[str, int], second: int) -> bytes:
+    state = second % 4
+    value = math.nan if state == 3 else 0.1 * second
+    return pack_readings([(numbers["light"], 1e6 + second, 10.0, 0), (numbers["f_ar"], value, 0.01, state)])
+
+
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("named") / "data"
+    with open_store(directory) as store:
+        numbers = NamedTraces(store).register([RATIO, LIGHT])
+        entries = [captured(second) for second in range(MANY)]
+        for future in [store.save_capture(*pair, upload=False, run=RUN) for pair in entries]:
+            future.result(30)
+        ids = [made.data_id for _, made in entries]
+        for future in [again(store, data_id, told(numbers, second)) for second, data_id in enumerate(ids)]:
+            future.result(30)
+        assert store.read(lambda db: db.execute("SELECT count(*) FROM named_blocks").fetchone()) == (1,)
+    return directory
+
+
+@pytest.fixture
+def folded(once: Path, tmp_path: Path) -> Iterator[Store]:
+    copy_store(once, tmp_path / "data")
+    with open_store(tmp_path / "data") as store:
+        yield store
+
+
+def test_a_trace_comes_back_as_it_was_stored_folded_or_not(folded: Store) -> None:
+    named = NamedReading(folded)
+    assert [one.name for one in named.traces()] == ["f_ar", "light"]
+    ratio = named.find("f_ar")
+    found = named.series(ratio.trace_no, "chamber-a")
+    seconds = np.arange(MANY)
+    assert (np.diff(found.taken_at_us) == 1_000_000).all()
+    assert (found.state == seconds % 4).all()
+    assert (np.isnan(found.value) == (seconds % 4 == 3)).all()
+    there = seconds % 4 != 3
+    assert (found.value[there] == (0.1 * seconds[there]).astype(np.float32)).all()
+    assert (found.run_us == seconds * 1_000_000).all()
+    assert named.run_ids(found.run_no.tolist()) == {int(found.run_no[0]): "run-1"}
+    part = named.series(ratio.trace_no, "chamber-a", NOW + timedelta(seconds=500), NOW + timedelta(seconds=600))
+    assert len(part) == 101
+    assert len(named.series(ratio.trace_no, "chamber-b")) == 0
+    assert named.devices() == ["chamber-a"]
+
+
+def test_a_name_with_another_definition_is_another_trace(folded: Store) -> None:
+    named = NamedTraces(folded)
+    before = named.find("f_ar")
+    numbers = named.register([("f_ar", "(F_685.6 / Ar_750.4)", ""), RATIO])
+    assert numbers["f_ar"] == before.trace_no
+    assert named.find("f_ar").definition == "(F_685.6 / Ar_750.4)"
+    assert len(named.series(named.find("f_ar").trace_no, "chamber-a")) == 0
+
+
+def test_what_was_seen_live_stays_when_a_spectrum_is_analysed_again(folded: Store) -> None:
+    named = NamedReading(folded)
+    light = named.find("light")
+    first = named.series(light.trace_no, "chamber-a")
+    ids = [summary.data_id for summary in folded.entries(5)]
+    for data_id in ids:
+        again(folded, data_id, pack_readings([(light.trace_no, 7.0, 1.0, 0)]), Recipe(fwhm_nm=3.0)).result(10)
+    run_no = named.run_number("run-1", "chamber-a")
+    live, shown = named.of_run(light.trace_no, "chamber-a", run_no), named.series(light.trace_no, "chamber-a")
+    assert np.array_equal(live.value, first.value)
+    assert (shown.value[-5:] == 7.0).all()
+    assert np.array_equal(shown.value[:-5], first.value[:-5])
+
+
+def test_rows_come_in_the_order_of_storing_and_none_is_missed(folded: Store) -> None:
+    named = NamedReading(folded)
+    rows, after = [], 0
+    while batch := named.rows_after(after, 100):
+        rows += batch
+        after = batch[-1].order_no
+    assert [row.run_us // 1_000_000 for row in rows] == list(range(MANY))
+    assert after == named.newest_order()
+    light = named.find("light").trace_no
+    assert [row.readings[light][0] for row in rows[:3]] == [1e6, 1e6 + 1, 1e6 + 2]
+
+
+def test_order_goes_on_after_folding(folded: Store) -> None:
+    numbers = NamedTraces(folded).register([RATIO, LIGHT])
+    before = NamedReading(folded).newest_order()
+    for second in range(MANY, MANY + 3):
+        stored(folded, second, told(numbers, second))
+    assert NamedReading(folded).newest_order() == before + 3
+
+
+def test_a_result_without_readings_or_run_is_no_error(folded: Store) -> None:
+    named = NamedTraces(folded)
+    light = named.find("light").trace_no
+    stored(folded, MANY, b"")
+    stored(folded, MANY + 1, pack_readings([(light, 5.0, 1.0, 0)]), name="chamber-b", run=None)
+    found = named.series(light, "chamber-b")
+    assert (found.run_no.tolist(), found.value.tolist()) == ([0], [5.0])
+    assert named.rows_after(named.newest_order() - 1)[0].device_name == "chamber-b"
+
+
+def test_a_damaged_block_is_named(folded: Store, tmp_path: Path) -> None:
+    light = NamedReading(folded).find("light").trace_no
+    directory = folded.database.parent
+    folded.close()
+    rot(
+        directory,
+        f"UPDATE named_columns SET readings = substr(readings, 1, length(readings) - 9) WHERE trace_no = {light}",
+    )
+    with Onlooker(directory) as store, pytest.raises(StoreDamaged, match="block 1 of the named traces"):
+        NamedReading(store).series(light, "chamber-a")
+    assert any("block 1 of the named traces" in finding.text for finding in inspected(directory))
+
+
+def test_five_thousand_points_are_read_within_a_few_copies_of_the_peaks(folded: Store) -> None:
+    """A ratio within one run: reading 600 points costs less than storing one result and far less than 600 of them."""
+    named = NamedReading(folded)
+    light = named.find("light").trace_no
+
+    def cost(what) -> float:
+        best = 9.0
+        for _ in range(7):
+            begun = time.process_time()
+            what()
+            best = min(best, time.process_time() - begun)
+        return best
+
+    ids = [summary.data_id for summary in folded.entries(20)]
+    twenty_results = cost(lambda: [folded.result(data_id) for data_id in ids])
+    assert cost(lambda: named.series(light, "chamber-a")) < twenty_results
