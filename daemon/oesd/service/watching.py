@@ -1,0 +1,300 @@
+"""What is watched, at work: measures the named traces of every spectrum, follows what is stored, and tells of changes.
+
+::
+
+    Processing --measure--> readings, stored with the result
+                                  |
+                     wake         v
+    this thread: rows in the order of storing -> WatchBook -> events, stored -> page, log, actions
+                 and once a second what no spectrum tells: silence, darks, disk, queue
+
+The thread reads what was stored, as a back-test does; it never holds up a spectrum. After a restart the runs that are
+on are gone through again from their first value, so that a rule stands where it stood.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from oesd.config import Config
+from oesd.model import Analysis, Measurement
+from oesd.processing.readings import Named, Readings, catalogue
+from oesd.service.telling import Teller, tellers
+from oesd.service.watch_book import Key, Outside, WatchBook
+from oesd.service.watch_documents import alarm_document, endpoint_document
+from oesd.service.watched import Watched, watched
+from oesd.store import Store, StoreError
+from oesd.store.moments import to_us
+from oesd.store.named_reading import NamedTraces
+from oesd.store.named_traces import NamedRow
+from oesd.store.watch_events import WatchEvent, WatchEvents
+from oesd.watching.grammar import text_of
+from oesd.watching.plan import unit_of
+from oesd.watching.reading import Reading, State
+
+log = logging.getLogger(__name__)
+
+_NAME = "watching"
+_TURN_S = 0.5
+_TICK_S = 1.0
+_BATCH = 512
+_TOLD_PHASES = ("raised", "ok", "cleared")
+
+
+class Watching:
+    """Everything that is watched in a daemon.
+
+    Parameters
+    ----------
+    config : Config
+    store : Store
+    beat : callable
+        Called with a name and the seconds within which it will be called again.
+    outside : callable
+        What no spectrum tells, asked once a second.
+    publish : callable
+        Gets each alarm and endpoint as a document when it changes; must not wait.
+    utc : callable
+        The host's clock.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        *,
+        beat: Callable[[str, float], None] = lambda _, __: None,
+        outside: Callable[[], Outside] = Outside,
+        publish: Callable[[Mapping[str, Any]], None] = lambda _: None,
+        utc: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._store = store
+        self._beat, self._outside, self._publish, self._utc = beat, outside, publish, utc
+        self.named, self.events = NamedTraces(store), WatchEvents(store)
+        self.lines = catalogue()
+        self._lock = threading.RLock()
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._unstored: list[WatchEvent] = []
+        self._order = 0
+        self._last: dict[Key, tuple[int, Reading]] = {}
+        self._tellers: list[Teller] = []
+        self._use(config)
+        self._thread = threading.Thread(target=self._main, name=_NAME, daemon=True)
+
+    def _use(self, config: Config) -> None:
+        self.config = config
+        self.watched: Watched = watched(config)
+        self.units = {name: unit_of(formula) for name, formula in self.watched.traces.items()}
+        self.definitions = {name: text_of(formula) for name, formula in self.watched.traces.items()}
+        listed = [(name, self.definitions[name], self.units[name]) for name in self.watched.traces]
+        self.numbers = self.named.register(listed)
+        named = (Named(name, formula, self.numbers[name]) for name, formula in self.watched.traces.items())
+        self.readings = Readings(tuple(named), self.lines)
+        self.references = self._references()
+        self.book = WatchBook(
+            self.watched.alarms,
+            self.watched.rules,
+            self.numbers,
+            self.units,
+            self.watched.devices,
+            self.references,
+        )
+        self.book.restore(self.events.newest("alarm"))
+
+    def _references(self) -> dict[Key, float]:
+        """Means of the traces that drift alarms compare with the golden run, by trace and spectrometer."""
+        wanted = {alarm.trace for alarm in self.watched.alarms if alarm.golden}
+        found: dict[Key, float] = {}
+        for run_id in self.config.golden.runs:
+            for device in self.named.devices():
+                run_no = self.named.run_number(run_id, device)
+                for trace in wanted if run_no else ():
+                    series = self.named.of_run(self.numbers[trace], device, run_no)
+                    usable = series.value[series.state <= State.NOT_DETECTED]
+                    if len(usable):
+                        found[trace, device] = float(usable.mean())
+        return found
+
+    # -- start and stop ----------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Go through the runs that are on, then follow."""
+        self._start_tellers()
+        self._catch_up()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Follow to the end of what is stored, and end the thread."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread.ident is not None:
+            self._thread.join(30)
+        for teller in self._tellers:
+            teller.stop()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def use(self, config: Config) -> None:
+        """Watch by another configuration from now on; alarms stay where they are."""
+        with self._lock:
+            for teller in self._tellers:
+                teller.stop()
+            self._use(config)
+            self._start_tellers()
+            self._catch_up()
+
+    def publish_to(self, publish: Callable[[Mapping[str, Any]], None]) -> None:
+        """Have each change told, as a document; what is called must not wait."""
+        self._publish = publish
+
+    def look_at(self, outside: Callable[[], Outside]) -> None:
+        """Ask this for what no spectrum tells."""
+        self._outside = outside
+
+    def wake(self) -> None:
+        """Look at what was stored now."""
+        self._wake.set()
+
+    def _start_tellers(self) -> None:
+        self._tellers = tellers(self.config.action)
+        for teller in self._tellers:
+            teller.start()
+
+    # -- spectra -----------------------------------------------------------------------------------------------------
+
+    def measure(self, device_name: str, measurement: Measurement, analysis: Analysis) -> bytes:
+        """The named traces of a spectrum, as the store takes them with its result."""
+        return self.readings.of(device_name, measurement, analysis)
+
+    def _catch_up(self) -> None:
+        """Go through the runs that spectrometers are in again: rules decide as they did, alarms only look."""
+        newest = self.named.newest_order()
+        self._order = min([newest, *(order - 1 for order in self._run_beginnings())])
+        while self._order < newest and not self._stop.is_set():
+            rows = self.named.rows_after(self._order, _BATCH)
+            self._take(rows, judge=False)
+            self._beat(_NAME, 60.0)
+
+    def _run_beginnings(self) -> Iterable[int]:
+        light = self.numbers["light"]
+        for device in self.named.devices():
+            first = self.named.first_of_newest_run(light, device)
+            if first is not None:
+                yield first
+
+    def _take(self, rows: Sequence[NamedRow], *, judge: bool) -> None:
+        events: list[WatchEvent] = []
+        for row in rows:
+            events += self.book.feed(row, judge=judge)
+            for name, number in self.numbers.items():
+                if number in row.readings:
+                    value, sigma, state = row.readings[number]
+                    self._last[name, row.device_name] = (row.taken_at_us, Reading(value, sigma, State(state)))
+        if rows:
+            self._order = rows[-1].order_no
+        self._keep(events)
+
+    # -- the thread --------------------------------------------------------------------------------------------------
+
+    def _main(self) -> None:
+        try:
+            while not self._stop.is_set():
+                self._beat(_NAME, 60.0)
+                self._turn()
+                self._wake.wait(_TURN_S)
+                self._wake.clear()
+            self._turn()
+        except Exception:
+            # The top of the thread: the supervisor sees that it ended.
+            log.exception("the %s thread failed", _NAME)
+
+    def _turn(self) -> None:
+        try:
+            with self._lock:
+                while rows := self.named.rows_after(self._order, _BATCH):
+                    self._take(rows, judge=True)
+                self._look_outside()
+                self._keep([])
+        except StoreError as error:
+            log.warning("alarms cannot be kept: %s", error)
+
+    def _look_outside(self) -> None:
+        now = self._utc()
+        if not self._stop.is_set():
+            self._keep(self.book.tick(to_us(now), self._outside()))
+
+    def _keep(self, events: Sequence[WatchEvent]) -> None:
+        """Tell of changes, and store them: those that a full disk refused are stored when it has room again."""
+        fresh = [event for event in events if not self._known(event)]
+        for event in fresh:
+            self._tell(event)
+        self._unstored += fresh
+        if self._unstored:
+            self.events.add(self._unstored).result()
+            self._unstored = []
+
+    def _known(self, event: WatchEvent) -> bool:
+        """Whether a decision was told before the daemon was started."""
+        if event.kind != "endpoint":
+            return False
+        return self.events.decision(event.name, event.device_name, event.run_no, event.definition) is not None
+
+    # -- telling -----------------------------------------------------------------------------------------------------
+
+    def _tell(self, event: WatchEvent) -> None:
+        document = self.document_of(event)
+        self._publish(document)
+        actions = self._actions_of(event)
+        if "log" in actions:
+            level = logging.WARNING if document["level"] == "bad" else logging.INFO
+            log.log(level, "%s %s: %s %s", event.kind, event.name, document["state"], document["text"])
+        for teller in self._tellers:
+            if teller.name in actions:
+                teller.tell({**document, "simulated": self.config.simulation.enabled})
+
+    def document_of(self, event: WatchEvent) -> dict[str, Any]:
+        """An alarm or an endpoint as the page gets it."""
+        if event.kind == "alarm":
+            alarm = self.book.alarms[event.name]
+            key = (event.name, event.device_name)
+            return alarm_document(alarm, event.device_name, self.book.states[key], None, self.units)
+        rule = self.book.rules[event.name]
+        run_id = self.named.run_ids([event.run_no]).get(event.run_no, "")
+        return endpoint_document(rule, event.device_name, self.book.at_work[event.name, event.device_name], run_id, "")
+
+    def _actions_of(self, event: WatchEvent) -> tuple[str, ...]:
+        if event.kind == "endpoint":
+            return (self.watched.actions or {}).get(event.name, ())
+        told = event.document["to"] in _TOLD_PHASES and event.document["from"] != "pending"
+        return self.book.alarms[event.name].actions if told or event.document["to"] == "raised" else ()
+
+    # -- what others ask ---------------------------------------------------------------------------------------------
+
+    def acknowledge(self, name: str, device: str, by: str) -> list[str] | None:
+        """Note that a person has seen an alarm; names of the spectrometers, None for an alarm that is not there."""
+        with self._lock:
+            if name not in self.book.alarms:
+                return None
+            events = self.book.acknowledge(name, device, by, to_us(self._utc()))
+            self._keep(events)
+        return [event.device_name for event in events]
+
+    def last(self, name: str, device: str) -> tuple[int, Reading] | None:
+        """The newest value of a trace, and when its spectrum was taken, us of UTC."""
+        return self._last.get((name, device))
+
+    def told(self) -> list[dict[str, Any]]:
+        """What became of the actions, JSON-ready."""
+        return [teller.state() for teller in self._tellers]
+
+    def idle(self) -> bool:
+        """Whether everything stored was looked at."""
+        return self._order >= self.named.newest_order()
