@@ -23,13 +23,12 @@ from __future__ import annotations
 import hashlib
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oesd.formats.decoding import split_lines
 from oesd.formats.description import describe
 from oesd.formats.errors import FormatError
 from oesd.formats.escaping import escaped, escaped_key, unescaped
-from oesd.formats.own import MOST_COUNTS, parts_of, spectrum_from_header
+from oesd.formats.own import parts_of, spectrum_from_header, sums_of
 from oesd.formats.parts import Counted, Parts
 from oesd.formats.table import MOST_PIXELS
 from oesd.formats.vendor import header_lines
@@ -92,16 +91,10 @@ def read_own(data: bytes) -> SpectrumFile:
         raise FormatError("the data do not have the SHA-256 that the header gives: the file was changed or cut short")
     columns = _columns(body)
     sums = {
-        role: _sums(columns[letter], parts_of(header, role)) for role, letter in _LETTERS.items() if letter in columns
+        role: sums_of(columns[letter], parts_of(header, role)) for role, letter in _LETTERS.items() if letter in columns
     }
     scatter = {role: columns[letter] for role, letter in _SCATTER.items() if letter in columns}
     return spectrum_from_header("oesd columns", header, columns["W"], sums, columns["P"], scatter)
-
-
-def _sums(means: FloatArray, parts: int) -> NDArray[np.int64]:
-    """Integers that the means came from; what is out of range stays so, for the range check to find."""
-    sums = np.rint(np.clip(means, -1, MOST_COUNTS + 1) * parts)
-    return np.clip(sums, -1, MOST_COUNTS + 1).astype(np.int64)
 
 
 def _header(head: bytes) -> dict[str, str]:

@@ -14,9 +14,8 @@ LONGEST_LINE = 1_000_000
 _LINE_END = re.compile("\r\n|\n|\r")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _NOT_YET = (
-    (b"##TITLE", "a JCAMP-DX file"),
-    (b"##JCAMP", "a JCAMP-DX file"),
     (b"\x89HDF", "an HDF5 file"),
+    (b"PAR1", "a Parquet file"),
 )
 
 
@@ -42,7 +41,7 @@ def check_container(data: bytes) -> None:
         raise FormatError(f"{len(data) >> 20} MiB, more than the {LARGEST_BYTES >> 20} MiB allowed for one spectrum")
     for magic, what in _NOT_YET:
         if data.startswith(magic):
-            raise FormatError(f"{what} is not supported yet; export the spectrum as text")
+            raise FormatError(f"{what}: oesd import and oesd analyze take its spectra out; nothing else reads it")
 
 
 def decode(data: bytes) -> str:
@@ -70,7 +69,7 @@ def _decoded(data: bytes) -> str:
         return data.decode("iso-8859-1")
 
 
-def split_lines(text: str) -> list[Line]:
+def split_lines(text: str, most: int = MOST_LINES) -> list[Line]:
     """Lines of a text whose line ends may be mixed; trailing empty lines dropped.
 
     Raises
@@ -79,8 +78,8 @@ def split_lines(text: str) -> list[Line]:
         When there are more lines, or a longer one, than any spectrum needs.
     """
     text = text.rstrip()
-    if text.count("\n") + text.count("\r") - text.count("\r\n") >= MOST_LINES:
-        raise FormatError(f"more than {MOST_LINES} lines")
+    if text.count("\n") + text.count("\r") - text.count("\r\n") >= most:
+        raise FormatError(f"more than {most} lines")
     lines = [Line(number, line) for number, line in enumerate(_LINE_END.split(text), start=1)]
     too_long = next((line.number for line in lines if len(line.text) > LONGEST_LINE), None)
     if too_long is not None:

@@ -36,7 +36,7 @@ def describe(parts: Parts) -> dict[str, str]:
             *_other("Reference", parts.reference),
             *_other("Short", parts.short),
             *((f"{LABEL}{name}", value) for name, value in sample.labels.items()),
-            *(_result(result) if result is not None else ()),
+            *(result_lines(result) if result is not None else ()),
         ]
     )
 
@@ -128,7 +128,8 @@ def _other(role: str, capture: Capture | None) -> Lines:
     yield f"{role} Saturated Pixels", mask_text(capture.saturated)
 
 
-def _result(result: Result) -> Lines:
+def result_lines(result: Result) -> Lines:
+    """What was found: versions, elements, peaks, warnings."""
     analysis = result.analysis
     yield "Result Revision", str(result.revision)
     yield "Result Made At (UTC)", moment_text(result.made_at_utc)

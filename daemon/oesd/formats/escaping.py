@@ -19,6 +19,11 @@ def escaped(text: str) -> str:
     return r"\x20" * before + inner + r"\x20" * after
 
 
+def printable(text: str) -> str:
+    r"""One line that keeps its printable letters, undone by :func:`unescaped`: ``\n``, ``\u202e``, but ``λ``."""
+    return "".join(c if c.isprintable() and c != "\\" else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
 def escaped_key(text: str) -> str:
     """Return :func:`escaped` text fit to stand before ``: ``."""
     return escaped(text).replace(":", r"\x3a") or r"\x20"

@@ -25,6 +25,12 @@ def parts_of(header: Mapping[str, str], role: str) -> int:
     return _integer(header, "Scans" if role == "sample" else f"{role.title()} Scans", at_least=1)
 
 
+def sums_of(means: FloatArray, parts: int) -> NDArray[np.int64]:
+    """Integers that the means came from; what is out of range stays so, for the range check to find."""
+    sums = np.rint(np.clip(means, -1, MOST_COUNTS + 1) * parts)
+    return np.clip(sums, -1, MOST_COUNTS + 1).astype(np.int64)
+
+
 def spectrum_from_header(
     form: str,
     header: Mapping[str, str],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import orjson
 
-from oesd.formats import columns, document, procspec
+from oesd.formats import columns, csv_form, document, jcamp_blocks, jcamp_form, ocean_form, procspec
 from oesd.formats.decoding import check_container, decode, split_lines
 from oesd.formats.delimited import is_bwspec, read_bwspec, read_columns
 from oesd.formats.errors import FormatError
+from oesd.formats.jcamp_foreign import read_foreign
 from oesd.formats.json_forms import read_json
 from oesd.formats.vendor import has_marker, read_marked
 from oesd.model import SpectrumFile
@@ -49,10 +50,19 @@ def _read(data: bytes) -> SpectrumFile:
     text = decode(data)
     if text.lstrip().startswith(("{", "[")):
         return _read_json(text)
+    if data.startswith(jcamp_blocks.MAGIC):
+        return _read_jcamp(text)
     lines = split_lines(text)
     if has_marker(lines):
-        return read_marked(lines)
+        return ocean_form.read_ocean(lines) if ocean_form.is_ocean(lines) else read_marked(lines)
+    if csv_form.is_csv(lines):
+        return csv_form.read_csv(lines)
     return read_bwspec(lines) if is_bwspec(lines) else read_columns(lines)
+
+
+def _read_jcamp(text: str) -> SpectrumFile:
+    blocks = jcamp_blocks.blocks_of(split_lines(text, jcamp_blocks.MOST_LINES))
+    return jcamp_form.read_ours(blocks) if jcamp_form.is_ours(blocks) else read_foreign(blocks)
 
 
 def _read_json(text: str) -> SpectrumFile:

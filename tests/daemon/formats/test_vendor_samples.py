@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from oesd.formats import FormatError, read_spectrum
+from oesd.formats import read_spectrum
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not SHARED.is_dir(), reason="no ../shared/data beside this tree")
@@ -52,7 +52,7 @@ def test_sample(name):
 
 def test_every_sample_of_the_folders_is_expected_here():
     found = {f"{folder}/{path.name}" for folder in ("formats", "real") for path in (SHARED / folder).iterdir()}
-    # ProcSpec: test_procspec.py.
+    # ProcSpec: test_procspec.py; JCAMP-DX below.
     assert found - set(EXPECTED) == {"formats/BB_PF21_4.ProcSpec", "formats/OceanOptics_period.jdx"}
 
 
@@ -103,10 +103,9 @@ def test_practice_case(path):
     assert len(measured.nonlinearity) in (0, 8)
 
 
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [("OceanOptics_period.jdx", "JCAMP-DX")],
-)
-def test_forms_not_read_yet_say_so(name, message):
-    with pytest.raises(FormatError, match=rf"^{name}: .*{message}.*not supported yet"):
-        read(f"formats/{name}")
+def test_jcamp_of_oceans_own_software():
+    file = read("formats/OceanOptics_period.jdx")
+    measured = file.measurement
+    assert (file.format, len(measured.sample), measured.quantity) == ("JCAMP-DX", 3648, "transmittance")
+    assert measured.wavelengths_nm[[0, -1]].tolist() == [176.36, 893.69] and measured.scans == 5
+    assert (file.processed[3], measured.dark.min(), measured.reference.min()) == (1647.796, 1654.349, 1555.227)
