@@ -24,6 +24,7 @@ import zlib
 from collections import defaultdict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -77,6 +78,8 @@ class FaultServer:
         self.patches: list[tuple[str, str, str]] = []
         self.seen: list[Seen] = []
         self.process = True  # whether complete files get a result
+        self.page = 1000  # rows of a list, the newest first
+        self.heedless = False  # whether the end of an interval is passed over
         self.takes_apart = True  # whether a bundle becomes entries
         self.samples: dict[str, str] = {}  # name by id
         self.projects: dict[str, str] = {}
@@ -179,10 +182,16 @@ class FaultServer:
             {"data_id": e.data_id, "char_source_type": "oes", "raw_name": e.name, "pipeline_status": "pending",
              "last_updated": e.updated}
             for e in candidates
-            if words in f"{e.name} {e.batch}"
-            and e.updated >= query.get("last_updated_min", [""])[0]
+            if words in f"{e.name} {e.batch}" and self._asked_for(e, query)
         ]  # fmt: skip
-        return _json(200, rows)
+        return _json(200, sorted(rows, key=lambda row: row["data_id"], reverse=True)[: self.page])
+
+    def _asked_for(self, entry: Entry, query: dict[str, list[str]]) -> bool:
+        since, until = (query.get(f"last_updated_{end}", [""])[0] for end in ("min", "max"))
+        at = datetime.fromisoformat(entry.updated)
+        return (not since or at >= datetime.fromisoformat(since)) and (
+            not until or self.heedless or at <= datetime.fromisoformat(until)
+        )
 
     def named(self, things: dict[str, str]) -> Reply:
         return _json(200, [{"id": i, "name": n} for i, n in things.items()])

@@ -188,18 +188,18 @@ def after_a_power_cut(events: Sequence[Event], chance: Random) -> dict[str, byte
             continue
         if event.what == "sync":
             for one in waiting:
-                _apply(files.setdefault(event.name, bytearray()), one)
+                apply(files.setdefault(event.name, bytearray()), one)
             waiting.clear()
         else:
             waiting.append(event)
     for name, waiting in ((name, waiting) for name, waiting in pending.items() if waiting):
         content = files.setdefault(name, bytearray())
-        for event in _reached_the_disk(waiting, chance):
-            _apply(content, event)
+        for event in reached_the_disk(waiting, chance):
+            apply(content, event)
     return files
 
 
-def _reached_the_disk(waiting: Sequence[Event], chance: Random) -> Iterator[Event]:
+def reached_the_disk(waiting: Sequence[Event], chance: Random) -> Iterator[Event]:
     """Some sectors of the writes, in any order; now and then one of them torn, or zeros in its place."""
     share = chance.choice((0.0, 0.3, 0.7, 0.95, 1.0))
     sectors = [
@@ -217,7 +217,7 @@ def _reached_the_disk(waiting: Sequence[Event], chance: Random) -> Iterator[Even
             yield Event("write", sector.name, sector.offset, sector.data[:kept] + bytes(len(sector.data) - kept))
 
 
-def _apply(content: bytearray, event: Event) -> None:
+def apply(content: bytearray, event: Event) -> None:
     if event.what == "truncate":
         del content[event.offset :]
         return

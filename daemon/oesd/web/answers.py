@@ -48,7 +48,12 @@ class JsonAnswer(Response):
 
     def render(self, content: Any) -> bytes:
         """Encode the document."""
-        return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
+        return encode(content)
+
+
+def encode(content: Any) -> bytes:
+    """JSON of values and arrays; what is not finite becomes null."""
+    return orjson.dumps(content, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY)
 
 
 def fault(location: Sequence[str | int], message: str, kind: str, **context: Any) -> dict[str, Any]:

@@ -1,37 +1,49 @@
-"""The daemon's own API on loopback, and its page.
+"""The daemon's own API, and its page: every call that there is, put together.
 
-Reading is free for whoever reaches the listener; every change needs the token.
+On loopback reading is free for whoever reaches the listener; every change needs the token. With remote access reading
+needs it too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 
-from oesd.model import Kind, is_uuid
+from oesd.model import Kind, Result
 from oesd.store import Store
-from oesd.store.accounts import BY, ledger_document
-from oesd.store.newest import device_names
-from oesd.web.answers import EXCEPTION_HANDLERS, JsonAnswer, Refusal, unprocessable
-from oesd.web.bodies import data_id, moment, takes_json, whole_number
+from oesd.web.answers import EXCEPTION_HANDLERS
+from oesd.web.bodies import Check
+from oesd.web.calls import share_methods
+from oesd.web.elements import Lines, lines_route
+from oesd.web.entries import entry_routes
+from oesd.web.events import events_route
+from oesd.web.exporting import Export, export_route
+from oesd.web.feed import Feed
 from oesd.web.guard import Guard
 from oesd.web.imports import files_route
+from oesd.web.instruments import instrument_routes
 from oesd.web.keys import KeyCheck, everyone
-from oesd.web.live import live_document, summary_document
-from oesd.web.oes import UNKNOWN, oes_routes
+from oesd.web.ledgers import ledger_route
+from oesd.web.metrics import metrics_route
+from oesd.web.oes import oes_routes
+from oesd.web.openapi import document_routes
+from oesd.web.orders import capture_route, reprocess_route
 from oesd.web.pages import page_routes
+from oesd.web.plotting import plotting_routes
 from oesd.web.remote import remote_routes
 from oesd.web.results import results_route
 from oesd.web.runs import RunDesk, run_routes
+from oesd.web.sessions import Sessions, session_routes
+from oesd.web.shown import newest_shown
+from oesd.web.states import state_routes
 from oesd.web.traces import trace_route
-
-ENTRIES_LIMIT = 1000
+from oesd.web.watching import WatchDesk, watching_routes
+from oesd.web.waterfall import waterfall_route
 
 
 def create_api(
@@ -47,7 +59,12 @@ def create_api(
     evidence: Callable[[str], Mapping[str, Any] | None] | None = None,
     keep: Callable[[bytes], Mapping[str, str]] | None = None,
     take_file: Callable[[bytes, str], Mapping[str, Any]] | None = None,
+    export: Export | None = None,
+    lines: Lines | None = None,
+    feed: Feed | None = None,
+    watching: WatchDesk | None = None,
     hosts: Iterable[str] = (),
+    remote: bool = False,
 ) -> Starlette:
     """Return the application.
 
@@ -74,88 +91,52 @@ def create_api(
         As :func:`~oesd.web.results.results_route` takes it. Without it POST /results does not exist.
     take_file : callable, optional
         As :func:`~oesd.web.imports.files_route` takes it. Without it POST /files does not exist.
+    export : callable, optional
+        As :func:`~oesd.web.exporting.export_route` takes it. Without it GET /export does not exist.
+    lines : callable, optional
+        As :func:`~oesd.web.elements.lines_route` takes it. Without it GET /lines does not exist.
+    feed : Feed, optional
+        What GET /events tells; one of its own, which nobody but this application writes to, when absent.
+    watching : WatchDesk, optional
+        Who knows of traces, alarms and rules. Without it GET /traces, /alarms and what goes with them do not exist.
     hosts : iterable of str
         Host headers served beside the loopback names of the port.
+    remote : bool
+        Whether others than this computer reach the listener: reading needs the token too, or the cookie of a session.
     """
     may_change = KeyCheck(token)
-    routes = [
-        Route("/healthz", _health_reader(healthy), methods=["GET"]),
-        Route("/status", lambda _: JsonAnswer(dict(status())), methods=["GET"]),
-        Route("/live", lambda _: JsonAnswer(live_document(store, status())), methods=["GET"]),
-        *_entry_routes(store),
-        trace_route(store),
-        Route("/ledger", _ledger_reader(store, unrecorded), methods=["GET"]),
-        *oes_routes(store, may_read=everyone, may_write=may_change, evidence=evidence),
-        *remote_routes(store),
+    sessions = Sessions(may_change)
+    may_read: Check = sessions if remote else everyone
+    news = feed or Feed(status, partial(newest_shown, store))
+
+    def changed(result: Result, why: str) -> None:
+        news.changed(result.data_id, result.revision, why)
+
+    calls: list[Route] = [
+        *state_routes(store, status, healthy, may_read),
+        metrics_route(status, lambda: news.listeners, may_read),
+        events_route(news, may_read),
+        *instrument_routes(store, status, may_read),
+        *([] if capture is None else [capture_route(capture, may_change)]),
+        *([] if runs is None else run_routes(store, runs, may_read, may_change)),
+        *entry_routes(store, may_read),
+        *oes_routes(store, may_read=may_read, may_write=may_change, evidence=evidence, changed=changed),
+        *([] if reprocess is None else [reprocess_route(store, reprocess, may_change)]),
         *([] if keep is None else [results_route(keep, may_change)]),
         *([] if take_file is None else [files_route(take_file, may_change)]),
-        *([] if reprocess is None else [_reprocess_route(store, reprocess, may_change)]),
-        *([] if capture is None else [_capture_route(capture, may_change)]),
-        *([] if runs is None else run_routes(store, runs, may_change)),
-        *page_routes(),
+        *([] if export is None else [export_route(store, export, may_read)]),
+        *([] if lines is None else [lines_route(store, lines, may_read)]),
+        trace_route(store, may_read),
+        *([] if watching is None else watching_routes(watching, may_read, may_change)),
+        waterfall_route(store, may_read),
+        ledger_route(store, unrecorded, may_read),
+        *remote_routes(store, may_read),
+        *(session_routes(sessions, may_change) if remote else []),
     ]
+    share_methods(calls)
+    routes = [*calls, *document_routes(calls), *page_routes(), *plotting_routes()]
     app = Starlette(
         routes=routes, exception_handlers=EXCEPTION_HANDLERS, middleware=[Middleware(Guard, hosts=tuple(hosts))]
     )
     app.router.redirect_slashes = False
     return app
-
-
-def _health_reader(healthy: Callable[[], bool]) -> Callable[[Request], Response]:
-    def read_health(_: Request) -> Response:
-        well = healthy()
-        return JsonAnswer({"healthy": well}, 200 if well else 503)
-
-    return read_health
-
-
-def _entry_routes(store: Store) -> list[Route]:
-    def list_entries(request: Request) -> Response:
-        before = request.query_params.get("before")
-        if before is not None and not is_uuid(before):
-            raise unprocessable(("query", "before"), "must be a data id")
-        limit = whole_number(request, "limit", 100, 1, ENTRIES_LIMIT)
-        device = request.query_params.get("device_name")
-        return JsonAnswer([summary_document(e) for e in store.entries(limit, before=before, device_name=device)])
-
-    def newest(_: Request) -> Response:
-        return JsonAnswer({name: store.latest_entry(name) for name in device_names(store)})
-
-    return [Route("/entries", list_entries, methods=["GET"]), Route("/latest", newest, methods=["GET"])]
-
-
-def _ledger_reader(store: Store, unrecorded: Callable[[], Mapping[str, int]]) -> Callable[[Request], Response]:
-    def read_ledger(request: Request) -> Response:
-        by = BY.get(request.query_params.get("by", "hour"))
-        if by is None:
-            raise unprocessable(("query", "by"), f"must be one of {', '.join(BY)}")
-        document = ledger_document(store, by, request.query_params.get("device_name"), moment(request, "since"))
-        return JsonAnswer({**document, "unrecorded": dict(unrecorded())})
-
-    return read_ledger
-
-
-def _reprocess_route(store: Store, reprocess: Callable[[str], None], may_change: KeyCheck) -> Route:
-    def order(request: Request, _: dict[str, Any]) -> Response:
-        entry_id = data_id(request)
-        if store.entry(entry_id) is None:
-            raise Refusal(404, UNKNOWN)
-        reprocess(entry_id)
-        return JsonAnswer({"data_id": entry_id, "ordered": True}, 202)
-
-    return Route("/oes/{data_id}/reprocess", takes_json(order, may_change, optional=True), methods=["POST"])
-
-
-def _capture_route(capture: Callable[[Kind, str], Sequence[str]], may_change: KeyCheck) -> Route:
-    def order(_: Request, body: dict[str, Any]) -> Response:
-        kind, device = body.get("kind"), body.get("device", "")
-        if kind not in tuple(Kind):
-            raise unprocessable(("body", "kind"), f"must be one of {', '.join(Kind)}")
-        if not isinstance(device, str):
-            raise unprocessable(("body", "device"), "must be the name or the serial number of a spectrometer")
-        ordered = list(capture(Kind(kind), device))
-        if device and not ordered:
-            raise Refusal(404, f"no spectrometer called {device!r:.80} is at work")
-        return JsonAnswer({"ordered": ordered}, 202)
-
-    return Route("/captures", takes_json(order, may_change), methods=["POST"])

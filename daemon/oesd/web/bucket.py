@@ -29,6 +29,7 @@ from oesd.web.signing import SignatureRefused, Signer
 
 PART_LIMIT_BYTES = 64 * 1024 * 1024
 PIECE_DEADLINE_S = 30.0
+EXPIRED_AT_ONCE = 200
 ABANDONED_AFTER = timedelta(days=14)
 
 _log = logging.getLogger(__name__)
@@ -78,6 +79,14 @@ class Bucket:
         for data_id in self.ingest.emptied():
             self.ingest.forget_bytes(data_id)  # first: a file without a row would never be found again
             self.shelf.drop_file(data_id)
+
+    def drop_expired(self, keep_us: int) -> None:
+        """Remove what is no entry, or none any more, when entries are kept for so long; 0 keeps all."""
+        while keep_us and (gone := self.ingest.expired(keep_us, EXPIRED_AT_ONCE)):
+            for one in gone:
+                self.shelf.drop_parts(one.upload_id, self.ingest.parts(one.upload_id))
+                self.shelf.drop_file(one.data_id)
+            self.ingest.forget(gone)
 
     def put_path(self, upload_id: str, part: int) -> str:
         """Signed path and query that takes one part."""

@@ -72,7 +72,7 @@ def create_hub(
             clock=bucket.clock,
             evidence=evidence,
             stands_for=bucket.ingest.entry_of,
-            changed=lambda data_id: bucket.ingest.touch([data_id], bucket.clock()),
+            changed=lambda result, _: bucket.ingest.touch([result.data_id], bucket.clock()),
         ),
     ]
     app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)

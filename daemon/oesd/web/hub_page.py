@@ -5,17 +5,10 @@ from __future__ import annotations
 from starlette.routing import Route
 
 from oesd.web.guard import SECURITY_HEADERS
-from oesd.web.pages import file_route
-
-_FILES = {
-    "/": ("hub.html", "text/html; charset=utf-8"),
-    "/hub.js": ("hub.js", "text/javascript; charset=utf-8"),
-    "/plot.js": ("plot.js", "text/javascript; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
-}
+from oesd.web.pages import page_routes
+from oesd.web.plotting import plotting_routes
 
 
 def hub_page_routes() -> list[Route]:
     """Return the routes of the hub's page."""
-    return [file_route(path, name, media_type, SECURITY_HEADERS) for path, (name, media_type) in _FILES.items()]
+    return [*page_routes("hub.html", SECURITY_HEADERS), *plotting_routes()]

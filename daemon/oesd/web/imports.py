@@ -9,16 +9,16 @@ from urllib.parse import unquote
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from oesd.store import StoreFull
 from oesd.web.answers import JsonAnswer, Refusal
 from oesd.web.bodies import Check, read_body
+from oesd.web.calls import BYTES, About, Call, Told
 
 _LIMIT_BYTES = 64 * 1024 * 1024
 
 
-def files_route(take: Callable[[bytes, str], Mapping[str, Any]], may_change: Check) -> Route:
+def files_route(take: Callable[[bytes, str], Mapping[str, Any]], may_change: Check) -> Call:
     """Return the route; ``take(data, filename)`` stores a file, ValueError says why it is none that is read."""
 
     async def receive(request: Request) -> Response:
@@ -36,4 +36,5 @@ def files_route(take: Callable[[bytes, str], Mapping[str, Any]], may_change: Che
         except StoreFull as problem:
             raise Refusal(507, str(problem)) from problem
 
-    return Route("/files", receive, methods=["POST"])
+    about = About("entries", "A file of other software becomes an entry", "Imported", refusals=(408, 413, 415, 507))
+    return Call("/files", receive, Told("POST", about, body_media=BYTES, guarded=True))

@@ -1,35 +1,34 @@
-"""The page's files: read once from the package, served with their types."""
+"""The page's files, read once from the package and served with their types."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import PurePath
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-_FILES = {
-    "/": ("index.html", "text/html; charset=utf-8"),
-    "/page.css": ("page.css", "text/css; charset=utf-8"),
-    "/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/notes.js": ("notes.js", "text/javascript; charset=utf-8"),
-    "/orders.js": ("orders.js", "text/javascript; charset=utf-8"),
-    "/plot.js": ("plot.js", "text/javascript; charset=utf-8"),
-    "/why.js": ("why.js", "text/javascript; charset=utf-8"),
-    "/icon.svg": ("icon.svg", "image/svg+xml"),
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
 }
 
 
-def page_routes() -> list[Route]:
-    """Return the routes of the page."""
-    return [file_route(path, name, media_type, {}) for path, (name, media_type) in _FILES.items()]
+def page_routes(front: str = "index.html", more_headers: Mapping[str, str] | None = None) -> list[Route]:
+    """Return the routes of a page: its document at ``/``, and by their names the scripts and the style of all pages."""
+    names = sorted(entry.name for entry in files("oesd.web").joinpath("page").iterdir())
+    shared = [name for name in names if PurePath(name).suffix in _TYPES and not name.endswith(".html")]
+    headers = {"cache-control": "no-cache", **(more_headers or {})}
+    return [_file_route("/", front, headers), *(_file_route(f"/{name}", name, headers) for name in shared)]
 
 
-def file_route(path: str, name: str, media_type: str, more_headers: Mapping[str, str]) -> Route:
-    """Return the route of one of the page's files."""
+def _file_route(path: str, name: str, headers: Mapping[str, str]) -> Route:
     content = files("oesd.web").joinpath("page", name).read_bytes()
-    headers = {"cache-control": "no-cache", **more_headers}
+    media_type = _TYPES[PurePath(name).suffix]
 
     def send(_: Request) -> Response:
         # Asked for anew each time: after an update of oesd no browser shows the old page.

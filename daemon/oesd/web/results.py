@@ -7,15 +7,15 @@ from collections.abc import Callable, Mapping
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from oesd.web.answers import JsonAnswer, Refusal
 from oesd.web.bodies import Check, read_body
+from oesd.web.calls import BYTES, About, Call, Told
 
 _LIMIT_BYTES = 64 * 1024 * 1024
 
 
-def results_route(keep: Callable[[bytes], Mapping[str, str]], may_change: Check) -> Route:
+def results_route(keep: Callable[[bytes], Mapping[str, str]], may_change: Check) -> Call:
     """Return the route; ``keep(message)`` stores the results and tells what was not stored, ValueError refuses all."""
 
     async def take(request: Request) -> Response:
@@ -31,4 +31,5 @@ def results_route(keep: Callable[[bytes], Mapping[str, str]], may_change: Check)
         except ValueError as problem:
             raise Refusal(409, str(problem)) from problem
 
-    return Route("/results", take, methods=["POST"])
+    about = About("entries", "Results that workers made of entries", "Kept", refusals=(408, 409, 413, 415))
+    return Call("/results", take, Told("POST", about, body_media=BYTES, guarded=True))

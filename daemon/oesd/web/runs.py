@@ -6,16 +6,18 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from oesd.config import checked_labels, parse_duration_us
 from oesd.model import RunOrder, utc_text
 from oesd.store import Store
 from oesd.store.accounts import RUNS_LIMIT, RunAccount
 from oesd.web.answers import JsonAnswer, Refusal, fault, unprocessable
-from oesd.web.bodies import moment, takes_json, whole_number
+from oesd.web.asking import Moment, Name, Whole
+from oesd.web.bodies import Check, takes_json
+from oesd.web.calls import About, Call, Query, Told, reading
 from oesd.web.keys import KeyCheck
 
 Action = Literal["start", "stop", "pause", "resume"]
@@ -46,7 +48,27 @@ class RunDesk(Protocol):
         ...
 
 
-def run_routes(store: Store, desk: RunDesk, may_change: KeyCheck) -> list[Route]:
+class RunsQuery(Query):
+    """Which runs."""
+
+    limit: Whole = Field(_LISTED, ge=1, le=RUNS_LIMIT)
+    device_name: Name | None = None
+    since: Moment | None = Field(None, description="that had not ended before")
+
+
+class RunOrderBody(BaseModel):
+    """An order for a run, or for one that is on."""
+
+    action: Action
+    device: str = Field("", description="name or serial number of a spectrometer; all when empty")
+    labels: dict[str, str] | None = Field(None, description="start: what its spectra are to be found by")
+    every: str | None = Field(None, description='start: period, such as "200 ms"')
+    duration: str | None = Field(None, description='start: such as "8 h"; without it until it is stopped')
+    burst: int | None = Field(None, description="start: so many frames at the spectrometer's own speed")
+    lock_exposure: bool | None = Field(None, description="start: keep the integration time")
+
+
+def run_routes(store: Store, desk: RunDesk, may_read: Check, may_change: KeyCheck) -> list[Call]:
     """Return GET and POST /runs."""
 
     def order(_: Request, body: dict[str, Any]) -> Response:
@@ -56,14 +78,15 @@ def run_routes(store: Store, desk: RunDesk, may_change: KeyCheck) -> list[Route]
             raise Refusal(404, f"no spectrometer called {device!r:.80} is at work")
         return JsonAnswer({"action": action, "spectrometers": dict(said)}, 202)
 
-    def list_runs(request: Request) -> Response:
-        limit = whole_number(request, "limit", _LISTED, 1, RUNS_LIMIT)
-        device = request.query_params.get("device_name")
-        return JsonAnswer({**desk.now(), **runs_document(store, limit, device, moment(request, "since"))})
+    def list_runs(request: Request, query: RunsQuery) -> Response:
+        may_read(request)
+        return JsonAnswer({**desk.now(), **runs_document(store, query.limit, query.device_name, query.since)})
 
+    ordering = About("runs", "Start, stop, pause or resume runs", "RunAnswer", 202, refusals=(404,))
+    told = Told("POST", ordering, body=RunOrderBody, guarded=True)
     return [
-        Route("/runs", list_runs, methods=["GET"]),
-        Route("/runs", takes_json(order, may_change), methods=["POST"]),
+        reading("/runs", list_runs, RunsQuery, About("runs", "The runs, the last begun first", "RunList")),
+        Call("/runs", takes_json(order, may_change), told),
     ]
 
 

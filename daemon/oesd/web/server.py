@@ -2,7 +2,8 @@
 
 The socket is bound before the thread exists, so that a port in use is an error
 of the caller and not a line in a log. No signal handlers, no access log, no
-reverse-proxy headers; limits on the size and the age of a request's head.
+reverse-proxy headers; limits on the size and the age of a request's head
+(:mod:`oesd.web.connection`).
 """
 
 from __future__ import annotations
@@ -11,16 +12,18 @@ import asyncio
 import errno
 import logging
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
-import h11
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from oesd.web.connection import ImpatientH11
 
 HEAD_LIMIT_BYTES = 16 * 1024
 START_DEADLINE_S = 10.0
@@ -57,6 +60,10 @@ class Server:
         A connection whose request head takes longer is closed (slowloris).
     beat : callable
         Called once a second from the event loop with a name and the seconds within which it will be called again.
+    tls : tuple of Path, optional
+        Files of the certificate (with its chain) and of its key, PEM: https instead of http.
+    write_deadline_s : float
+        A client that takes none of its answer for so long is cut off.
     """
 
     def __init__(
@@ -69,8 +76,12 @@ class Server:
         option: str = "--port",
         head_deadline_s: float = 10.0,
         beat: Callable[[str, float], None] = lambda _name, _within_s: None,
+        tls: tuple[Path, Path] | None = None,
+        write_deadline_s: float = 30.0,
     ) -> None:
         self.host = host
+        self._tls = tls
+        self._write_deadline_s = write_deadline_s
         self._app = app
         self._wanted_port = port
         self._max_connections = max_connections
@@ -95,12 +106,13 @@ class Server:
         PortInUse
             Another program listens on the port.
         CannotListen
-            The address is not ours, or the port needs more rights.
+            The address is not ours, the port needs more rights, or the certificate cannot be used.
         """
+        context = None if self._tls is None else _context(*self._tls)
         self._socket = _listen(self.host, self._wanted_port, self._option)
         self._port = int(self._socket.getsockname()[1])
         name = f"web {self._port}"
-        self._uvicorn = _Uvicorn(self._settings(), lambda: self._beat(name, BEAT_S))
+        self._uvicorn = _Uvicorn(self._settings(context), lambda: self._beat(name, BEAT_S))
         self._thread = threading.Thread(
             target=self._uvicorn.run, args=([self._socket],), name=f"web-{self._port}", daemon=True
         )
@@ -125,11 +137,12 @@ class Server:
         self._socket.close()
         self._uvicorn = self._thread = self._socket = None
 
-    def _settings(self) -> uvicorn.Config:
+    def _settings(self, context: ssl.SSLContext | None) -> uvicorn.Config:
         return uvicorn.Config(
             cast(Any, self._app),
             loop="asyncio",
-            http=cast(Any, partial(_ImpatientH11, self._head_deadline_s)),
+            http=cast(Any, partial(ImpatientH11, self._head_deadline_s, self._write_deadline_s)),
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -174,36 +187,15 @@ class _Uvicorn(uvicorn.Server):
                 self._loop.call_soon_threadsafe(self._left.set)
 
 
-class _ImpatientH11(H11Protocol):
-    """HTTP/1.1 that closes a connection whose request head takes too long."""
-
-    def __init__(self, head_deadline_s: float, **given: Any) -> None:
-        super().__init__(**given)
-        self._head_deadline_s = head_deadline_s
-        self._head_timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(cast(asyncio.Transport, transport))
-        self._watch_head()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        self._watch_head()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
-        super().connection_lost(exc)
-
-    def _watch_head(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
-            self._disarm()
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._head_deadline_s, self.transport.close)
-
-    def _disarm(self) -> None:
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as problem:
+        what = problem.strerror or str(problem)
+        raise CannotListen(f"certificate {certificate} with key {key} cannot be used: {what}") from problem
+    return context
 
 
 def _listen(host: str, port: int, option: str) -> socket.socket:

@@ -4,37 +4,36 @@ from __future__ import annotations
 
 import math
 
+from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from oesd.store import Store
-from oesd.web.answers import JsonAnswer, unprocessable
-from oesd.web.bodies import moment
+from oesd.web.answers import JsonAnswer
+from oesd.web.asking import Moment, Name
+from oesd.web.bodies import Check
+from oesd.web.calls import About, Call, Query, reading
 
-_NEAR_NM = 0.3
+
+class TraceQuery(Query):
+    """Which line, of which spectrometer, when."""
+
+    device_name: Name = ""
+    nm: float = Field(gt=0, lt=1e5, allow_inf_nan=False, description="wavelength in air, nm")
+    near_nm: float = Field(0.3, gt=0, lt=1e5, allow_inf_nan=False, description="how far off its peak may be, nm")
+    since: Moment | None = None
+    until: Moment | None = None
 
 
-def trace_route(store: Store) -> Route:
-    """Return the route: ``?device_name=&nm=`` and, where wanted, ``near_nm``, ``since``, ``until``."""
+def trace_route(store: Store, may_read: Check) -> Call:
+    """Return the route."""
 
-    def read_trace(request: Request) -> Response:
-        device = request.query_params.get("device_name", "")
-        nm, near_nm = _positive(request, "nm", None), _positive(request, "near_nm", _NEAR_NM)
-        found = store.trace(device, nm, near_nm, since=moment(request, "since"), until=moment(request, "until"))
+    def read_trace(request: Request, query: TraceQuery) -> Response:
+        may_read(request)
+        found = store.trace(query.device_name, query.nm, query.near_nm, since=query.since, until=query.until)
         columns = {name: getattr(found, name).tolist() for name in ("wavelength_nm", "intensity", "area")}
         lists = {name: [None if math.isnan(value) else value for value in values] for name, values in columns.items()}
-        return JsonAnswer({"device_name": device, "nm": nm, "taken_at_us": found.taken_at_us.tolist(), **lists})
+        asked = {"device_name": query.device_name, "nm": query.nm}
+        return JsonAnswer({**asked, "taken_at_us": found.taken_at_us.tolist(), **lists})
 
-    return Route("/trace", read_trace, methods=["GET"])
-
-
-def _positive(request: Request, name: str, default: float | None) -> float:
-    text = request.query_params.get(name)
-    try:
-        value = float(text) if text is not None else default
-    except ValueError:
-        value = None
-    if value is None or not 0 < value < 1e5:
-        raise unprocessable(("query", name), "must be a number of nm")
-    return value
+    return reading("/trace", read_trace, TraceQuery, About("traces", "One line of a spectrometer over time", "Trace"))

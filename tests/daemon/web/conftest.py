@@ -11,12 +11,13 @@ import httpx
 import pytest
 from starlette.routing import Route
 from tests.daemon.web import spectra
+from tests.support.stores import open_store
 
 from oesd.formats import is_bundle, read_bundle
 from oesd.model import Kind, RunOrder
 from oesd.processing.explaining import explain
 from oesd.store import Store
-from oesd.web import Hub, Server, create_api
+from oesd.web import Feed, Hub, Server, create_api, newest_shown
 from oesd.web.hub_inbox import Inbox, reading_with
 
 TOKEN = "local-token-0123456789"
@@ -25,7 +26,7 @@ KEY = "hub-key-0123456789"
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
-    with Store.open(tmp_path / "data") as opened:
+    with open_store(tmp_path / "data") as opened:
         yield opened
 
 
@@ -85,11 +86,13 @@ class Api:
     port: int
     daemon: Daemon
     client: httpx.Client
+    feed: Feed
 
 
 @contextmanager
-def served(store: Store, more_routes: Iterable[Route] = ()) -> Iterator[Api]:
+def served(store: Store, more_routes: Iterable[Route] = (), **options: Any) -> Iterator[Api]:
     daemon = Daemon()
+    feed = Feed(daemon.tell, partial(newest_shown, store))
     app = create_api(
         store,
         status=daemon.tell,
@@ -102,6 +105,8 @@ def served(store: Store, more_routes: Iterable[Route] = ()) -> Iterator[Api]:
         evidence=partial(explain, store),
         keep=daemon.keep,
         hosts=["chamber3.lab:8520"],
+        feed=feed,
+        **options,
     )
     app.router.routes.extend(more_routes)
     server = Server(app)
@@ -109,7 +114,7 @@ def served(store: Store, more_routes: Iterable[Route] = ()) -> Iterator[Api]:
     url = f"http://127.0.0.1:{server.port}"
     with httpx.Client(base_url=url, trust_env=False) as client:
         try:
-            yield Api(url, server.port, daemon, client)
+            yield Api(url, server.port, daemon, client, feed)
         finally:
             server.stop()
 

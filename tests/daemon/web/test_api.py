@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import socket
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN, Api
-from tests.daemon.web.uploading import until
 
 from oesd.model import Kind, Loss, RunRecord, new_id
 from oesd.store import Store
@@ -174,12 +174,12 @@ class TestDoor:
             assert answer.headers["x-content-type-options"] == "nosniff"
             assert answer.headers["x-frame-options"] == "DENY"
 
-    def test_a_crowd_of_slow_senders_ends(self, api: Api) -> None:
-        """32 connections at most; the rest is turned away and the server stays."""
+    def test_a_crowd_of_slow_senders_keeps_nobody_out(self, api: Api) -> None:
+        """32 connections at most: who says nothing gives way to who comes."""
         crowd = [socket.create_connection(("127.0.0.1", api.port)) for _ in range(100)]
         for connection in crowd:
-            connection.sendall(b"GET / HTTP/1.1\r\n")
-        assert httpx.get(f"{api.url}/healthz").status_code == 503
+            with suppress(ConnectionError):  # the first of them had to go
+                connection.sendall(b"GET / HTTP/1.1\r\n")
+        assert [httpx.get(f"{api.url}/healthz").status_code for _ in range(5)] == [200] * 5
         for connection in crowd:
             connection.close()
-        until(lambda: httpx.get(f"{api.url}/healthz").status_code == 200)

@@ -17,6 +17,7 @@ from tests.daemon.web.uploading import download, entry, upload
 from oesd.formats import write_bundle
 from oesd.model import is_uuid, new_id
 from oesd.store import Store
+from oesd.store.hub_expiry import MARK_US
 from oesd.store.tombstones import let_go
 from oesd.web import Hub
 from oesd.web.bucket import Bucket
@@ -185,3 +186,50 @@ def test_what_is_kept_no_longer_says_so_and_can_come_again(
     again = upload(client, bucket, next(iter(files.values())))
     assert entry(client, again)["duplicate_of"] is None
     assert download(client, bucket, again) == next(iter(files.values()))
+
+
+def test_what_is_no_entry_goes_in_its_time_and_a_row_after_twice_that(
+    client: httpx.Client, bucket: httpx.Client, hub: Hub, store: Store, tmp_path: Path
+) -> None:
+    keep_us = 3 * MARK_US
+
+    def live(marks: int) -> None:
+        for _ in range(marks):
+            store.write(
+                lambda db: db.execute("INSERT INTO ages SELECT coalesce(max(mark), 0) + 1, 0 FROM ages")
+            ).result()
+        hub.bucket.drop_expired(keep_us)
+
+    live(1)
+    data, _ = bundle(2)
+    archive, odd = upload(client, bucket, data, f"{new_id()}.zip"), upload(client, bucket, b"no spectrum", "odd.txt")
+    members = listed(client)
+    begun = client.post("/data_entries/raw_data/staged/upload_urls/", params={"num_parts": 1, "original_filename": "x"})
+    assert begun.status_code < 300
+    assert rows(store) == 5
+    live(2)
+    assert download(client, bucket, odd) == b"no spectrum"
+    hub.bucket.drop_expired(0)
+    assert rows(store) == 5
+    live(1)
+    assert rows(store) == 3, "what cannot be read, and what was never finished"
+    assert client.get("/data_entries/", params={"data_ids": odd}).json() == []
+    assert [path.name for path in (tmp_path / "hub" / "files").iterdir()] == [archive]
+    live(5)
+    assert rows(store) == 3, "its entries are kept"
+    numbers = store.read(lambda db: [row[0] for row in db.execute("SELECT entry_no FROM entries")])
+    store.write(lambda db: let_go(db, numbers[:1], "expired", datetime.now(UTC))).result()
+    live(1)
+    assert rows(store) == 2, "of several, while one is kept"
+    (kept,) = listed(client)
+    assert kept in members
+    store.write(lambda db: let_go(db, numbers[1:], "expired", datetime.now(UTC))).result()
+    hub.bucket.drop_emptied()
+    live(0)
+    assert rows(store) == 0
+    assert list((tmp_path / "hub" / "files").iterdir()) == []
+    assert list((tmp_path / "hub" / "staged").iterdir()) == []
+
+
+def rows(store: Store) -> int:
+    return store.read(lambda db: db.execute("SELECT count(*) FROM hub_upload").fetchone()[0])

@@ -196,7 +196,7 @@ class TestPatch:
         [
             ({}, [["body", "peak_id"], ["body", "candidate_key"]]),
             ({"peak_id": "p1"}, [["body", "candidate_key"]]),
-            ({"peak_id": 1, "candidate_key": None}, [["body", "peak_id"], ["body", "candidate_key"]]),
+            ({"peak_id": 1, "candidate_key": 2}, [["body", "peak_id"], ["body", "candidate_key"]]),
             ([], [["body"]]),
             ("p1", [["body"]]),
         ],

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, suppress
 
 import httpx
 import pytest
@@ -12,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
+from tests.daemon.web.uploading import until
 
 from oesd.web.server import CannotListen, PortInUse, Server
 
@@ -134,13 +136,49 @@ def test_a_head_too_large_is_refused(server: Server) -> None:
         pass  # closed while it was still being sent
 
 
-def test_connections_beyond_the_limit_are_turned_away(server: Server) -> None:
+def test_who_says_nothing_gives_way_to_who_comes(server: Server) -> None:
     idle = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(12)]
     try:
-        assert httpx.get(f"http://127.0.0.1:{server.port}/").status_code == 503
+        assert httpx.get(f"http://127.0.0.1:{server.port}/").status_code == 200
+        idle[0].settimeout(5)
+        with suppress(ConnectionResetError):
+            assert idle[0].recv(1) == b""  # the first that came is the first that goes
     finally:
         for connection in idle:
             connection.close()
+
+
+def test_who_is_being_served_stays_and_others_are_turned_away(server: Server) -> None:
+    url = f"http://127.0.0.1:{server.port}"
+    with ExitStack() as open_streams:
+        answers = [open_streams.enter_context(httpx.stream("GET", f"{url}/events")) for _ in range(7)]
+        assert [answer.status_code for answer in answers] == [200] * 7
+        assert [httpx.get(url).status_code for _ in range(3)] == [503] * 3
+        assert all(next(answer.iter_bytes()).startswith(b"data:") for answer in answers)
+    deadline_s = time.monotonic() + 10
+    while httpx.get(url).status_code != 200:
+        assert time.monotonic() < deadline_s
+
+
+def test_a_client_that_does_not_read_is_cut_off() -> None:
+    def flood(_: Request) -> Response:
+        return StreamingResponse(iter([b"x" * 1_000_000] * 1000))
+
+    started = Server(Starlette(routes=[Route("/", flood)]), write_deadline_s=0.5)
+    started.start()
+    try:
+        with socket.create_connection(("127.0.0.1", started.port)) as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            connection.settimeout(10)
+            until(lambda: _cut_off(connection))
+    finally:
+        started.stop()
+
+
+def _cut_off(connection: socket.socket) -> bool:
+    """Whether the other end is gone, found without reading what it sent."""
+    return bool(connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))
 
 
 class TestSlowHeads:

@@ -1,99 +1,62 @@
-// Why an element or a peak is named: the evidence of GET /oes/{data_id}/evidence. Foreign text goes through textContent only.
-import { element } from "/notes.js";
-import { colourOf, thousands } from "/plot.js";
+// Why an element or a peak is named, and the choice of another name. Evidence is asked for only while it is shown.
+import { Cancelled, get, send } from "/calls.js";
+import { colourOf } from "/colours.js";
+import { button, chance, element, holding, short, stage, thousands } from "/words.js";
 
 const SHOWN = 8;
-const ROMAN = ["", "I", "II", "III", "IV", "V", "VI"];
 
-// Never "1.00": nothing here is certain.
-export const chance = (probability) => (probability > 0.994 ? ">0.99" : probability.toFixed(2));
-
-function row(line, found, name) {
+function row(line, name) {
   const made = element("tr", line.peak_id ? "" : "missing");
-  const height = found ? `${thousands(line.seen)} ± ${thousands(line.seen_sigma)}` : "";
   const cells = [
-    `${name ? `${name} ` : ""}${ROMAN[line.ionization] ?? line.ionization} ${line.wavelength_nm.toFixed(2)}`,
-    line.peak_id ?? "missing", thousands(line.expected), height,
-    line.shared_with?.length ? `shared with ${line.shared_with.join(", ")}` : "",
+    `${name ? `${name} ` : ""}${stage(line.ionization)} ${line.wavelength_nm.toFixed(2)}`,
+    thousands(line.expected), line.peak_id ? `${thousands(line.seen)} ± ${thousands(line.seen_sigma)}` : `missing (${thousands(line.seen)} ± ${thousands(line.seen_sigma)})`,
+    line.shared_with?.length ? `with ${line.shared_with.join(", ")}` : "",
   ];
   made.append(...cells.map((text) => element("td", "", text)));
   return made;
 }
 
 function table(rows) {
-  const made = element("table");
-  const head = element("tr");
-  head.append(...["line", "peak", "expected", "there", ""].map((text) => element("th", "", text)));
-  made.append(head, ...rows);
-  return made;
+  const head = holding("tr", "", ...["line / nm", "expected", "there", "shared"].map((text) => element("th", "", text)));
+  return holding("table", "lines", holding("thead", "", head), holding("tbody", "", ...rows));
 }
 
-function ofElement(one) {
-  const title = element("b", "", `${one.element} ${chance(one.probability)}${one.claimed ? "" : ", not claimed"}`);
+function ofElement(one, say) {
+  const title = element("h3", "", `${one.element} ${chance(one.probability)}${one.claimed ? "" : ", not named"}`);
   title.style.color = colourOf(one.element);
-  const sentence = element("p");
-  sentence.append(title, `: ${one.sentence.replace(`${one.element}: `, "")}`);
-  const rows = [...one.lines.slice(0, SHOWN), ...one.missing.slice(0, SHOWN)].map((line) => row(line, true));
-  const parts = [sentence, table(rows)];
-  if (one.rivals.length) parts.push(element("p", "quiet", `rivals: ${one.rivals.join(", ")}`));
-  return parts;
-}
-
-function ofPeak(peak, evidence) {
-  const sentence = element("p");
-  const name = element("b", "", `${peak.wavelength_nm.toFixed(3)} ± ${peak.wavelength_sigma_nm.toFixed(3)} nm`);
-  const said = peak.element ? `${peak.element} ${chance(peak.probability)}` : peak.ambiguous ? "ambiguous" : "not named";
-  sentence.append(name, `: ${said}, SNR ${peak.snr.toFixed(0)}, width ${peak.fwhm_nm.toFixed(2)} nm`);
-  const rows = evidence.filter((one) => one.claimed || one.element === peak.element)
-    .flatMap((one) => one.lines.filter((line) => line.peak_id === peak.peak_id).map((line) => row(line, true, one.element)));
-  const candidates = (peak.candidates ?? []).map((found) => `${found.candidate_key} ${found.probability.toFixed(2)}`);
-  const parts = [sentence, element("p", "quiet", candidates.length ? `candidates: ${candidates.join(", ")}` : "no line of any element is near")];
-  if (rows.length) parts.push(table(rows));
-  return parts;
-}
-
-// Others that were nearly named: a click shows why they were not.
-function others(evidence, chosen, choose) {
-  const nearly = evidence.filter((one) => !one.claimed && one.element !== chosen);
-  if (!nearly.length) return [];
-  const line = element("p", "quiet", "not claimed: ");
-  for (const one of nearly.slice(0, 12)) {
-    const button = element("button", "", one.element);
-    button.type = "button";
-    button.addEventListener("click", () => choose({ name: one.element }));
-    line.append(button);
-  }
-  return [line];
+  return [
+    title, element("p", "", one.sentence), table([...one.lines.slice(0, SHOWN), ...one.missing.slice(0, SHOWN)].map((line) => row(line))),
+    one.rivals.length ? element("p", "quiet", `Rivals: ${one.rivals.join(", ")}`) : null,
+    button(`Show all lines of ${one.element}`, () => say.lines(one.element)),
+  ];
 }
 
 export class Why {
-  // host: where it is shown; ask(path): JSON; tell(document, evidence of the chosen element or null): what to draw.
-  constructor(host, ask, tell) {
+  // tell: { document(evidence document, evidence of the chosen element), lines(element), changed(result), said(words) }
+  constructor(host, tell) {
     this.host = host;
-    this.ask = ask;
     this.tell = tell;
     this.chosen = null;
   }
 
-  // what: { name } of an element, { peak } by its id; the same again closes.
-  choose(what) {
-    const same = this.chosen && this.chosen.name === what.name && this.chosen.peak === what.peak;
-    this.chosen = same ? null : what;
-    return this.show(this.result);
+  // what: { name } of an element, { peak } by its id, or null.
+  choose(what, result) {
+    this.chosen = what;
+    return this.show(result);
   }
 
-  // Called with each new result; asks for its evidence only while something is chosen.
   async show(result) {
     this.result = result;
     if (!this.chosen || !result) {
-      if (!this.host.hidden) this.tell(null, null);
       this.host.hidden = true;
+      this.tell.document(null, null);
       return;
     }
-    const path = `/oes/${result.data_id}/evidence`;
-    if (this.have !== `${path} ${result.id} ${result.last_updated}`) {
-      this.document = await this.ask(path);
-      this.have = `${path} ${result.id} ${result.last_updated}`;
+    this.host.hidden = false;
+    const path = `/oes/${result.data_id}/evidence`, version = `${path} ${result.id} ${result.last_updated}`;
+    if (this.have !== version) {
+      this.document = await get(path).catch((problem) => ({ evidence: [], note: `No evidence: ${problem.message}`, baseline: null }));
+      this.have = version;
     }
     if (this.result === result && this.chosen) this.draw();
   }
@@ -102,14 +65,57 @@ export class Why {
     const { evidence, note } = this.document;
     const one = evidence.find((found) => found.element === this.chosen.name) ?? null;
     const peak = this.result.detected_peaks.find((found) => found.peak_id === this.chosen.peak);
-    const nothing = [element("p", "", `${this.chosen.name ?? "this peak"}: not in this spectrum`)];
-    const parts = one ? ofElement(one) : peak ? ofPeak(peak, evidence) : nothing;
-    if (note) parts.unshift(element("p", "note", note));
-    const close = element("button", "close", "close");
-    close.type = "button";
-    close.addEventListener("click", () => this.choose(this.chosen));
-    this.host.replaceChildren(close, ...parts, ...others(evidence, this.chosen.name, (what) => this.choose(what)));
-    this.host.hidden = false;
-    this.tell(this.document, one);
+    const parts = one ? ofElement(one, this.tell) : peak ? this.ofPeak(peak, evidence)
+      : [element("p", "", `${this.chosen.name ?? "This peak"} is not in this spectrum.`)];
+    this.host.replaceChildren(...(note ? [element("p", "note", note)] : []), ...parts.filter(Boolean), ...this.others(evidence));
+    this.tell.document(this.document, one);
+  }
+
+  ofPeak(peak, evidence) {
+    const title = element("h3", "", `${peak.wavelength_nm.toFixed(2)} ± ${peak.wavelength_sigma_nm.toFixed(2)} nm`);
+    const said = peak.manual ? `${peak.element}, chosen by hand` : peak.element ? `${peak.element}, probability ${chance(peak.probability)}` : peak.ambiguous ? "ambiguous" : "not named";
+    const facts = `SNR ${short(peak.snr)}, ${thousands(peak.intensity)} counts, ${peak.fwhm_nm.toFixed(2)} nm wide${peak.saturated ? ", saturated" : ""}${peak.blended ? ", blended" : ""}`;
+    const rows = evidence.filter((one) => one.claimed || one.element === peak.element)
+      .flatMap((one) => one.lines.filter((line) => line.peak_id === peak.peak_id).map((line) => row(line, one.element)));
+    const candidates = peak.candidates ?? [];
+    return [
+      title, element("p", "verdict", said), element("p", "quiet", facts),
+      candidates.length ? element("h4", "", "Which line is it?") : element("p", "quiet", "No line of any element is near."),
+      holding("ul", "candidates", ...candidates.map((one) => this.candidate(peak, one, evidence))),
+      peak.manual ? button("Clear the choice: let oesd decide", () => this.order(peak.peak_id, null), "clear") : null,
+      rows.length ? table(rows) : null,
+    ];
+  }
+
+  candidate(peak, one, evidence) {
+    const known = evidence.find((found) => found.element === one.element);
+    const bar = element("i", "bar");
+    bar.style.width = `${Math.round(100 * one.probability)}%`;
+    bar.style.background = colourOf(one.element);
+    const why = known ? `${known.lines.length} lines of ${one.element} seen, ${known.missing.length} missing` : `nothing else speaks for ${one.element}`;
+    const pick = button("", () => this.order(peak.peak_id, one.candidate_key), "candidate");
+    pick.dataset.key = one.candidate_key;
+    const now = peak.element === one.element && (peak.candidates.find((other) => other.element === peak.element) === one);
+    pick.setAttribute("aria-pressed", String(now));
+    pick.append(holding("span", "who", element("b", "", `${one.element} ${stage(one.ionization)}`), element("span", "", `${one.wavelength_nm.toFixed(2)} nm`), element("span", "p", chance(one.probability))), bar, element("small", "", why));
+    return holding("li", "", pick);
+  }
+
+  // The choice of a candidate; without one, the word is oesd's again.
+  async order(peak_id, candidate_key) {
+    try {
+      const result = await send("PATCH", `/oes/${this.result.data_id}/peaks`, { peak_id, candidate_key });
+      this.tell.said(candidate_key ? `Chosen: ${candidate_key}. It stays when the spectrum is processed again.` : "Cleared: the name is oesd's again.");
+      this.tell.changed(result);
+    } catch (problem) {
+      if (!(problem instanceof Cancelled)) this.tell.said(`Not changed: ${problem.message}`);
+    }
+  }
+
+  // Others that were nearly named: a click shows why they were not.
+  others(evidence) {
+    const nearly = evidence.filter((one) => !one.claimed && one.element !== this.chosen.name).slice(0, 12);
+    if (!nearly.length) return [];
+    return [holding("p", "quiet", "Nearly named: ", ...nearly.map((one) => button(one.element, () => this.choose({ name: one.element }, this.result), "small")))];
   }
 }

@@ -1,0 +1,121 @@
+"""What happens, told to all who listen: each message is encoded once, whoever gets it.
+
+::
+
+    threads of the daemon             event loop of each server
+    spectrum(), changed(), alarm() -> Pump: composes in the thread pool -> queue of each listener -> its connection
+
+Nobody listens: nothing is encoded, the newest spectrum of each spectrometer is kept. A listener that reads too slowly
+misses spectra and states, which the next ones replace, but no change and no alarm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+
+from oesd.web.pump import RETRY_MS, Listener, Pump, Told, Wish, message
+from oesd.web.shown import Shown
+
+_KEPT = 256
+
+
+class Feed:
+    """The daemon's news.
+
+    Parameters
+    ----------
+    state : callable
+        The document of GET /status.
+    newest : callable
+        The newest spectrum of each spectrometer that is stored: what a listener sees before anything happens.
+    """
+
+    def __init__(self, state: Callable[[], Mapping[str, Any]], newest: Callable[[], Mapping[str, Shown]]) -> None:
+        self._state = state
+        self._stored = newest
+        self._lock = threading.Lock()
+        self._shown: dict[str, Shown] = {}
+        self._kept: deque[Told] = deque(maxlen=_KEPT)
+        self._numbers = itertools.count(int(time.time() * 1000))  # grows over restarts too, while the clock does
+        self._pumps: list[Pump] = []
+
+    @property
+    def listeners(self) -> int:
+        """How many listen."""
+        return sum(len(pump.listeners) for pump in self._pumps)
+
+    # -- from the daemon's threads; none of these waits ---------------------------------------------------------------
+
+    def spectrum(self, shown: Shown) -> None:
+        """A spectrum was measured and analysed for the first time."""
+        with self._lock:
+            self._shown[shown.device] = shown
+            pumps = list(self._pumps)
+        for pump in pumps:
+            pump.show(shown)
+
+    def changed(self, data_id: str, revision: int, why: str) -> None:
+        """An entry has another result: ``assigned``, ``reprocessed`` or ``cleared``."""
+        with self._lock:  # who comes later is shown the new one, from the store
+            self._shown = {name: one for name, one in self._shown.items() if one.result.data_id != data_id}
+        self._note("change", {"data_id": data_id, "revision": revision, "why": why})
+
+    def alarm(self, document: Mapping[str, Any]) -> None:
+        """An alarm is raised, acknowledged or over."""
+        self._note("alarm", document)
+
+    def _note(self, event: str, document: Mapping[str, Any]) -> None:
+        with self._lock:
+            told = message(self._numbers, event, document)
+            self._kept.append(told)
+            pumps = list(self._pumps)
+        for pump in pumps:
+            pump.note(told)
+
+    # -- on the event loop of a server --------------------------------------------------------------------------------
+
+    async def listen(self, wish: Wish, after: int | None) -> AsyncIterator[bytes]:
+        """Messages for one listener until it goes; after a break, changes and alarms since message ``after`` too."""
+        listener, pump = Listener(wish), self._pump()
+        pump.join(listener)
+        try:
+            yield b"retry: %d\n\n" % RETRY_MS
+            yield await run_in_threadpool(self._greeting, wish, after)
+            while True:
+                yield await listener.next()
+        finally:
+            pump.leave(listener)
+            self._forget_idle()
+
+    def _pump(self) -> Pump:
+        """The pump of the running loop."""
+        loop = asyncio.get_running_loop()
+        with self._lock:
+            found = next((pump for pump in self._pumps if pump.loop is loop), None)
+            if found is None:
+                found = Pump(loop, self._state, self._numbers)
+                self._pumps.append(found)
+        return found
+
+    def _forget_idle(self) -> None:
+        with self._lock:
+            self._pumps = [pump for pump in self._pumps if pump.listeners]
+
+    def _greeting(self, wish: Wish, after: int | None) -> bytes:
+        """What a listener that comes needs to know: the state, the newest spectra, what it missed."""
+        with self._lock:
+            missed = [told.data for told in self._kept if after is not None and told.number > after]
+            shown = dict(self._shown)
+        newest = {**self._stored(), **shown}
+        messages = [message(self._numbers, "state", self._state()).data]
+        wanted = (one for device, one in newest.items() if wish.device in ("", device))
+        messages += [message(self._numbers, "spectrum", one.document(wish.points)).data for one in wanted]
+        return b"".join(messages + missed)

@@ -1,0 +1,72 @@
+// One plain state for the whole daemon: measuring, waiting, or needs you and why.
+import { $, clockText, element, holding, showOnce, thousands } from "/words.js";
+
+const WELL = ["measuring", "idle", "waiting for plasma", "waiting for trigger", "paused"];
+const LISTED = 4;
+const BEHIND = 100;   // spectra that wait for the engine before it is said
+const levelOf = (unit) => unit.level ?? (WELL.includes(unit.state) ? (unit.state === "measuring" ? "good" : "wait") : "bad");
+
+// What needs a hand (bad) or is worth knowing (wait), the worst first: [{ level, text, view }].
+export function reasons(status, alarms) {
+  const found = [];
+  const say = (level, text, view = "devices") => found.push({ level, text, view });
+  if (status.store) say("bad", `Spectra cannot be stored: ${status.store}`);
+  if (status.disk?.level && status.disk.level !== "good") say(status.disk.level, `Disk: ${status.disk.line}`);
+  for (const [where, why] of Object.entries(status.problems ?? {})) say("bad", `${where}: ${why}`);
+  for (const name of status.late ?? []) say("bad", `${name} does not answer`);
+  if (status.healthy === false && !(status.late ?? []).length) say("bad", "The daemon is not well: look at its log");
+  for (const unit of status.spectrometers ?? []) {
+    const level = levelOf(unit);
+    if (level === "bad") say("bad", `${unit.name}: ${unit.line ?? ([unit.state, unit.detail].filter(Boolean).join(": "))}`);
+    for (const note of unit.notes ?? []) if (note.level) say(note.level, `${unit.name}: ${note.text.replace(/^to do: /, "")}`);
+  }
+  if (status.tally?.waiting > BEHIND) say("wait", `${thousands(status.tally.waiting)} spectra wait to be analysed: what is shown is older; none is lost`);
+  upload(status, say);
+  for (const alarm of alarms) if (alarm.level !== "good" && alarm.state) say(alarm.level, `Alarm ${alarm.name}${alarm.device ? ` (${alarm.device})` : ""}: ${alarm.text}`, "alarms");
+  return found.sort((a, b) => (a.level === "bad" ? 0 : 1) - (b.level === "bad" ? 0 : 1));
+}
+
+function upload(status, say) {
+  const { state = "off", blocked, last_error: error, last_success_at: success, remote } = status.upload ?? {};
+  const since = success ? `, last success ${clockText(success)}` : "";
+  if (!["ok", "off"].includes(state)) say("bad", `Upload ${state}: ${blocked || error || "no reason known"}${since}; spectra wait here and are kept`);
+  if (status.tally?.quarantined) say("bad", `${thousands(status.tally.quarantined)} spectra are set aside: the API refuses them; they are kept`);
+  if (remote?.conflicting) say("wait", `${thousands(remote.conflicting)} choices by hand differ from the API's: see Devices`);
+}
+
+// { level, word, note }
+export function bigState(status, found) {
+  const units = status.spectrometers ?? [];
+  const measuring = units.filter((unit) => (unit.word ?? unit.state) === "measuring").length;
+  const count = units.length ? `${measuring} of ${units.length} spectrometer${units.length > 1 ? "s" : ""} measuring` : "";
+  if (found.some((one) => one.level === "bad")) return { level: "bad", word: "Needs you", note: count };
+  if (measuring) return { level: "good", word: "Measuring", note: [count, labels(units)].filter(Boolean).join(", ") };
+  const waits = [...new Set(units.map((unit) => unit.word ?? unit.state))].join(", ");
+  return { level: "wait", word: "Waiting", note: units.length ? waits : "no spectrometer is plugged in" };
+}
+
+function labels(units) {
+  const told = units.map((unit) => Object.entries(unit.run_labels ?? {}).map(([name, text]) => `${name}=${text}`).join(", ")).filter(Boolean);
+  return [...new Set(told)].join("; ");
+}
+
+export function showState({ level, word, note }, found, go) {
+  $("state").dataset.level = level;
+  if ($("word").textContent !== word) $("word").textContent = word;
+  if ($("note").textContent !== note) $("note").textContent = note;
+  document.title = `${word} · oesd`;
+  showOnce($("reasons"), found, () => {
+    const items = found.slice(0, LISTED).map((one) => {
+      const item = holding("li", "", element("b", "", one.level === "bad" ? "To do" : "Note"), element("span", "", one.text));
+      item.dataset.level = one.level;
+      return item;
+    });
+    if (found.length > LISTED) {
+      const more = element("a", "", `and ${found.length - LISTED} more`);
+      more.href = "#devices";
+      items.push(holding("li", "", more));
+    }
+    return items;
+  });
+  $("reasons").hidden = found.length === 0;
+}

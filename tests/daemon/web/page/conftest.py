@@ -1,0 +1,176 @@
+"""One browser and one server for all of a module's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+from tests.daemon.web import spectra
+from tests.daemon.web.conftest import TOKEN, Daemon
+from tests.support.browser import DEADLINE_MS, Complaints, chromium
+
+from oesd.model import Device, Recipe
+from oesd.processing import Processing
+from oesd.processing.explaining import explain
+from oesd.store import Store
+from oesd.web import Server, create_api
+from oesd.web.feed import Feed
+from oesd.web.shown import Shown, newest_shown
+from oesd.web.watching import WatchDesk
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@dataclass
+class Site:
+    """A store, what the daemon tells, and the server between them; it can be stopped and started on its port."""
+
+    store: Store
+    daemon: Daemon = field(default_factory=Daemon)
+    port: int = 0
+    watching: WatchDesk | None = None
+
+    def __post_init__(self) -> None:
+        self.feed = Feed(self.daemon.tell, partial(newest_shown, self.store))
+        self._server: Server | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        app = create_api(
+            self.store,
+            status=self.daemon.tell,
+            healthy=lambda: True,
+            token=TOKEN,
+            feed=self.feed,
+            capture=self.daemon.capture,
+            runs=self.daemon,
+            evidence=partial(explain, self.store),
+            watching=self.watching,
+        )
+        self._server = Server(app, port=self.port)
+        self._server.start()
+        self.port = self._server.port
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+        self._server = None
+
+    def measure(self, device: Device, *, seed: int = 1) -> str:
+        """Store a spectrum with a made result, and tell it."""
+        data_id = spectra.store_spectrum(self.store, device, seed=seed)
+        self.show(data_id, device)
+        return data_id
+
+    def show(self, data_id: str, device: Device) -> None:
+        result = self.store.result(data_id)
+        assert result is not None
+        self.feed.spectrum(Shown(device.name, result, result.analysis.scope_corrected * 0.0))
+
+    def analyse(self, device: Device) -> str:
+        """Store a spectrum and have the engine name it."""
+        data_id = spectra.store_spectrum(self.store, device)
+        self.reprocess(data_id)
+        return data_id
+
+    def reprocess(self, data_id: str) -> None:
+        Processing(self.store, Recipe(), upload=False, beat=lambda _name, _within_s: None).process(data_id)
+
+    def tell(self, *devices: Device, **changes: object) -> None:
+        """Make what /status says: these spectrometers measure, and what else there is."""
+        self.daemon.status = {
+            "version": "0.1.0",
+            "healthy": True,
+            "simulated": True,
+            "late": [],
+            "problems": {},
+            "data_dir": "/srv/oes",
+            "spectrometers": [unit_of(device) for device in devices],
+            "tally": asdict(self.store.tally()),
+            "upload": {"state": "ok", "last_error": "refused, an hour ago"},
+            **changes,
+        }
+
+
+def shown_text(site: Site, device: Device, seed: int) -> str:
+    """A spectrum as GET /events tells it."""
+    result = site.store.result(spectra.store_spectrum(site.store, device, seed=seed))
+    assert result is not None
+    document = Shown(device.name, result, result.analysis.scope_corrected * 0.0).document(2400)
+    return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
+def unit_of(device: Device, **changes: object) -> dict[str, Any]:
+    return {
+        "name": device.name,
+        "serial": device.serial,
+        "model": device.model,
+        "simulated": True,
+        "saturated_pixels": 0,
+        "state": "measuring",
+        "word": "measuring",
+        "level": "good",
+        "detail": "",
+        "notes": [],
+        "integration_us": 20_000,
+        "line": "measuring by order since 2026-03-01 12:00 UTC",
+        "run_labels": {},
+        **changes,
+    }
+
+
+@pytest.fixture(scope="module")
+def address() -> list[int]:
+    """The port of all of a module's sites: what a browser has fetched and compiled once, it has."""
+    return [0]
+
+
+@pytest.fixture
+def site(tmp_path: Path, address: list[int]) -> Iterator[Site]:
+    with Store.open(tmp_path / "data") as store:
+        made = Site(store, port=address[0])
+        made.start()
+        address[0] = made.port
+        yield made
+        made.stop()
+
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    opened = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="light")
+    opened.set_default_timeout(DEADLINE_MS)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def visit(context: BrowserContext, site: Site) -> Iterator[Visit]:
+    """Open pages of the site; at the end no script may have complained."""
+    complaints = Complaints()
+
+    def open_page(view: str = "") -> Page:
+        page = complaints.watch(context.new_page())
+        page.goto(f"{site.url}{view}")
+        return page
+
+    yield open_page
+    for page in context.pages:
+        page.evaluate("() => localStorage.clear()")
+        page.close()
+    assert complaints == []

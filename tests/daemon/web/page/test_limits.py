@@ -1,0 +1,86 @@
+"""Who cannot see, point or wait: accessibility, the first picture, and the memory of a page that stays open."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+from tests.daemon.web import spectra
+from tests.daemon.web.page.conftest import Site, shown_text, unit_of
+from tests.support.browser import PLAYED, heap_bytes
+
+SERIOUS = ("serious", "critical")
+VIEWS = ("#live", "#history", "#runs", "#alarms", "#devices")
+
+
+def findings(page: Page) -> list[str]:
+    violations = Axe().run(page).response["violations"]
+    serious = [one for one in violations if one["impact"] in SERIOUS]
+    return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in serious for node in one["nodes"]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(site: Site, browser: Browser, scheme: str) -> None:
+    device = spectra.device()
+    site.analyse(device)
+    due = unit_of(device, notes=[{"level": "wait", "text": "a dark is due"}])
+    site.tell(spectrometers=[due], disk={"level": "bad", "line": "full"})
+    # The checker comes into the page from outside, which the page's policy rightly forbids.
+    context = browser.new_context(color_scheme=scheme, bypass_csp=True, viewport={"width": 1024, "height": 768})
+    page = context.new_page()
+    page.goto(site.url)
+    page.locator(".name").first.wait_for()
+    page.locator(".peaks .line").first.click()
+    expect(page.locator(".why button.candidate").first).to_be_visible()
+    found = [finding for view in VIEWS for finding in _at(page, site, view)]
+    page.locator("[data-order=start]").first.evaluate("one => { location.hash = 'live'; one.click(); }")
+    found += findings(page)
+    context.close()
+    assert found == []
+
+
+def _at(page: Page, site: Site, view: str) -> list[str]:
+    page.goto(f"{site.url}{view}")
+    page.locator(f"#view-{view[1:]}").wait_for()
+    return findings(page)
+
+
+def test_nothing_is_wider_than_a_tablet(site: Site, browser: Browser) -> None:
+    device = spectra.device("chamber-with-a-long-name-of-its-own")
+    site.analyse(device)
+    site.tell(device)
+    for width, height in ((1024, 768), (768, 1024)):
+        context = browser.new_context(viewport={"width": width, "height": height}, has_touch=True)
+        page = context.new_page()
+        page.goto(site.url)
+        page.locator(".name").first.tap()
+        expect(page.locator(".why h3")).to_be_visible()
+        for view in VIEWS:
+            page.goto(f"{site.url}{view}")
+            assert page.evaluate("() => document.documentElement.scrollWidth") <= width, view
+        page.goto(f"{site.url}#live")
+        touched = page.locator("nav a, .orders button, .switches button, .peaks .line").filter(visible=True)
+        assert min(touched.evaluate_all("all => all.map(one => one.offsetHeight)")) >= 32
+        context.close()
+
+
+def test_memory_of_a_page_that_stays_open(site: Site, browser: Browser) -> None:
+    """A short one; ``python -m tests.bench.page_memory`` plays a day."""
+    context = browser.new_context()
+    context.add_init_script(PLAYED)
+    page = context.new_page()
+    page.goto(site.url)
+    device = spectra.device()
+    site.tell(device)
+    texts = [shown_text(site, device, seed) for seed in range(5)]
+    page.evaluate("text => play('state', [text], 1, 1)", json.dumps(site.daemon.status))
+    play = "([texts, times]) => play('spectrum', texts, times, 3)"
+    page.evaluate(play, [texts, 60])
+    page.locator(".name").first.wait_for()
+    before = heap_bytes(page)
+    page.evaluate(play, [texts, 300])
+    after = heap_bytes(page)
+    context.close()
+    assert after < 1.2 * before, (before, after)
