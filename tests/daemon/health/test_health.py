@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from oesd.health import Health, notify, watchdog_period_s
+from oesd.health import Health, Watchdog, notify
 
 
 def test_a_broken_promise_is_named_until_it_is_kept() -> None:
@@ -38,6 +38,35 @@ def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.delenv("WATCHDOG_USEC", raising=False)
     notify("READY=1")
-    assert watchdog_period_s() is None
+    asked: list[str] = []
+    Watchdog(Health()).feed(lambda: asked.append("line") or "")
+    assert not asked
+
+
+def test_the_watchdog_is_fed_at_half_its_limit_and_only_while_every_beat_is_fresh(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    health = Health(lambda: now[0])
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
-    assert watchdog_period_s() == 15.0
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.setblocking(False)
+
+        def told(at_s: float) -> bytes:
+            now[0] = at_s
+            watchdog.feed(lambda: f"at {at_s:g}")
+            try:
+                return systemd.recv(500)
+            except BlockingIOError:
+                return b""
+
+        watchdog = Watchdog(health, lambda: now[0])
+        health.beat("unit", 40.0)
+        assert told(100.0) == b"WATCHDOG=1\nSTATUS=at 100"
+        assert told(114.9) == b""
+        assert told(115.0) == b"WATCHDOG=1\nSTATUS=at 115"
+        assert told(145.0) == b"", "the beat of the unit is late: systemd is to restart the service"
+        health.beat("unit", 40.0)
+        assert told(145.2) == b"WATCHDOG=1\nSTATUS=at 145.2"

@@ -11,7 +11,7 @@ import seabreeze.pyseabreeze.devices  # noqa: F401  # fills the transport's tabl
 from seabreeze.pyseabreeze.transport import USBTransport
 
 SYSTEMD = Path(__file__).resolve().parents[3] / "systemd"
-UNIT, RULES = SYSTEMD / "oesd.service", SYSTEMD / "60-oesd.rules"
+UNIT, RULES = SYSTEMD / "oesd.service", SYSTEMD / "60-oesd-spectrometers.rules"
 HOST_UNITS = Path("/usr/lib/systemd/system")
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None or not HOST_UNITS.is_dir(), reason="no systemd-analyze on this machine"
@@ -93,6 +93,7 @@ def unit_values(path: Path) -> list[tuple[str, str]]:
         ("ExecStart", "/opt/oesd/bin/oesd run --config /etc/oesd/oesd.toml"),
         ("ExecReload", "/bin/kill -HUP $MAINPID"),
         ("Restart", "on-failure"),
+        ("KillMode", "mixed"),
         ("StartLimitIntervalSec", "0"),
         ("User", "oesd"),
         ("StateDirectory", "oesd"),

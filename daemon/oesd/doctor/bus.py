@@ -1,0 +1,101 @@
+"""USB: libusb, what is plugged in, who may open it, who has it open, and the udev rules. Nothing is opened."""
+
+from __future__ import annotations
+
+import grp
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from oesd.doctor.finding import Finding, Host, fault, ok, warning
+from oesd.host.plan import RULES
+from oesd.host.shipped import shipped
+from oesd_drivers.errors import GiveUp, SpectrometerError
+from oesd_drivers.usb import Plugged, plugged
+
+_GROUP = "oesd"
+_RULE_DIRECTORIES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
+_OPEN_TO_ALL = re.compile(r'^[^#\n]*2457[^\n]*MODE:?="0?666"', re.MULTILINE)
+_INSTALL = "sudo oesd install-service"
+_APPLY = "sudo udevadm control --reload && sudo udevadm trigger --subsystem-match=usb --action=add"
+
+
+def bus(host: Host, list_plugged: Callable[[str], Sequence[Plugged]] = plugged) -> Iterator[Finding]:
+    """Findings on everything between the plug and the daemon."""
+    yield from rules(host)
+    try:
+        found = list_plugged("libusb")
+    except GiveUp as error:
+        yield fault("libusb", str(error), "pip install libusb-package, in the environment that oesd runs in")
+        return
+    except SpectrometerError as error:
+        yield fault("libusb", str(error), "look whether /dev/bus/usb exists; a container needs it handed in")
+        return
+    yield ok("libusb", "found")
+    if not found:
+        yield warning("spectrometers", "none is plugged in", "plug one in, look with: oesd devices")
+    for one in found:
+        yield from _spectrometer(host, one)
+
+
+def rules(host: Host) -> Iterator[Finding]:
+    """Whether our udev rules are there as this version ships them, and whether others undo them."""
+    places = [host.at(f"{directory}/{RULES.name}") for directory in _RULE_DIRECTORIES]
+    ours = next((place for place in places if place.exists()), None)
+    if ours is None:
+        yield warning("udev rules", f"{RULES.name} is not installed: only root may open spectrometers", _INSTALL)
+    elif ours.read_text(encoding="utf-8", errors="replace") != shipped(f"systemd/{RULES.name}"):
+        yield warning("udev rules", f"{ours} is not the one of this version", _INSTALL)
+    else:
+        yield ok("udev rules", f"{ours}")
+    for other in sorted({file for place in places for file in place.parent.glob("*.rules")}):
+        if other.name != RULES.name and _OPEN_TO_ALL.search(other.read_text(encoding="utf-8", errors="replace")):
+            yield warning(
+                "udev rules", f"{other} lets everybody write to spectrometers", f"sudo rm {other}, then: {_APPLY}"
+            )
+
+
+def _spectrometer(host: Host, one: Plugged) -> Iterator[Finding]:
+    node = host.at(f"/dev/bus/usb/{one.address.bus:03d}/{one.address.address:03d}")
+    name = f"{one.model} at {node}"
+    try:
+        found = node.stat()
+    except FileNotFoundError:
+        yield fault("spectrometers", f"{name}: the kernel's device node is missing", "unplug it, plug it in again")
+        return
+    mode, group = stat.S_IMODE(found.st_mode), _group_name(found.st_gid)
+    if mode & stat.S_IWOTH:
+        yield warning("spectrometers", f"{name}: everybody may write to it ({mode:04o})", _INSTALL)
+    elif group != _GROUP or mode & 0o060 != 0o060:
+        yield fault("spectrometers", f"{name}: mode {mode:04o}, group {group}; the service may not open it", _APPLY)
+    else:
+        yield ok("spectrometers", f"{name}: group {group} may open it")
+    for pid, program in _holders(host, node):
+        if "oesd" not in program:
+            yield fault(
+                "spectrometers", f"{name}: process {pid} ({program}) has it open", f"end that program: kill {pid}"
+            )
+
+
+def _group_name(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def _holders(host: Host, node: Path) -> Iterator[tuple[int, str]]:
+    """Processes that have a device node open; of others' processes only root sees that."""
+    for process in host.at("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(link) == str(node) for link in (process / "fd").iterdir()):
+                yield int(process.name), _command(process)
+        except OSError:
+            continue  # it ended meanwhile, or is another user's
+
+
+def _command(process: Path) -> str:
+    words = (process / "cmdline").read_bytes().split(b"\0")
+    return b" ".join(words[:3]).decode(errors="replace").strip() or (process / "comm").read_text().strip()

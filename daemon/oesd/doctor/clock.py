@@ -1,0 +1,35 @@
+"""The host's clock: right to the second is what people expect of a date; nothing depends on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+from oesd.doctor.finding import Finding, ok, warning
+from oesd.host.asking import NoAnswer, ask
+
+_EARLIEST_YEAR = 2026  # before this program was made
+_SET = "sudo timedatectl set-ntp true"
+
+
+def clock() -> Iterator[Finding]:
+    """Whether the clock is kept by the network, and whether its date can be true."""
+    now = datetime.now(UTC)
+    if now.year < _EARLIEST_YEAR:
+        yield warning("clock", f"it says {now:%Y-%m-%d}, which is past", _SET)
+        return
+    synchronised = _synchronised()
+    if synchronised is None:
+        yield ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC; systemd does not say whether the network keeps it")
+    elif synchronised:
+        yield ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by the network")
+    else:
+        yield warning("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by nobody: dates will drift by seconds a day", _SET)
+
+
+def _synchronised() -> bool | None:
+    try:
+        said = ask(["timedatectl", "show", "--property=NTPSynchronized", "--value"]).out.strip()
+    except NoAnswer:
+        return None
+    return said == "yes" if said in ("yes", "no") else None

@@ -1,0 +1,189 @@
+"""Virtual spectrometers on the kernel's own USB: oesd's virtual devices behind a USB/IP server, attached to vhci_hcd.
+
+The kernel, udev, permissions, libusb, pyusb and seabreeze are real; the spectrometer is :mod:`oesd_drivers.virtual`.
+Commands come by a Unix socket: ``plug SERIAL PORT``, ``unplug SERIAL``. Runs as root, in a throw-away system only.
+"""
+
+from __future__ import annotations
+
+import queue
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, "/tests/usbip")
+
+from asserting import MARK
+from usbip import USBIP, In, Out, USBDevice
+from usbip.core import SPEED_HIGH
+from usbip.device import Endpoint
+from usbip.function import Interface
+
+from oesd_drivers.virtual import BusControl, Light, VirtualBus, scene
+from oesd_drivers.virtual.libusb import BusError, Code
+
+CONTROL = "/run/exported"
+VHCI = Path("/sys/devices/platform/vhci_hcd.0")
+PORT = 3240
+PACKET = 512
+STALLED, GONE = -32, -19
+_TURN_MS = 50
+
+
+class Pipe(Endpoint):
+    """An IN endpoint that reads from the virtual device when the host asks, and only as much as it asks for."""
+
+    def __init__(self, spec: object, read: Callable[[int, int], bytes]) -> None:
+        super().__init__(spec)
+        self._read = read
+        self._asked: queue.Queue = queue.Queue()
+        self._dropped: set[int] = set()
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def take_or_park(self, length: int, complete: Callable, seqnum: int | None = None) -> None:
+        """Answer later: when the device has data, or when the host takes its request back."""
+        self._asked.put((length, complete, seqnum))
+
+    def cancel(self, seqnum: int) -> bool:
+        """Take a request back."""
+        self._dropped.add(seqnum)
+        return True
+
+    def _serve(self) -> None:
+        while True:
+            length, complete, seqnum = self._asked.get()
+            self._answer(length, complete, seqnum)
+
+    def _answer(self, length: int, complete: Callable, seqnum: int) -> None:
+        while seqnum not in self._dropped:
+            try:
+                complete(self._read(length, _TURN_MS))
+                return
+            except BusError as error:
+                if error.code is Code.NO_DEVICE:
+                    complete(b"", GONE)
+                    return
+                if error.code is not Code.TIMEOUT:
+                    complete(b"", STALLED)
+                    return
+        self._dropped.discard(seqnum)
+
+
+class Spectrometer(Interface):
+    """The one interface of a spectrometer: vendor class, bulk endpoints."""
+
+    def __init__(self, bus: VirtualBus, address: int, out_endpoint: int, in_endpoints: tuple[int, ...]) -> None:
+        super().__init__()
+        self._bus, self._address = bus, address
+        self._handle: int | None = None
+        self._add_endpoint(Out(out_endpoint, "bulk", mps=PACKET))
+        for number in in_endpoints:
+            pipe = Pipe(In(number, "bulk", mps=PACKET), lambda n, ms, e=number: self._read(e, n, ms))
+            self._endpoints[(pipe.number, pipe.dir)] = pipe
+
+    def on_out(self, ep: Endpoint, data: bytes) -> None:
+        """The host writes."""
+        self._bus.write(self._opened(), ep.addr, bytes(data))
+
+    def on_reset(self) -> None:
+        """The host set the configuration or reset the port: what was on its way is lost, settings stay."""
+        self._bus.reset(self._opened())
+
+    def _read(self, endpoint: int, length: int, timeout_ms: int) -> bytes:
+        return self._bus.read(self._opened(), endpoint, length, timeout_ms)
+
+    def _opened(self) -> int:
+        if self._handle is None:
+            self._handle = self._bus.open(self._address)
+            self._bus.claim(self._handle)
+        return self._handle
+
+
+class Exported:
+    """The spectrometers, each plugged into a port of the kernel's virtual host controller, or not."""
+
+    def __init__(self, devices: list[tuple[str, str]]) -> None:
+        self._bus = VirtualBus()
+        self._control = BusControl(self._bus, Light(scene("argon-metals"), time.monotonic), seed=1)
+        for model, serial in devices:
+            self._control.add(model, serial)
+        self._plugged: dict[str, tuple[USBDevice, int, socket.socket]] = {}
+
+    def plug(self, serial: str, port: int) -> None:
+        """Plug a spectrometer into a port."""
+        node = self._bus.plug(self._bus.device(serial))
+        device = USBDevice(node.vendor_id, node.product_id, manufacturer="SIMULATED", product=node.product)
+        device.busid = f"9-{port + 1}"
+        device.set_speed(SPEED_HIGH)
+        device.add(Spectrometer(self._bus, node.address, node.out_endpoint, node.in_endpoints))
+        device.plug(via=USBIP("127.0.0.1", PORT))
+        self._plugged[serial] = (device, port, attach(device.busid, port))
+
+    def unplug(self, serial: str) -> None:
+        """Pull it out."""
+        device, port, line = self._plugged.pop(serial)
+        (VHCI / "detach").write_text(str(port))
+        line.close()
+        device.unplug()
+        self._bus.unplug(serial)
+
+    def obey(self, words: list[str]) -> str:
+        """Do what a line says."""
+        match words:
+            case ["plug", serial, port]:
+                self.plug(serial, int(port))
+            case ["unplug", serial]:
+                self.unplug(serial)
+            case _:
+                return "unknown"
+        return "done"
+
+
+def attach(busid: str, port: int) -> socket.socket:
+    """Import a device as `usbip attach` does: OP_REQ_IMPORT, then the kernel gets the socket."""
+    line = socket.create_connection(("127.0.0.1", PORT))
+    line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    line.sendall(struct.pack(">HHI", 0x111, 0x8003, 0) + busid.encode().ljust(32, b"\0"))
+    _, _, status = struct.unpack(">HHI", received(line, 8))
+    if status:
+        raise OSError(f"the server does not hand out {busid}: status {status}")
+    busnum, devnum, speed = struct.unpack(">III", received(line, 312)[288 + 0 : 300])
+    (VHCI / "attach").write_text(f"{port} {line.fileno()} {busnum << 16 | devnum} {speed}")
+    return line
+
+
+def received(line: socket.socket, size: int) -> bytes:
+    """So many bytes."""
+    data = b""
+    while len(data) < size:
+        more = line.recv(size - len(data))
+        if not more:
+            raise OSError("the server closed the connection")
+        data += more
+    return data
+
+
+def serve(exported: Exported) -> None:
+    """Obey lines, one connection after the other, for ever."""
+    Path(CONTROL).unlink(missing_ok=True)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
+        listening.bind(CONTROL)
+        listening.listen()
+        while True:
+            connection, _ = listening.accept()
+            with connection:
+                try:
+                    answer = exported.obey(connection.recv(200).decode().split())
+                except (OSError, KeyError, ValueError) as error:
+                    answer = f"failed: {error!r}"
+                connection.sendall(answer.encode())
+
+
+if __name__ == "__main__":
+    if not MARK.exists():
+        sys.exit("this is no throw-away system: nothing was done")
+    serve(Exported([("USB2000+", "VIRT0001"), ("USB4000", "VIRT0002")]))
