@@ -1,6 +1,7 @@
 """Kills, power cuts and full disks in numbers: the promises of the store as a table.
 
-    python -m tests.bench.chaos [--kills 1000] [--cuts 5000] [--steps 10000 --seeds 50]
+    python -m tests.bench.chaos [--kills 1000] [--cuts 5000] [--sealing-cuts 5000 --every-call 1]
+                                [--steps 10000 --seeds 50]
 
 A kill: a process that stores, analyses, names, uploads and lets go is ended by SIGKILL at a random moment; the next one
 opens what it left. A cut: the writes and syncs of a run are written down, and the files made as a power cut at a random
@@ -12,20 +13,20 @@ lost or served wrong.
 from __future__ import annotations
 
 import argparse
-import random
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from random import Random
 
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import run_state_machine_as_test
 from tests.daemon.store.test_crash import check, check_sums, killed_after
 from tests.daemon.store.test_inspection import inspected
-from tests.daemon.store.test_keeping_laws import Retention
+from tests.daemon.store.test_keeping_laws import walked
 from tests.daemon.store.test_power import Cuts, work
+from tests.daemon.store.test_sealing_power import Tries, after_cuts, after_kills, to_be_sealed
+from tests.support.recording_disk import RecordingDisk
 from tests.support.recording_vfs import recorded
 
 from oesd.store import Store, StoreError
@@ -41,7 +42,7 @@ def row(what: str, number: object, wanted: str = "") -> None:
 def kills(directory: Path, number: int) -> int:
     """Kill so often; returns what was wrong."""
     command = [sys.executable, "-m", "tests.daemon.store.crash_writer", str(directory)]
-    chance, told, wrong, said = random.Random(SEED), Counter[str](), Counter[str](), []
+    chance, told, wrong, said = Random(SEED), Counter[str](), Counter[str](), []
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as server:
         for _ in range(number):
             latest = killed_after(server, chance.randrange(0, 60), chance.random() * 0.01)
@@ -84,7 +85,7 @@ def cuts(directory: Path, number: int) -> int:
             for _ in range(3):
                 work(store, lambda sample: cut.known.append((len(disk.events), sample)))
         cut.events = list(disk.events)
-    wrong = cut.survived(directory / "cut", number, random.Random(SEED))
+    wrong = cut.survived(directory / "cut", number, Random(SEED))
     row("power cuts", number)
     row("calls of the disk written down", len(cut.events))
     row("lost or served wrong after a cut", len(wrong), "0")
@@ -93,19 +94,40 @@ def cuts(directory: Path, number: int) -> int:
     return len(wrong)
 
 
+def sealing(directory: Path, number: int, every: int) -> int:
+    """Cut the power so often while spectra are sealed, and kill at each so-manieth call; returns what was wrong."""
+    wrong = list(after_cuts(directory / "cuts", RecordingDisk, number, Random(SEED)))
+    row("power cuts while spectra are sealed, let go, written anew", number)
+    killed = 0
+    command = [sys.executable, "-m", "tests.daemon.store.sealing_killer"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as server:
+        for anew in (False, True):
+            place = directory / f"anew-{anew}"
+            place.mkdir()
+            tries = Tries(every)
+            wrong += after_kills(place, server, to_be_sealed(place / "data", anew=anew), tries)
+            killed += tries.made
+        assert server.stdin is not None
+        server.stdin.close()
+    row("kills at the calls of sealing, each before one and after the last", killed)
+    row("lost, served wrong or left over", len(wrong), "0")
+    for text in wrong[:10]:
+        print("   ", text)
+    return len(wrong)
+
+
 def laws(steps: int, seeds: int) -> None:
-    """Run the state machine of retention."""
-    wanted = settings(
-        max_examples=seeds, stateful_step_count=steps, deadline=None, suppress_health_check=list(HealthCheck)
-    )
-    run_state_machine_as_test(Retention, settings=wanted)
+    """Walk through the laws of retention."""
+    gone = sum(walked(seed, steps) for seed in range(seeds))
     row("laws of retention: steps x seeds", f"{steps} x {seeds}", "no law broken")
+    row("let go on these walks", gone)
 
 
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description="Kills, power cuts and full disks in numbers.")
-    for name, number in (("kills", 1000), ("cuts", 5000), ("steps", 0), ("seeds", 50)):
+    usual = {"kills": 1000, "cuts": 5000, "sealing-cuts": 5000, "every-call": 1, "steps": 0, "seeds": 50}
+    for name, number in usual.items():
         parser.add_argument(f"--{name}", type=int, default=number)
     asked = parser.parse_args()
     began, wrong = time.monotonic(), 0
@@ -114,6 +136,8 @@ def main() -> int:
             wrong += kills(Path(folder) / "killed", asked.kills)
         if asked.cuts:
             wrong += cuts(Path(folder), asked.cuts)
+        if asked.sealing_cuts:
+            wrong += sealing(Path(folder), asked.sealing_cuts, asked.every_call)
     if asked.steps:
         laws(asked.steps, asked.seeds)
     row("seconds", round(time.monotonic() - began))

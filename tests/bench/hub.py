@@ -1,5 +1,7 @@
 """Many daemons, one hub: ``python -m tests.bench.hub [--daemons 200] [--seconds 30] [--batch 10] [--kills 0]``.
 
+With ``--postgresql`` its tables are in PostgreSQL, on a server of its own that shares the machine, too.
+
 Each simulated daemon makes a spectrum a second and uploads them ten by ten, at a moment of its own. An upload is the
 presign, the PUT and the completing call: when it ends the hub has acknowledged the bytes. Afterwards every record that
 was acknowledged is looked for. The senders share the machine with the hub.
@@ -14,11 +16,13 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from tests.support.hub_load import Batch, HubProcess, Told, batches, two_free_ports, upload
+from tests.support.postgres import Cluster
 
 SENDERS = 48
 
@@ -28,21 +32,29 @@ def main() -> None:
     need = round(asked.daemons * asked.seconds / asked.batch)
     print(f"making {need} files of {asked.batch} spectra")
     files = list(islice(batches(asked.batch), need))
-    with tempfile.TemporaryDirectory() as place:
-        run = Run(Path(place) / "hub", asked, files)
+    with tempfile.TemporaryDirectory() as place, ExitStack() as after:
+        words: tuple[str, ...] = ()
+        if asked.postgresql:
+            server = Cluster()
+            after.callback(server.remove)
+            config = Path(place) / "hub.toml"
+            config.write_text(f'[store]\nurl = "{server.create("oesd")}"\n')
+            words = ("--config", str(config))
+        run = Run(Path(place) / "hub", asked, files, words)
         run.send()
         run.report()
 
 
 class Run:
-    def __init__(self, data: Path, asked: argparse.Namespace, files: list[Batch]) -> None:
+    def __init__(self, data: Path, asked: argparse.Namespace, files: list[Batch], words: tuple[str, ...]) -> None:
         self._data = data
+        self._words = words
         self._asked = asked
         self._files = files
         self._port = two_free_ports()
         self._told = Told()
         self._late_s: list[float] = []
-        self._hub = HubProcess(data, self._port)
+        self._hub = HubProcess(data, self._port, *words)
         self._hub.wait()
         self._busy = threading.Event()
         self._rss_kb = 0
@@ -77,7 +89,7 @@ class Run:
         for _ in range(self._asked.kills):
             time.sleep(random.Random(time.monotonic()).uniform(1.0, 4.0))
             self._hub.end(signal.SIGKILL)
-            self._hub = HubProcess(self._data, self._port)
+            self._hub = HubProcess(self._data, self._port, *self._words)
             self._hub.wait()
 
     def _hub_rss_kb(self) -> int:
@@ -125,6 +137,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--batch", type=int, default=10)
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--postgresql", action="store_true")
     return parser.parse_args()
 
 

@@ -45,6 +45,8 @@ class Trouble:
     ----------
     name : str
     clock : Clock
+    serial : str
+        Of the spectrometer, for the log.
 
     Attributes
     ----------
@@ -56,8 +58,9 @@ class Trouble:
         Monotonic time of the next try.
     """
 
-    def __init__(self, name: str, clock: Clock) -> None:
+    def __init__(self, name: str, clock: Clock, serial: str = "") -> None:
         self._name = name
+        self._serial = serial
         self._clock = clock
         self._delays_s = back_off_s()
         self.reason = self.detail = ""
@@ -88,11 +91,14 @@ class Trouble:
     def over(self) -> None:
         """A frame came: all is well."""
         if self.reason:
-            log.info("%s: works again after %s", self._name, self.reason)
+            log.info("%s: works again after %s", self._name, self.reason, extra=self._fields("works again"))
             self._delays_s = back_off_s()
             self.reason = self.detail = ""
 
     def _say(self, reason: str, detail: str) -> None:
         if reason != self.reason:
-            log.warning("%s: %s: %s", self._name, reason, detail)
+            log.warning("%s: %s: %s", self._name, reason, detail, extra=self._fields(reason))
         self.reason, self.detail = reason, detail
+
+    def _fields(self, event: str) -> dict[str, str]:
+        return {"oesd_serial": self._serial, "oesd_event": event}

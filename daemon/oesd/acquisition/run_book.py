@@ -75,10 +75,13 @@ class RunBook:
     clock : Clock
     boot_id : str
         The host's boot, which monotonic times belong to.
+    serial : str
+        Of the spectrometer, for the log.
     """
 
-    def __init__(self, name: str, sinks: Sinks, clock: Clock, boot_id: str) -> None:
+    def __init__(self, name: str, sinks: Sinks, clock: Clock, boot_id: str, serial: str = "") -> None:
         self._name = name
+        self._serial = serial
         self._sinks = sinks
         self._clock = clock
         self._boot_id = boot_id
@@ -95,15 +98,20 @@ class RunBook:
         )  # fmt: skip
         self._sinks.run_begins(record)
         self.run = Run(order, record, Grid(now_ns, period_us * _NS_PER_US))
-        log.info("%s: run %s begins (%s)", self._name, record.run_id, order.cause or "ordered")
+        cause = order.cause or "ordered"
+        log.info("%s: run %s begins (%s)", self._name, record.run_id, cause, extra=self._fields("run begins", record))
 
     def end(self) -> None:
         """End the run that is on, if any; the slots that are over are accounted for before."""
         run, self.run = self.run, None
         if run is None:
             return
-        log.info("%s: run %s ends after %d slots", self._name, run.record.run_id, run.next_slot)
+        fields, run_id = self._fields("run ends", run.record), run.record.run_id
+        log.info("%s: run %s ends after %d slots", self._name, run_id, run.next_slot, extra=fields)
         self._sinks.run_ends(replace(run.record, ended_at_utc=self._clock.utc(), slots=run.next_slot))
+
+    def _fields(self, event: str, run: RunRecord) -> dict[str, str]:
+        return {"oesd_serial": self._serial, "oesd_run": run.run_id, "oesd_event": event}
 
     def lose_passed(self, reason: str, detail: str) -> None:
         """Account for the slots whose time is over."""

@@ -62,8 +62,8 @@ class Sampling:
         period_s = settings.capture.every_us / 1e6
         self.exposing = Exposing(settings, camera.device)
         self.plasma = Plasma(settings.plasma, camera.device, period_s) if settings.plasma.bands else None
-        self.book = RunBook(settings.name, sinks, clock, boot_id)
-        self.trouble = Trouble(settings.name, clock)
+        self.book = RunBook(settings.name, sinks, clock, boot_id, settings.serial)
+        self.trouble = Trouble(settings.name, clock, settings.serial)
         self.wishes = Wishes(settings, sinks, clock)
         self.watching: RunOrder | None = None
         self.waits_for_trigger = False

@@ -41,7 +41,8 @@ def analyze(
 ) -> None:
     """Find the peaks of each FILE and name its elements.
 
-    Reads SpectraSuite, OceanView, Jaz, OOIBase32, AvaSoft text, CSV and TSV of two columns, and oesd's own files.
+    Reads SpectraSuite, OceanView, Jaz, OOIBase32, AvaSoft text, JCAMP-DX, CSV and TSV of two columns, and oesd's own
+    files, all that oesd export writes included.
     """
     if plot is not None and len(files) > 1:
         fail("--plot draws one FILE")
@@ -49,22 +50,24 @@ def analyze(
     dark_counts = _background(dark)
     reference_counts = _background(reference)
     for file in files:
-        spectrum = _read(file)
-        _must_be_emission(file, spectrum)
-        measurement = _with(spectrum.measurement, dark_counts, reference_counts, file)
-        analysis = _analysis(file, measurement, chosen, explain or plot is not None)
-        _tell(file, spectrum, analysis, explain, as_json, len(files) > 1)
-        if plot is not None:
-            draw(plot, _document(file, spectrum, analysis), evidence_document(analysis), file.name)
+        found = _spectra(file)
+        for name, spectrum in found:
+            _must_be_emission(name, spectrum)
+            measurement = _with(spectrum.measurement, dark_counts, reference_counts, name)
+            analysis = _analysis(name, measurement, chosen, explain or plot is not None)
+            _tell(name, spectrum, analysis, explain, as_json, len(files) > 1 or len(found) > 1)
+            if plot is not None:
+                draw(plot, _document(name, spectrum, analysis), evidence_document(analysis), name)
 
 
-def _read(file: Path) -> SpectrumFile:
-    from oesd.formats import read_spectrum
+def _spectra(file: Path) -> list[tuple[str, SpectrumFile]]:
+    """The spectra of a file with their names: one, or those that oesd exported to it together."""
+    from oesd.formats.containers import spectra_of
 
-    return read_file(file, read_spectrum)
+    return read_file(file, lambda data, name: list(spectra_of(data, name)))
 
 
-def _must_be_emission(file: Path, spectrum: SpectrumFile) -> None:
+def _must_be_emission(file: str, spectrum: SpectrumFile) -> None:
     from oesd.model.measured import Quantity
 
     quantity = spectrum.measurement.quantity
@@ -73,10 +76,15 @@ def _must_be_emission(file: Path, spectrum: SpectrumFile) -> None:
 
 
 def _background(file: Path | None) -> FloatArray | None:
-    return None if file is None else _read(file).measurement.sample
+    if file is None:
+        return None
+    found = _spectra(file)
+    if len(found) != 1:
+        fail(f"{file}: {len(found)} spectra where one is wanted")
+    return found[0][1].measurement.sample
 
 
-def _with(measurement: Measurement, dark: FloatArray | None, reference: FloatArray | None, file: Path) -> Measurement:
+def _with(measurement: Measurement, dark: FloatArray | None, reference: FloatArray | None, file: str) -> Measurement:
     for name, counts in (("--dark", dark), ("--reference", reference)):
         if counts is not None and len(counts) != len(measurement.sample):
             fail(f"{name} has {len(counts)} values, {file} has {len(measurement.sample)}: not of one spectrometer")
@@ -87,7 +95,7 @@ def _with(measurement: Measurement, dark: FloatArray | None, reference: FloatArr
     )
 
 
-def _analysis(file: Path, measurement: Measurement, recipe: Recipe, explain: bool) -> Analysis:
+def _analysis(file: str, measurement: Measurement, recipe: Recipe, explain: bool) -> Analysis:
     from oesd.engine.analyze import analyze_measurement
     from oesd.engine.errors import SpectrumError
 
@@ -98,11 +106,11 @@ def _analysis(file: Path, measurement: Measurement, recipe: Recipe, explain: boo
         raise
 
 
-def _document(file: Path, spectrum: SpectrumFile, analysis: Analysis) -> dict[str, Any]:
-    return analysis.to_api(metadata={"file": file.name, "format": spectrum.format})
+def _document(file: str, spectrum: SpectrumFile, analysis: Analysis) -> dict[str, Any]:
+    return analysis.to_api(metadata={"file": file, "format": spectrum.format})
 
 
-def _tell(file: Path, spectrum: SpectrumFile, analysis: Analysis, explain: bool, as_json: bool, many: bool) -> None:
+def _tell(file: str, spectrum: SpectrumFile, analysis: Analysis, explain: bool, as_json: bool, many: bool) -> None:
     document = _document(file, spectrum, analysis)
     explained = evidence_document(analysis)
     document.pop("evidence", None)
@@ -110,6 +118,6 @@ def _tell(file: Path, spectrum: SpectrumFile, analysis: Analysis, explain: bool,
         click.echo(json.dumps(document | ({"evidence": explained["evidence"]} if explain else {})))
         return
     warnings = [f"warning: {text}" for text in (*spectrum.warnings, *analysis.warnings)]
-    head = [f"{file.name} ({spectrum.format})"] if many else []
+    head = [f"{file} ({spectrum.format})"] if many else []
     lines = [*head, *warnings, *finding_lines(document), *(evidence_lines(explained) if explain else [])]
     click.echo("\n".join(printable(line) for line in lines))

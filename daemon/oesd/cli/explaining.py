@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from oesd.cli.tables import chance
+from oesd.cli.tables import chance, number
 
 _STAGES = ("", "I", "II", "III", "IV", "V")
 _SHOWN = 12
@@ -39,7 +39,10 @@ def _element_lines(one: Mapping[str, Any]) -> list[str]:
 
 def _row(word: str, line: Mapping[str, Any]) -> str:
     name = f"{line['wavelength_nm']:9.3f} {_stage(line['ionization']):3}"
-    heights = f"expected {line['expected']:9.0f}   there {line['seen']:9.0f} +- {line['seen_sigma']:<6.0f}"
+    heights = (
+        f"expected {number(line['expected'], 9, 0)}   there {number(line['seen'], 9, 0)} "
+        f"+- {number(line['seen_sigma'], 0, 0):<6}"
+    )
     peak = f" {line['peak_id'] or ''} at {line['peak_nm']:.2f}" if line["peak_nm"] is not None else ""
     shared = f", shared with {', '.join(line['shared_with'])}" if line["shared_with"] else ""
     return f"    {word:8}{name} {heights}{peak}{shared}".rstrip()

@@ -14,10 +14,11 @@ T = TypeVar("T")
 def read_file(file: Path, how: Callable[[bytes, str], T]) -> T:
     """Return what ``how(data, name)`` makes of a file; one line and the end of the program where that fails."""
     from oesd.formats import FormatError
+    from oesd.formats.extras import NotInstalled
 
     try:
         return how(file.read_bytes(), file.name)
-    except FormatError as error:
+    except (FormatError, NotInstalled) as error:
         fail(str(error))
         raise
     except OSError as error:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 REFUSED = 1
 _LARGEST_BYTES = 64 * 1024 * 1024
+_LARGEST_CONTAINER_BYTES = 1024 * 1024 * 1024
 
 
 @click.command("import")
@@ -29,8 +30,9 @@ _LARGEST_BYTES = 64 * 1024 * 1024
 def import_(files: Sequence[Path], url: str | None, data: Path | None) -> None:
     """Store FILES, and all in folders, as entries and have them analysed; a file that is there is left alone.
 
-    Reads SpectraSuite (ProcSpec too), OceanView, Jaz, OOIBase32, AvaSoft text, columns, and oesd's own files. They are
-    not uploaded. Status 1 when any was refused; each is named with the reason.
+    Reads SpectraSuite (ProcSpec too), OceanView, Jaz, OOIBase32, AvaSoft text, JCAMP-DX, columns, and all that oesd
+    writes, a ZIP, HDF5 or Parquet file of many spectra too. They are not uploaded. Status 1 when any was refused; each
+    is named with the reason.
     """
     found = list(_walk(files))
     counts: Counter[str] = Counter()
@@ -39,15 +41,13 @@ def import_(files: Sequence[Path], url: str | None, data: Path | None) -> None:
         _make(data)
     with reached(url, data) as access, progress() as shown:
         for number, path in enumerate(found, start=1):
-            why = _imported(access, path, counts)
-            if why:
-                refused.append((path, why))
+            refused += [(path, why) for why in _imported(access, path, counts)]
             shown.tell("importing", number, len(found))
     for path, why in refused:
         click.echo(printable(f"refused {path}: {why.removeprefix(f'{path.name}: ')}"))
-    click.echo(
-        f"{len(found)} files: {counts['new']} stored, {counts['there']} were there already, {len(refused)} refused"
-    )
+    spectra = counts["new"] + counts["there"] + len(refused)
+    held = f"{len(found)} files, {spectra} spectra" if spectra != len(found) else f"{len(found)} files"
+    click.echo(f"{held}: {counts['new']} stored, {counts['there']} were there already, {len(refused)} refused")
     sys.exit(REFUSED if refused else 0)
 
 
@@ -64,18 +64,32 @@ def _make(directory: Path) -> None:
         fail(str(error))
 
 
-def _imported(access: Access, path: Path, counts: Counter[str]) -> str:
-    """Import a file; returns why it was refused, "" when it was not."""
-    from oesd.service.access import FileRefused
+def _imported(access: Access, path: Path, counts: Counter[str]) -> Iterator[str]:
+    """Import the spectra of a file; yields why, for each that was refused."""
+    from oesd.formats import FormatError
+    from oesd.formats.containers import holds_several, texts_of
+    from oesd.formats.extras import NotInstalled
 
     try:
         data = _content(path)
+        if len(data) > _LARGEST_BYTES and not holds_several(data):
+            yield f"more than {_LARGEST_BYTES >> 20} MiB: no spectrum"
+            return
+        for name, text in texts_of(data, path.name):
+            why = _import_one(access, text, name, counts)
+            if why:
+                yield why
     except OSError as error:
-        return f"cannot be read: {error.strerror or error}"
-    if len(data) > _LARGEST_BYTES:
-        return f"more than {_LARGEST_BYTES >> 20} MiB: no spectrum"
+        yield f"cannot be read: {error.strerror or error}"
+    except (FormatError, NotInstalled) as error:
+        yield str(error)
+
+
+def _import_one(access: Access, data: bytes, name: str, counts: Counter[str]) -> str:
+    from oesd.service.access import FileRefused
+
     try:
-        imported = access.import_file(data, path.name)
+        imported = access.import_file(data, name)
     except FileRefused as error:
         return str(error)
     counts["new" if imported.new else "there"] += 1
@@ -83,12 +97,12 @@ def _imported(access: Access, path: Path, counts: Counter[str]) -> str:
 
 
 def _content(path: Path) -> bytes:
-    """What is in a file, as far as it can be a spectrum; a pipe or a device is none, and is not waited for."""
+    """What is in a file, as far as it can be ours; a pipe or a device is none, and is not waited for."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise OSError("no plain file")
-        return file.read(_LARGEST_BYTES + 1)
+        return file.read(_LARGEST_CONTAINER_BYTES + 1)[:_LARGEST_CONTAINER_BYTES]
 
 
 def _walk(files: Sequence[Path]) -> Iterator[Path]:

@@ -14,7 +14,7 @@ import click
 from oesd.cli.durations import DurationType
 from oesd.cli.errors import expected, fail
 from oesd.cli.lazy import LazyGroup
-from oesd.config import Config, ConfigError, HubSection, WebSection, load_config
+from oesd.config import Config, ConfigError, HubSection, load_config
 from oesd.model import Recipe
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def simulate(
     config = config.model_copy(
         update={
             "data_dir": directory,
-            "web": WebSection(host=config.web.host, port=ports[0]),
+            "web": config.web.model_copy(update={"port": ports[0]}),
             "hub": config.hub.model_copy(update={"port": ports[1]}),
         }
     )
@@ -109,7 +109,12 @@ def simulate(
 
 
 @click.command()
-@click.option("--config", "config_file", type=click.Path(path_type=Path), help="[hub], [identify] and data_dir count.")
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(path_type=Path),
+    help="[hub], [identify], [store] url and data_dir count.",
+)
 @click.option("--data", type=click.Path(path_type=Path), help="Data directory; oesd-hub, or data_dir of the file.")
 @click.option("--port", type=_PORT, help="8530, or that of the file; the next port is the bucket's.")
 @click.option("--api-key-file", type=click.Path(path_type=Path), help="The hub's own key; made in DATA when absent.")
@@ -135,7 +140,7 @@ def hub(config_file: Path | None, data: Path | None, port: int | None, api_key_f
     for number in _ENDINGS:
         signal.signal(number, lambda number, _: asked.append(number))
     try:
-        serve_hub(section, directory.absolute(), recipe, lambda: bool(asked))
+        serve_hub(section, directory.absolute(), recipe, lambda: bool(asked), config.store if config else None)
     except expected() as error:
         fail(str(error))
 

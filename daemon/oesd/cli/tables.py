@@ -46,12 +46,18 @@ def _ambiguous(one: Mapping[str, Any]) -> str:
     return f"ambiguous: {' or '.join(one['elements'])} at {peaks} nm: nothing tells which"
 
 
+def number(value: float, width: int, decimals: int) -> str:
+    """A number in a column: with so many decimals while that fits, else in powers of ten."""
+    plain = f"{value:{width}.{decimals}f}"
+    return plain if len(plain) <= width else f"{value:{width}.{max(width - 7, 0)}e}"
+
+
 def _peak_line(peak: Mapping[str, Any]) -> str:
     flags = "".join(mark for mark, name in _MARKS if peak.get(name))
     candidates = " ".join(f"{c['candidate_key']}({c['probability']:.2f})" for c in peak["candidates"][:4])
     measured = (
-        f"{peak['wavelength_nm']:9.3f} {peak['wavelength_sigma_nm']:6.3f} {peak['fwhm_nm']:5.2f} "
-        f"{peak['snr']:7.1f} {peak['intensity']:9.1f}"
+        f"{number(peak['wavelength_nm'], 9, 3)} {number(peak['wavelength_sigma_nm'], 6, 3)} "
+        f"{number(peak['fwhm_nm'], 5, 2)} {number(peak['snr'], 7, 1)} {number(peak['intensity'], 9, 1)}"
     )
     name = peak["element"] or "-"
     return f"{peak['peak_id']:5} {measured}  {name:3}{flags:2} {peak['probability']:.2f}  {candidates}"

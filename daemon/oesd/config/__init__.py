@@ -4,8 +4,9 @@ Durations are written with their unit (``"100 ms"``) and held as integer microse
 Nothing is expanded: no environment, no ``~``, no commands.
 """
 
-from oesd.config.file import Config, ConfigError, load_config, parse_config
+from oesd.config.file import Config, ConfigError, at_line, load_config, parse_config
 from oesd.config.keeping import StoreSection
+from oesd.config.listening import WebSection
 from oesd.config.measuring import (
     BackgroundSection,
     BandSection,
@@ -18,12 +19,14 @@ from oesd.config.measuring import (
     SpectrometerSection,
     TriggerSection,
 )
-from oesd.config.serving import HubSection, IdentifySection, SimulationSection, UploadSection, WebSection
+from oesd.config.serving import HubSection, IdentifySection, SimulationSection, UploadSection
 from oesd.config.values import checked_labels, parse_duration_us
+from oesd.config.watching import ActionSection, AlarmSection, EndpointSection, GoldenSection, TraceSection
 
 __all__ = [
-    "BackgroundSection", "BandSection", "CaptureSection", "Config", "ConfigError", "ExposureSection", "HubSection",
-    "IdentifySection", "LightSection", "PlasmaSection", "ReferenceSection", "RunSection", "SimulationSection",
-    "SpectrometerSection", "StoreSection", "TriggerSection", "UploadSection", "WebSection", "checked_labels",
-    "load_config", "parse_config", "parse_duration_us",
+    "ActionSection", "AlarmSection", "BackgroundSection", "BandSection", "CaptureSection", "Config", "ConfigError",
+    "EndpointSection", "ExposureSection", "GoldenSection", "HubSection", "IdentifySection", "LightSection",
+    "PlasmaSection", "ReferenceSection", "RunSection", "SimulationSection", "SpectrometerSection", "StoreSection",
+    "TraceSection", "TriggerSection", "UploadSection", "WebSection", "at_line", "checked_labels", "load_config",
+    "parse_config", "parse_duration_us",
 ]  # fmt: skip

@@ -5,12 +5,14 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError, model_validator
 
 from oesd.config.keeping import StoreSection
+from oesd.config.listening import WebSection
 from oesd.config.measuring import (
     BackgroundSection,
     CaptureSection,
@@ -22,8 +24,9 @@ from oesd.config.measuring import (
     SpectrometerSection,
     TriggerSection,
 )
-from oesd.config.serving import HubSection, IdentifySection, SimulationSection, UploadSection, WebSection
+from oesd.config.serving import HubSection, IdentifySection, SimulationSection, UploadSection
 from oesd.config.values import Section
+from oesd.config.watching import ActionSection, AlarmSection, EndpointSection, GoldenSection, TraceSection
 
 
 class ConfigError(Exception):
@@ -50,6 +53,11 @@ class Config(Section):
     hub: HubSection = HubSection()
     simulation: SimulationSection = SimulationSection()
     spectrometer: tuple[SpectrometerSection, ...] = ()
+    trace: tuple[TraceSection, ...] = ()
+    alarm: tuple[AlarmSection, ...] = ()
+    endpoint: tuple[EndpointSection, ...] = ()
+    action: tuple[ActionSection, ...] = ()
+    golden: GoldenSection = GoldenSection()
 
     def _check_pace(self) -> None:
         """No spectrometer can be asked for more light than its period has time for."""
@@ -76,6 +84,21 @@ class Config(Section):
         if (self.dark.how == "plasma off" or self.run.start == "plasma on") and not self.plasma.bands:
             raise ValueError("plasma: bands are needed to tell whether the plasma is on")
 
+    def _check_watching(self) -> None:
+        """Names are there once, and whom alarms tell is there."""
+        for what in ("trace", "alarm", "endpoint", "action"):
+            names = [one.name for one in getattr(self, what)]
+            twice = sorted(name for name in names if names.count(name) > 1)
+            if twice:
+                raise ValueError(f"{what}: name {twice[0]!r} stands twice")
+        known = ["log", "page", *(one.name for one in self.action)]
+        for what, sections in (("alarm", self.alarm), ("endpoint", self.endpoint)):
+            for section in sections:
+                for action in section.actions:
+                    if action not in known:
+                        near = difflib.get_close_matches(action, known, n=1, cutoff=0.0)[0]
+                        raise ValueError(f"{what}: {section.name}: unknown action {action!r}; did you mean {near!r}?")
+
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Config:
         serials = [s.serial for s in self.spectrometer]
@@ -88,8 +111,7 @@ class Config(Section):
             raise ValueError("data_dir: must be an absolute path")
         self._check_pace()
         self._check_light()
-        if self.upload.endpoint and self.upload.key_file is None:
-            raise ValueError("upload: endpoint needs key_file, a file with the API key, mode 0600")
+        self._check_watching()
         return self
 
 
@@ -118,6 +140,23 @@ def parse_config(text: str, where: str) -> Config:
         raise ConfigError(f"{where}: not TOML: {error}") from None
     except ValidationError as error:
         raise ConfigError(_one_line(error, text, where)) from None
+
+
+def at_line(message: str, where: str, keys: Sequence[str], ordinal: int = 0) -> ConfigError:
+    """Error of what only others know of a file that was read: with the line, when the file is still there.
+
+    Parameters
+    ----------
+    keys : sequence of str
+        Section and key that it is about.
+    ordinal : int
+        Which of the sections of that name, from 0.
+    """
+    try:
+        text = Path(where).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ConfigError(f"{where}: {'.'.join(keys)}: {message}")
+    return ConfigError(f"{where}, line {_line_of(text, list(keys), ordinal)}: {'.'.join(keys)}: {message}")
 
 
 def _one_line(error: ValidationError, text: str, where: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from oesd.config.values import Duration, Section
 
 _UNITS = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
 _SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(kB|MB|GB|TB)$")
+_LEAST_SEGMENT, _LARGEST_SEGMENT = 10_000_000, 2_000_000_000  # many small files, or one whose damage costs a week
 _LEAST_FREE = 100_000_000  # what an analysis, an upload and the log need to go on while nothing new is taken in
 
 
@@ -33,17 +34,20 @@ def parse_size_bytes(text: object) -> int:
 
 
 Size = Annotated[int, BeforeValidator(parse_size_bytes)]
+Segment = Annotated[int, BeforeValidator(lambda text: 0 if text == "never" else parse_size_bytes(text))]
 
 
 class StoreSection(Section):
     """Keeping the data."""
 
+    url: SecretStr = SecretStr("")  # it may hold a password: it shows as ***
     on_full: Literal["stop", "drop_confirmed", "drop_oldest_unconfirmed"] = "stop"
     min_free_bytes: Size = Field(default=1_000_000_000, alias="min_free")
     max_size_bytes: Size = Field(default=0, alias="max_size")
     keep_confirmed_us: Duration = Field(default=7 * 86_400_000_000, alias="keep_confirmed")
     full_rate_us: Duration = Field(default=0, alias="full_rate")
     thin_to_us: Duration = Field(default=60_000_000, alias="thin_to")
+    segment_bytes: Segment = Field(default=256_000_000, alias="segment")
 
     @model_validator(mode="after")
     def _makes_sense(self) -> StoreSection:
@@ -51,6 +55,10 @@ class StoreSection(Section):
             raise ValueError('min_free: must be "100 MB" or more')
         if 0 < self.max_size_bytes < _LEAST_FREE:
             raise ValueError('max_size: must be "100 MB" or more, or "unlimited"')
+        if self.segment_bytes and not _LEAST_SEGMENT <= self.segment_bytes <= _LARGEST_SEGMENT:
+            raise ValueError('segment: must be "10 MB" to "2 GB", or "never"')
+        if self.url.get_secret_value() and self.on_full != "stop":
+            raise ValueError('on_full: must be "stop" with a url: rows that go do not make the database smaller')
         if self.thin_to_us < 1_000_000:
             raise ValueError('thin_to: must be "1 s" or more')
         return self

@@ -62,13 +62,6 @@ class UploadSection(Section):
     project_label: str = "project"
 
 
-class WebSection(Section):
-    """The daemon's own API and page, on the loopback interface only."""
-
-    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
-    port: Whole = Field(default=8520, ge=0, le=65535)
-
-
 class HubSection(Section):
     """An OES API server of our own inside the daemon's process: for simulation and sites without a cloud."""
 

@@ -10,6 +10,7 @@ from oesd.engine.analyze import analyze_measurement
 from oesd.engine.errors import SpectrumError
 from oesd.formats.widths import known_widths
 from oesd.model import Recipe, Result
+from oesd.processing.made import Made, Measure, no_readings
 from oesd.processing.reprocessing import recipe_again
 from oesd.processing.widths import Widths
 from oesd.store import Store, UnknownEntry
@@ -23,11 +24,23 @@ class Analysing:
     ----------
     metadata : callable
         The ``spectral_metadata`` of an entry.
+    made : callable
+        Told of each result once it is stored.
+    readings : callable
+        Measures the named traces of a spectrum: device, measurement, analysis; stored with the result.
     """
 
-    def __init__(self, store: Store, metadata: Callable[[str], Mapping[str, Any]]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        metadata: Callable[[str], Mapping[str, Any]],
+        made: Callable[[Made], None] = lambda _: None,
+        readings: Measure = no_readings,
+    ) -> None:
         self._store = store
         self._metadata = metadata
+        self._made = made
+        self._readings = readings
         self._widths = Widths(store)
 
     def result(self, data_id: str, today: Recipe) -> Result | None:
@@ -49,9 +62,11 @@ class Analysing:
         except SpectrumError as error:
             self._store.fail_result(data_id, str(error)).result()
             return None
-        result = self._store.save_result(data_id, analysis, self._metadata(data_id)).result()
+        readings = self._readings(device_name, measurement, analysis)
+        result = self._store.save_result(data_id, analysis, self._metadata(data_id), readings).result()
         if before is None:
             self._widths.learn(device_name, analysis.line_spread)
+        self._made(Made(device_name, result, analysis, first=before is None))
         return result
 
     def _first_recipe(self, data_id: str, device_name: str, today: Recipe) -> Recipe:

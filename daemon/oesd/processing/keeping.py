@@ -8,8 +8,10 @@ from typing import Any
 
 from oesd.model import Result
 from oesd.processing.jobs import BadAnswer, OtherVersion, Versions, read_answer, versions
+from oesd.processing.made import Measure, no_readings
 from oesd.store import Store, StoreError, UnknownEntry
 from oesd.store.bundle import pack_bundle, unpack_bundle
+from oesd.store.standing import Wanted
 
 
 def pack_answers(answers: Mapping[str, bytes]) -> bytes:
@@ -32,7 +34,10 @@ def unpack_answers(message: bytes) -> dict[str, bytes]:
 
 
 def keep_answers(
-    store: Store, answers: Mapping[str, bytes], metadata: Callable[[str], Mapping[str, Any]]
+    store: Store,
+    answers: Mapping[str, bytes],
+    metadata: Callable[[str], Mapping[str, Any]],
+    readings: Measure = no_readings,
 ) -> dict[str, str]:
     """Store each answer as the next revision of its entry, or its refusal, in one or two commits for all.
 
@@ -51,14 +56,18 @@ def keep_answers(
     saved: dict[str, Future[Result] | Future[None] | str] = {}
     for data_id, answer in answers.items():
         try:
-            saved[data_id] = _saved(store, data_id, answer, metadata)
+            saved[data_id] = _saved(store, data_id, answer, metadata, readings)
         except (StoreError, BadAnswer) as error:
             saved[data_id] = str(error)
     return {data_id: one if isinstance(one, str) else _waited(one) for data_id, one in saved.items()}
 
 
 def _saved(
-    store: Store, data_id: str, answer: bytes, metadata: Callable[[str], Mapping[str, Any]]
+    store: Store,
+    data_id: str,
+    answer: bytes,
+    metadata: Callable[[str], Mapping[str, Any]],
+    readings: Measure,
 ) -> Future[Result] | Future[None]:
     measurement = store.measurement(data_id)
     if measurement is None:
@@ -68,7 +77,9 @@ def _saved(
         return store.fail_result(data_id, said)
     if (theirs := Versions.of(said)) != (mine := versions()):
         raise OtherVersion(f"results of {theirs}, but the daemon has {mine}: restart it with the same oesd")
-    return store.save_result(data_id, said, metadata(data_id))
+    told = store.standings(Wanted((data_id,)))
+    measured = readings(told[0].device_name, measurement, said) if told else b""
+    return store.save_result(data_id, said, metadata(data_id), measured)
 
 
 def _waited(future: Future[Result] | Future[None]) -> str:

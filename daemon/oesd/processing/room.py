@@ -17,6 +17,7 @@ from oesd.processing.backlog import Backlog
 from oesd.processing.judging import Judging
 from oesd.processing.keeping import keep_answers, unpack_answers
 from oesd.processing.losses import Losses, loss_of, reason_of
+from oesd.processing.made import Made, Measure, no_readings
 from oesd.processing.rendering import Rendered, entry_metadata, rendered
 from oesd.processing.rules import DARK_RULES, REFERENCE_RULES, BackgroundRules
 from oesd.processing.runs import Runs
@@ -49,6 +50,10 @@ class Processing:
         The clock by which darks and references age.
     clock_offset : callable
         Reference clock minus the host's and its bound, ms; stands beside the host's time of each capture.
+    made : callable
+        Told of each result that the engine made here, once it is stored, in the thread that made it: it must not wait.
+    readings : callable
+        Measures the named traces of a spectrum; they are stored with its result.
     """
 
     def __init__(
@@ -64,6 +69,8 @@ class Processing:
         reference: BackgroundRules = REFERENCE_RULES,
         monotonic_ns: Callable[[], int] = time.monotonic_ns,
         clock_offset: Callable[[], tuple[float | None, float | None]] = lambda: (None, None),
+        made: Callable[[Made], None] = lambda _: None,
+        readings: Measure = no_readings,
     ) -> None:
         self._store = store
         self._recipe = recipe
@@ -72,7 +79,8 @@ class Processing:
         self._clock_offset = clock_offset
         self._done = done
         self._backlog = Backlog(store)
-        self._analysing = Analysing(store, self.metadata)
+        self._analysing = Analysing(store, self.metadata, made, readings)
+        self._readings = readings
         self._at_hand = ""
         self._stop = threading.Event()
         self._trouble = Trouble()
@@ -256,7 +264,7 @@ class Processing:
 
     def keep(self, message: bytes) -> dict[str, str]:
         """Store what workers made of entries; see :func:`~oesd.processing.keeping.keep_answers`."""
-        kept = keep_answers(self._store, unpack_answers(message), self.metadata)
+        kept = keep_answers(self._store, unpack_answers(message), self.metadata, self._readings)
         self._done()
         return kept
 

@@ -20,6 +20,7 @@ from oesd.service.offline import Offline
 from oesd.service.remote import HOW_TO_START, Remote
 from oesd.store import Store
 from oesd.store.accounts import By
+from oesd.store.place import place_of
 
 __all__ = ["Access", "AccessError", "FileRefused", "Offline", "Remote", "reach", "remote"]
 
@@ -98,7 +99,7 @@ def reach(url: str | None, data: Path | None) -> Iterator[Access]:
     if data is None or url is not None or running(data) is not None:
         yield remote(url, data)
         return
-    if not (data / "oesd.sqlite").exists():
+    if not place_of(data).exists():
         raise AccessError(f"{data}: no data of oesd there")
     store = Store.open(data)
     try:

@@ -12,15 +12,18 @@ from oesd.processing.jobs import OtherVersion
 from oesd.schedule import check_plan
 from oesd.service.access import AccessError
 from oesd.service.directory import DirectoryError
+from oesd.service.watched import watched
 from oesd.store import StoreError
+from oesd.store.place import check_url
 from oesd.upload import UploadError, check_endpoint
+from oesd.watching.errors import WatchError
 from oesd.web import CannotListen
 from oesd_drivers.errors import SpectrometerError
 from oesd_drivers.virtual import MODELS, SCENES, HostError
 
 
 def check(config: Config, where: str) -> None:
-    """Check what only the rooms know: elements, cron expressions, the endpoint, virtual models and scenes.
+    """Check what only the rooms know: elements, cron expressions, endpoint, virtual models, scenes, what is watched.
 
     Raises
     ------
@@ -31,6 +34,7 @@ def check(config: Config, where: str) -> None:
         _check(config)
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
+    watched(config, where)
 
 
 def _check(config: Config) -> None:
@@ -45,6 +49,11 @@ def _check(config: Config) -> None:
             check_endpoint(config.upload.endpoint)
         except UploadError as error:
             raise ConfigError(f"upload.endpoint: {error}") from None
+    if url := config.store.url.get_secret_value():
+        try:
+            check_url(url)
+        except StoreError as error:
+            raise ConfigError(f"store.url: {error}") from None
     if config.simulation.enabled:
         _check_simulation(config)
 
@@ -74,6 +83,7 @@ def expected_errors() -> tuple[type[Exception], ...]:
         SpectrumError,
         StoreError,
         UploadError,
+        WatchError,
     )
 
 

@@ -17,15 +17,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+
 from oesd.config import BackgroundSection, Config
-from oesd.health import Health, notify, watchdog_period_s
+from oesd.health import Health, Watchdog, notify
 from oesd.processing import BackgroundRules, Processing
 from oesd.processing.explaining import explain
 from oesd.processing.importing import import_file
 from oesd.processing.jobs import versions
+from oesd.processing.made import Made
 from oesd.service.advice import advice_for
 from oesd.service.bench import boot_id
 from oesd.service.directory import forget_running, local_token, note_running
+from oesd.service.elements import element_lines
+from oesd.service.exporting import exporter
 from oesd.service.forwarding import Forwarding
 from oesd.service.hub import HubService
 from oesd.service.keeping import Keeper, keeping_rules
@@ -33,9 +38,13 @@ from oesd.service.measuring import Measuring
 from oesd.service.memory import give_back
 from oesd.service.status import day_document, with_unrecorded
 from oesd.service.summary import Summary
+from oesd.service.watch_book import Outside
+from oesd.service.watch_desk import WatchDesk
+from oesd.service.watching import Watching
 from oesd.store import HostTime, Store, Tally
+from oesd.store.waiting import waited_s
 from oesd.version import __version__
-from oesd.web import Server, create_api
+from oesd.web import Feed, Server, Shown, create_api, newest_shown
 
 log = logging.getLogger(__name__)
 
@@ -84,25 +93,33 @@ class Service:
 
     def _start(self) -> None:
         config = self._config
-        self.store = Store.open(config.data_dir)
+        self.store = Store.open(config.data_dir, config.store.url.get_secret_value())
         self._open.append(self.store.close)
         self._keeper = self._opened(Keeper(self.store, keeping_rules(config.store), self._health.beat))
         hub = HubService(config.hub, config.data_dir / "hub", config.identify.recipe, self._health.beat)
         self.hub: HubService | None = self._opened(hub, config.hub.enabled)
         self._forwarding = Forwarding.of(config, self.hub, self.store, self._health.beat)
         wake = self._forwarding.wake if self._forwarding else (lambda: None)
+        self._feed = Feed(self.status, partial(newest_shown, self.store))
         upload = self._forwarding is not None
+        self._watching = Watching(config, self.store, beat=self._health.beat)
         self.processing = Processing(
             self.store, config.identify.recipe, upload=upload, beat=self._health.beat, done=wake,
             dark=_rules(config.dark), reference=_rules(config.reference),
             clock_offset=self._forwarding.clock_offset if self._forwarding else lambda: (None, None),
+            made=self._show,
+            readings=self._watching.measure,
         )  # fmt: skip
         self.processing.settle(HostTime(datetime.now(UTC), time.monotonic_ns(), boot_id()))
         if self._forwarding:
             self._forwarding.render_with(self.processing)
             self._opened(self._forwarding)
+        self._watching.publish_to(self._feed.alarm)
+        self._opened(self._watching)  # stopped after the processing, whose last spectra it looks at
         self._opened(self.processing)
         self._measuring = Measuring(config, self.processing, self._health)
+        self._desk = WatchDesk(self.store, self._watching)
+        self._watching.look_at(self._outside)
         self._serve_web()
         self._opened(self._measuring)
         log.info("oesd %s measures; data in %s; page at %s", __version__, config.data_dir, self.url)
@@ -115,12 +132,25 @@ class Service:
         return part
 
     def _serve_web(self) -> None:
-        config = self._config
-        app = create_api(
+        web, beat = self._config.web, self._health.beat
+        server = self._opened(Server(self._api(), web.host, web.port, option="--port or [web] port", beat=beat))
+        host = f"[{web.host}]" if ":" in web.host else web.host
+        self.url = f"http://{host}:{server.port}"
+        note_running(self._config.data_dir, self.url)
+        self._open.append(lambda: forget_running(self._config.data_dir))
+        if web.remote and web.certificate and web.certificate_key:
+            tls = (web.certificate, web.certificate_key)
+            app, option = self._api(remote=True), "[web] remote_port"
+            self._opened(Server(app, web.remote_host, web.remote_port, option=option, beat=beat, tls=tls))
+            log.info("others reach it as %s", ", ".join(f"https://{name}" for name in web.names))
+
+    def _api(self, *, remote: bool = False) -> Starlette:
+        directory = self._config.data_dir
+        return create_api(
             self.store,
             status=self.status,
             healthy=self.healthy,
-            token=local_token(config.data_dir),
+            token=local_token(directory),
             reprocess=self._reprocess,
             capture=self._measuring.capture,
             runs=self._measuring.runs,
@@ -128,13 +158,13 @@ class Service:
             evidence=partial(explain, self.store),
             keep=self.processing.keep,
             take_file=self._take_file,
+            export=exporter(self.store, directory),
+            lines=element_lines,
+            feed=self._feed,
+            watching=self._desk,
+            hosts=self._config.web.names if remote else (),
+            remote=remote,
         )
-        option, beat = "--port or [web] port", self._health.beat
-        server = self._opened(Server(app, config.web.host, config.web.port, option=option, beat=beat))
-        host = f"[{config.web.host}]" if ":" in config.web.host else config.web.host
-        self.url = f"http://{host}:{server.port}"
-        note_running(config.data_dir, self.url)
-        self._open.append(lambda: forget_running(config.data_dir))
 
     def stop(self) -> None:
         """Stop everything in the opposite order: nothing is asked of a room that is closed."""
@@ -154,18 +184,15 @@ class Service:
 
     def supervise(self, for_s: float | None = None) -> bool:
         """Watch until asked to stop or until the time is over; True unless a room failed that cannot be restarted."""
-        notify("READY=1", f"STATUS=page at {self.url}")
+        notify("READY=1", f"STATUS={self._line()}")
         end_s = None if for_s is None else time.monotonic() + for_s
-        ping_s = watchdog_period_s()
-        next_ping_s = next_tidy_s = 0.0
+        watchdog, next_tidy_s = Watchdog(self._health), 0.0
         while not self._stops_asked and (end_s is None or time.monotonic() < end_s):
             time.sleep(_TURN_S)
             self._measuring.look()
             if not self._rooms_alive():
                 return False
-            if ping_s and time.monotonic() >= next_ping_s and not self._health.late():
-                notify("WATCHDOG=1")
-                next_ping_s = time.monotonic() + ping_s
+            watchdog.feed(self._line)
             if time.monotonic() >= next_tidy_s:
                 give_back()
                 next_tidy_s = time.monotonic() + _TIDY_S
@@ -187,6 +214,11 @@ class Service:
             time.sleep(0.05)
         return Summary(self._tally())
 
+    def _line(self) -> str:
+        """What ``systemctl status`` shows."""
+        pending = self.store.tally().pending if self._forwarding else 0
+        return f"{self._measuring.line(pending, datetime.now(UTC))}; page at {self.url}"
+
     def _tally(self) -> Tally:
         """Return the store's tally, and the losses that a full disk keeps out of it."""
         tally = self.store.tally()
@@ -201,6 +233,7 @@ class Service:
 
     def _rooms_alive(self) -> bool:
         rooms = {**self._measuring.bench.rooms(), "processing": self.processing.alive, "keeping": self._keeper.alive}
+        rooms["watching"] = self._watching.alive
         if self.hub:
             rooms["hub"] = self.hub.alive
         if self._forwarding:
@@ -222,11 +255,13 @@ class Service:
 
     def _apply(self, config: Config) -> None:
         fixed = [n for n in ("data_dir", "web", "hub", "upload", "simulation") if _differ(n, config, self._config)]
-        if fixed:
-            log.warning("changed in the configuration, but counts only after a restart: %s", ", ".join(fixed))
+        told = fixed + ["store.url"] * (config.store.url != self._config.store.url)
+        if told:
+            log.warning("changed in the configuration, but counts only after a restart: %s", ", ".join(told))
         self._config = config.model_copy(update={name: getattr(self._config, name) for name in fixed})
         self.processing.use(config.identify.recipe, _rules(config.dark), _rules(config.reference))
         self._keeper.use(keeping_rules(config.store))
+        self._watching.use(self._config)
         self._measuring.use(self._config, lambda: notify("WATCHDOG=1"))
         log.info("the configuration was read again")
 
@@ -235,6 +270,23 @@ class Service:
         if imported.new:
             self.processing.ingested(imported.data_id)
         return dataclasses.asdict(imported)
+
+    def _show(self, made: Made) -> None:
+        """Tell the pages and the alarms of a result; called by the thread that made it."""
+        self._watching.wake()
+        if made.first:
+            self._feed.spectrum(Shown(made.device_name, made.result, made.analysis.baseline))
+        else:
+            self._feed.changed(made.result.data_id, made.result.revision, "reprocessed")
+
+    def _outside(self) -> Outside:
+        """What alarms go by that no spectrum tells."""
+        return Outside(
+            quiet_s=self._measuring.quiet_s(datetime.now(UTC)),
+            dark_due=self._measuring.dark_due(),
+            room_bytes=self._keeper.room_bytes(),
+            oldest_s=waited_s(self.store, datetime.now(UTC)),
+        )
 
     def _reprocess(self, data_id: str) -> None:
         self.processing.reprocess(data_id)
@@ -261,7 +313,7 @@ class Service:
             "simulated": self._config.simulation.enabled,
             "late": self._health.late(),
             "spectrometers": spectrometers,
-            "problems": self._measuring.bench.problems(),
+            "problems": self._measuring.problems(),
             "runs": now,
             "tally": dataclasses.asdict(tally),
             "day": day,
@@ -272,6 +324,7 @@ class Service:
             "versions": dataclasses.astuple(versions()),
             "store": self.processing.trouble,
             "disk": self._keeper.state(),
+            "alarms": self._desk.summary(),
             "upload": self._forwarding.state() if self._forwarding else {"state": "off"},
             "hub": self.hub.url if self.hub else None,
         }

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from oesd.config import Config
 from oesd.processing import Processing
 from oesd.service.hub import HubService
+from oesd.service.keyless import Keyless, credential
 from oesd.store import Store
-from oesd.upload import PART_BYTES, Deadlines, Filing, Forwarder, OesApi, Pace, RenderedFile, load_key
+from oesd.upload import PART_BYTES, ApiKeyMissing, Deadlines, Filing, Forwarder, OesApi, Pace, RenderedFile, load_key
 
 _STOP_S = 20.0
 _STEP_S = 4 * Deadlines().total_s(PART_BYTES)  # a step makes a few calls, each of which ends by its deadline
@@ -50,11 +51,18 @@ class Forwarding:
     @classmethod
     def of(
         cls, config: Config, hub: HubService | None, store: Store, beat: Callable[[str, float], None]
-    ) -> Forwarding | None:
+    ) -> Forwarding | Keyless | None:
         """Forward to the configured endpoint, else to the hub inside this process, else nowhere."""
-        if config.upload.endpoint and config.upload.key_file is not None:
-            return cls(config, config.upload.endpoint, config.upload.key_file, store, beat)
-        return cls(config, f"{hub.url}/", hub.key_file, store, beat) if hub else None
+        endpoint = config.upload.endpoint
+        if not endpoint:
+            return cls(config, f"{hub.url}/", hub.key_file, store, beat) if hub else None
+        key_file = config.upload.key_file or credential()
+        if key_file is None:
+            return Keyless(endpoint, "[upload] names no key_file and systemd hands over no key", store)
+        try:
+            return cls(config, endpoint, key_file, store, beat)
+        except ApiKeyMissing as missing:
+            return Keyless(endpoint, str(missing), store)
 
     def render_with(self, processing: Processing) -> None:
         """Take the files from this room."""

@@ -9,8 +9,9 @@ from concurrent.futures import CancelledError, Future
 from functools import partial
 from pathlib import Path
 
-from oesd.config import HubSection
+from oesd.config import HubSection, StoreSection
 from oesd.formats import is_bundle, read_bundle, read_spectrum
+from oesd.health import Health, Watchdog, notify
 from oesd.model import Recipe
 from oesd.processing import Processing
 from oesd.processing.crew import Crew, CrewError, WorkerDied
@@ -49,6 +50,8 @@ class HubService:
         As :class:`~oesd.processing.Processing` takes it.
     port_option : str
         As :class:`~oesd.web.Hub` takes it.
+    data : StoreSection, optional
+        Its ``url`` and ``max_size``: a database instead of a file in the directory.
     """
 
     def __init__(
@@ -58,12 +61,14 @@ class HubService:
         recipe: Recipe,
         beat: Callable[[str, float], None],
         port_option: str = "--hub-port",
+        data: StoreSection | None = None,
     ) -> None:
         self._section = section
         self._directory = directory
         self._recipe = recipe
         self._beat = beat
         self._port_option = port_option
+        self._data = data or StoreSection()
         self._crew: Crew | None = None
 
     def start(self) -> None:
@@ -73,7 +78,7 @@ class HubService:
         if self._section.key_file is None:
             secret_file(self.key_file)
         key = load_key(self.key_file)
-        self.store = Store.open(self._directory)
+        self.store = Store.open(self._directory, self._data.url.get_secret_value())
         self.processing = Processing(self.store, self._recipe, upload=False, beat=self._beat, name="hub processing")
         self._web = Hub(
             self.store,
@@ -94,8 +99,10 @@ class HubService:
         )  # fmt: skip
         bucket = self._web.bucket
         hands = max(self._section.workers, 1)
-        self._intake = Intake(bucket.ingest, inbox.take, hands, self._beat, tidy=bucket.drop_emptied)
-        rules = KeepingRules(min_free_bytes=_MIN_FREE, expire_us=self._section.keep_us)
+        self._intake = Intake(bucket.ingest, inbox.take, hands, self._beat, tidy=self._tidy)
+        rules = KeepingRules(
+            min_free_bytes=_MIN_FREE, max_bytes=self._data.max_size_bytes, expire_us=self._section.keep_us
+        )
         self._keeper = Keeper(self.store, rules, lambda name, within_s: self._beat(f"hub {name}", within_s))
         try:
             self._web.start()
@@ -106,7 +113,7 @@ class HubService:
         self._keeper.start()
         self.processing.start()
         self._intake.start()
-        log.info("hub at %s, its key in %s", self.url, self.key_file)
+        log.info("hub at %s, its key in %s, its data in %s", self.url, self.key_file, self.store.where)
 
     def stop(self) -> None:
         """Stop listening, finish what is at hand, close the store."""
@@ -127,6 +134,10 @@ class HubService:
         """Whether every thread of it runs."""
         return self.processing.alive and self._intake.alive and self._keeper.alive
 
+    def _tidy(self) -> None:
+        self._web.bucket.drop_emptied()
+        self._web.bucket.drop_expired(self._section.keep_us)
+
     def _reader(self) -> Read:
         if not self._section.workers:
             return reading_with(read_spectrum)
@@ -138,16 +149,23 @@ class HubService:
             self._crew.close()
 
 
-def serve_hub(section: HubSection, directory: Path, recipe: Recipe, stop: Callable[[], bool]) -> None:
+def serve_hub(
+    section: HubSection, directory: Path, recipe: Recipe, stop: Callable[[], bool], data: StoreSection | None = None
+) -> None:
     """Run a hub until it is to stop; the callable is asked a few times a second."""
-    hub = HubService(section, directory, recipe, lambda _name, _within_s: None, "--port")
+    health = Health()
+    hub = HubService(section, directory, recipe, health.beat, "--port", data)
     hub.start()
+    notify("READY=1", f"STATUS=hub at {hub.url}")
+    watchdog = Watchdog(health)
     try:
         while not stop():
             time.sleep(_TURN_S)
             if not hub.alive:
                 raise RuntimeError("a thread of the hub failed")
+            watchdog.feed(lambda: f"hub at {hub.url}")
     finally:
+        notify("STOPPING=1")
         hub.stop()
 
 

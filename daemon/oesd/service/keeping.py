@@ -33,6 +33,7 @@ class Keeper:
     def __init__(self, store: Store, rules: KeepingRules, beat: Callable[[str, float], None]) -> None:
         self._keeping = Keeping(store, rules)
         self._beat = beat
+        self._rules = rules
         self._stop = threading.Event()
         self._trouble = ""
         self._thread = threading.Thread(target=self._main, name=_NAME, daemon=True)
@@ -55,12 +56,20 @@ class Keeper:
 
     def use(self, rules: KeepingRules) -> None:
         """Keep by other rules from now on."""
+        self._rules = rules
         self._keeping.use(rules)
 
     def state(self) -> dict[str, Any]:
         """As :meth:`oesd.store.keeping.Keeping.state`; the line says what is wrong when the store refuses."""
         state = self._keeping.state()
         return {**state, "line": self._trouble} if self._trouble else state
+
+    def room_bytes(self) -> float | None:
+        """Bytes that are left for data; None before it was measured."""
+        state = self._keeping.state()
+        if "free_bytes" not in state:
+            return None
+        return float(state["free_bytes"] + state["reusable_bytes"] - self._rules.min_free_bytes)
 
     def _main(self) -> None:
         try:
@@ -92,4 +101,5 @@ def keeping_rules(section: StoreSection) -> KeepingRules:
         keep_confirmed_us=section.keep_confirmed_us,
         full_rate_us=section.full_rate_us,
         thin_to_us=section.thin_to_us,
+        segment_bytes=section.segment_bytes,
     )

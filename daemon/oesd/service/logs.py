@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
+
+from oesd.service.journal import PRIORITIES, JournalHandler, goes_to_journal
 
 # The C0 and C1 control characters, and those that reorder or hide text on a terminal.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _LONGEST = 1_024
-_SYSLOG = {logging.CRITICAL: 2, logging.ERROR: 3, logging.WARNING: 4, logging.INFO: 6, logging.DEBUG: 7}
 
 
 class _OneLine(logging.Formatter):
@@ -24,15 +24,25 @@ class _OneLine(logging.Formatter):
         return f"{self.formatTime(record, '%H:%M:%S')} {record.levelname.lower():7} "
 
 
-class _ForJournal(_OneLine):
+class _Priority(_OneLine):
     def _head(self, record: logging.LogRecord) -> str:
-        return f"<{_SYSLOG.get(record.levelno, 6)}>"
+        return f"<{PRIORITIES.get(record.levelno, 6)}>"
+
+
+class _Plain(_OneLine):
+    def _head(self, record: logging.LogRecord) -> str:
+        return ""
 
 
 def set_up_logging(level: int = logging.INFO) -> None:
-    """Send the log to stderr; with the ``<N>`` prefix that the journal reads when systemd listens there."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(_ForJournal() if os.environ.get("JOURNAL_STREAM") else _OneLine())
+    """Send the log to stderr; under systemd to the journal with its fields, or with the ``<N>`` that it reads."""
+    handler: logging.Handler = logging.StreamHandler()
+    if goes_to_journal():
+        handler.setFormatter(_Priority())
+        handler = JournalHandler(handler)
+        handler.setFormatter(_Plain())
+    else:
+        handler.setFormatter(_OneLine())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for talkative in ("httpx", "httpcore", "uvicorn", "apscheduler", "asyncio"):
         logging.getLogger(talkative).setLevel(logging.WARNING)

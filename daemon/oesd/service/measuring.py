@@ -125,7 +125,10 @@ class Measuring:
         room = self._processing
         sinks = Sinks(room.accept, room.lose, self._health.beat, self._begins, self._ends, room.due, room.proving_scans)
         unit = Unit(settings, spectrometer, description, address, sinks, self.bench.light, self.bench.boot_id)
-        log.info("%s: %s with serial %r at %s", settings.name, description.model, description.serial, address)
+        log.info(
+            "%s: %s with serial %r at %s", settings.name, description.model, description.serial, address,
+            extra={"oesd_serial": description.serial, "oesd_event": "opened"},
+        )  # fmt: skip
         unit.start()
         return unit
 
@@ -151,7 +154,25 @@ class Measuring:
 
     def healthy(self) -> bool:
         """Whether every spectrometer works."""
-        return not self.bench.problems() and not any(unit.in_trouble for unit in self.units())
+        return not self.problems() and not any(unit.in_trouble for unit in self.units())
+
+    def problems(self) -> dict[str, str]:
+        """What is plugged in and cannot be used, by address, and what is configured and not there, by name."""
+        here = {unit.settings.serial for unit in self.units()}
+        absent = (own for own in self._config.spectrometer if own.serial not in here)
+        return {
+            **self.bench.problems(),
+            **{own.name or own.serial: f"{own.serial} is not plugged in" for own in absent},
+        }
+
+    def line(self, waiting: int, now: datetime) -> str:
+        """One line for ``systemctl status``; ``waiting`` spectra are still to be forwarded."""
+        states = [self._seen(unit) for unit in self.units()]
+        at_work = sum(word == "measuring" for _, _, word, _ in states)
+        taken = [state.last_capture_utc for state, *_ in states if state.last_capture_utc]
+        last = f", last {max(0.0, (now - max(taken)).total_seconds()):.1f} s ago" if taken else ""
+        troubles = "".join(f"; {where}: {what}" for where, what in self.problems().items())
+        return f"measuring {at_work}/{len(states) + len(self.problems())}, queue {waiting}{last}{troubles}"
 
     def documents(self, store: Store) -> list[dict[str, Any]]:
         """What /status says of each spectrometer."""
@@ -163,6 +184,26 @@ class Measuring:
             notes = notes_of(state, word, library.get(state.name, {}), entry, self._config, now)
             found.append({**spectrometer_document(state, run, word, since), "notes": notes})
         return found
+
+    def quiet_s(self, now: datetime) -> dict[str, float | None]:
+        """By spectrometer for how long it has told nothing, s; None where no run is on, or it is paused."""
+        found: dict[str, float | None] = {}
+        for unit in self.units():
+            state = unit.state()
+            run, paused = self.runs.of(state.name)
+            if run is None or paused:
+                found[state.name] = None
+                continue
+            last = max(filter(None, (state.last_capture_utc, run.began_at_utc)))
+            found[state.name] = max(0.0, (now - last).total_seconds())
+        return found
+
+    def dark_due(self) -> dict[str, str]:
+        """By spectrometer why a dark is due, "" where none is."""
+        library = self._processing.library_state()
+        states = [unit.state() for unit in self.units()]
+        told = {state.name: library.get(state.name, {}).get("darks", {}).get("due") for state in states}
+        return {state.name: state.due.get(Kind.DARK.value) or told[state.name] or "" for state in states}
 
     def _seen(self, unit: Unit) -> tuple[UnitState, RunRecord | None, str, datetime]:
         """What a unit does, and since when."""

@@ -38,6 +38,11 @@ class Remote:
         # No proxy: the daemon is on this machine, and its token must not leave it.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
+    @property
+    def url(self) -> str:
+        """Address of the daemon, without a final slash."""
+        return self._url
+
     def status(self) -> Mapping[str, Any]:
         """The daemon's state."""
         return self._object("GET", "/status")
@@ -118,6 +123,24 @@ class Remote:
         """Order a capture; returns the names of the spectrometers that take it."""
         names: Sequence[str] = self._object("POST", "/captures", {"kind": kind, "device": device})["ordered"]
         return names
+
+    def alarms(self) -> Mapping[str, Any]:
+        """The GET /alarms document."""
+        return self._object("GET", "/alarms")
+
+    def acknowledge(self, name: str, device: str, by: str) -> Sequence[str]:
+        """Say that an alarm was seen; returns of which spectrometers."""
+        path = f"/alarms/{urllib.parse.quote(name, safe='')}/acknowledge"
+        names: Sequence[str] = self._object("POST", path, {"device": device, "by": by})["acknowledged"]
+        return names
+
+    def back_test(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The POST /backtest document."""
+        return self._object("POST", "/backtest", order)
+
+    def compare(self, run: str, device: str) -> Mapping[str, Any]:
+        """The GET /compare document of a run and the golden run of the configuration."""
+        return self._object("GET", f"/compare?{urllib.parse.urlencode({'run': run, 'device': device})}")
 
     def _object(self, method: str, path: str, body: Body = None, filename: str = "") -> dict[str, Any]:
         answer = self._ask(method, path, body, filename)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +21,10 @@ _STAGE = 4  # of a confirmed record: all of these ask the API for results
 _OVERLAP = timedelta(minutes=2)
 _FIRST_LOOK_BACK = timedelta(days=1)
 _IDS_AT_ONCE = 100
+_AHEAD = timedelta(days=1)  # of our clock, that theirs may be
+_LEAST_INTERVAL = timedelta(seconds=1)
+_MOST_PAGES = 200
+_ROUND = 100
 
 
 class Chores:
@@ -93,11 +98,26 @@ class Chores:
         if not self._means.outbox.counts().get("processed"):
             return []
         since = now - _FIRST_LOOK_BACK if self._looked_at is None else self._looked_at - _OVERLAP
-        changed = {entry.data_id: entry for entry in self._means.api.find_entries(changed_since=since)}
+        changed = self._all_changed(since, now + _AHEAD)
         ids, ours = list(changed), dict[str, str]()
         for start in range(0, len(ids), _IDS_AT_ONCE):
             ours |= self._means.store.remote.of(ids[start : start + _IDS_AT_ONCE])
         return [pair for pair in ours.items() if self._is_news(changed[pair[0]], pair[1])]
+
+    def _all_changed(self, since: datetime, until: datetime) -> dict[str, RemoteEntry]:
+        """Entries that changed in an interval: one that may hold more than a page is asked for in halves."""
+        found: dict[str, RemoteEntry] = {}
+        intervals, asked = [(since, until)], 0
+        while intervals and asked < _MOST_PAGES:
+            since, until = intervals.pop()
+            asked += 1
+            self._means.alive()
+            page = self._means.api.find_entries(changed_since=since, changed_until=until)
+            found |= {entry.data_id: entry for entry in page}
+            if _may_be_cut(page) and until - since > _LEAST_INTERVAL and not _beyond(page, until):
+                middle = since + (until - since) / 2
+                intervals += [(middle, until), (since, middle)]
+        return found
 
     def _is_news(self, entry: RemoteEntry, data_id: str) -> bool:
         known = self._means.store.remote.load(data_id)
@@ -121,3 +141,17 @@ class Chores:
                 keep_remote(self._means.store, data_id, document, now)
                 fetched += 1
         return fetched
+
+
+def _may_be_cut(page: Sequence[RemoteEntry]) -> bool:
+    """Whether there may be more than a page: nobody says how long one is, but that it is a round number."""
+    return len(page) >= _ROUND and len(page) % _ROUND == 0
+
+
+def _beyond(page: Sequence[RemoteEntry], until: datetime) -> bool:
+    """Whether an API pays no heed to the end of an interval."""
+    for entry in page:
+        with suppress(ValueError):
+            if utc_from_text(entry.last_updated) > until + _LEAST_INTERVAL:
+                return True
+    return False

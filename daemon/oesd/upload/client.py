@@ -107,7 +107,12 @@ class OesApi:
             raise Uncertain(str(answer)) from None
 
     def find_entries(
-        self, *, data_ids: Sequence[str] = (), keywords: str = "", changed_since: datetime | None = None
+        self,
+        *,
+        data_ids: Sequence[str] = (),
+        keywords: str = "",
+        changed_since: datetime | None = None,
+        changed_until: datetime | None = None,
     ) -> list[RemoteEntry]:
         """Entries of these ids (at most 100), entries a keyword search finds, or those changed lately; 404 is none."""
         if len(data_ids) > _MOST_IDS:
@@ -116,6 +121,8 @@ class OesApi:
         query += [("data_ids", _checked_id(data_id)) for data_id in data_ids]
         if changed_since is not None:
             query += [("data_type", "oes"), ("last_updated_min", str(changed_since))]
+        if changed_until is not None:
+            query.append(("last_updated_max", str(changed_until)))
         query.append(("include_organization_data", "True"))
         try:
             return answers.entries(

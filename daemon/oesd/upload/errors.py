@@ -5,6 +5,7 @@
     UploadError
     +-- SetupError             a person must change the configuration or the key file; the daemon does not start
     |   +-- ApiKeyError        the key file
+    |   |   +-- ApiKeyMissing  there is none yet: the daemon measures, its queue waits
     |   +-- EndpointError      the endpoint's address
     +-- Unreachable            nothing was sent: the network, TLS or the proxy stands in the way; try again later
     +-- Uncertain              it was sent and may have taken effect: look before doing it again
@@ -26,10 +27,19 @@ from __future__ import annotations
 class UploadError(Exception):
     """Root of all upload errors; its text is one line for a person.
 
-    ``whole_queue`` tells that every other record would meet the same.
+    Attributes
+    ----------
+    status : int
+        HTTP status of the answer, 0 where there was none.
+    whole_queue : bool
+        Every other record would meet the same.
     """
 
     whole_queue = False
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class SetupError(UploadError):
@@ -38,6 +48,10 @@ class SetupError(UploadError):
 
 class ApiKeyError(SetupError):
     """The key file cannot be used; the text never holds the key."""
+
+
+class ApiKeyMissing(ApiKeyError):
+    """There is no key yet; nothing is wrong with one, so that measuring can go on without."""
 
 
 class EndpointError(SetupError):
@@ -68,8 +82,7 @@ class RetryLater(UploadError):
     """
 
     def __init__(self, text: str, status: int = 0, retry_after_s: float | None = None) -> None:
-        super().__init__(text)
-        self.status = status
+        super().__init__(text, status)
         self.retry_after_s = retry_after_s
         self.whole_queue = status in (429, 503)
 
@@ -81,11 +94,7 @@ class CredentialBlocked(UploadError):
 
 
 class RecordRefused(UploadError):
-    """The server takes others, but not this record; ``status`` is the HTTP status, 0 when we refuse it ourselves."""
-
-    def __init__(self, text: str, status: int = 0) -> None:
-        super().__init__(text)
-        self.status = status
+    """The server takes others, but not this record; ``status`` is 0 when we refuse it ourselves."""
 
 
 class LinkExpired(UploadError):
@@ -104,7 +113,7 @@ class Conflict(ProtocolBroken):
     """409; ``detail`` is what the server says of it: foreign JSON, unchecked."""
 
     def __init__(self, text: str, detail: object = None) -> None:
-        super().__init__(text)
+        super().__init__(text, 409)
         self.detail = detail
 
 

@@ -229,10 +229,10 @@ class BucketHttp:
     ) -> None:
         self._lines = _Lines(tls, deadlines, proxy)
 
-    def put(self, what: str, url: str, body: bytes) -> Answer:
-        """PUT bytes to a checked link. Raises :class:`UploadError` by what comes next."""
-        deadline_s = self._lines.deadlines.total_s(len(body))
-        answer = self._lines.exchange(Call("PUT", url, origin_of(url), _ERROR_CAP, deadline_s, body))
+    def put(self, what: str, url: str, body: bytes, *, method: str = "PUT", media: str = "") -> Answer:
+        """PUT (or POST) bytes to a checked link. Raises :class:`UploadError` by what comes next."""
+        deadline_s, headers = self._lines.deadlines.total_s(len(body)), {"Content-Type": media} if media else {}
+        answer = self._lines.exchange(Call(method, url, origin_of(url), _ERROR_CAP, deadline_s, body, headers))
         judge_bucket(what, answer)
         return answer
 

@@ -41,14 +41,14 @@ def judge_api(what: str, answer: Answer, redact: Callable[[str], str]) -> None:
     text = f"{what}: {status}{_told(answer, redact)}"
     _judge_common(text, answer)
     if status in (401, 403):
-        raise CredentialBlocked(text)
+        raise CredentialBlocked(text, status)
     if status in (400, 413, 422):
         raise RecordRefused(text, status)
     if status == 404:
-        raise NotFound(text)
+        raise NotFound(text, status)
     if status == 409:
         raise Conflict(text, _detail(answer))
-    raise ProtocolBroken(text)
+    raise ProtocolBroken(text, status)
 
 
 def judge_bucket(what: str, answer: Answer) -> None:
@@ -80,7 +80,13 @@ def _judge_common(text: str, answer: Answer) -> None:
 
 def _told(answer: Answer, redact: Callable[[str], str]) -> str:
     detail = _detail(answer)
-    return "" if detail is None else f" ({one_line(redact(str(detail)))})"
+    return "" if detail is None else f" ({one_line(redact(_sentence(detail)))})"
+
+
+def _sentence(detail: object) -> str:
+    """What is wrong, out of a list of faults as FastAPI gives it for 422; any other detail as it stands."""
+    faults = [fault.get("msg") for fault in detail if isinstance(fault, dict)] if isinstance(detail, list) else []
+    return "; ".join(map(str, faults)) if faults and all(faults) else str(detail)
 
 
 def _detail(answer: Answer) -> object:

@@ -10,10 +10,11 @@ import stat
 from pathlib import Path
 from typing import NoReturn
 
-from oesd.upload.errors import ApiKeyError
+from oesd.upload.errors import ApiKeyError, ApiKeyMissing
 
 _FORM = re.compile(rb"[\x21-\x7e]{8,256}")
 _LONGEST_FILE = 1024
+_ABSENT = b"absent"  # what the shipped unit hands over where no key was set
 
 
 class ApiKey:
@@ -68,11 +69,15 @@ def load_key(path: Path | str) -> ApiKey:
 
     Raises
     ------
+    ApiKeyMissing
+        There is no such file, or it says that there is no key.
     ApiKeyError
         One line that names the file and the reason, never the content.
     """
     content = _read_private(Path(path))
     content = content.removesuffix(b"\n").removesuffix(b"\r")
+    if content == _ABSENT:
+        raise ApiKeyMissing("no API key was set")
     if _FORM.fullmatch(content) is None:
         content = b""
         raise ApiKeyError(f"API key file {path}: not one line of 8 to 256 visible ASCII characters")
@@ -83,6 +88,8 @@ def _read_private(path: Path) -> bytes:
     try:
         # O_NONBLOCK: a FIFO in its place must not hang the start.
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ApiKeyMissing(f"API key file {path}: No such file or directory") from None
     except OSError as failure:
         reason = "a symbolic link is not followed" if failure.errno == errno.ELOOP else failure.strerror
         raise ApiKeyError(f"API key file {path}: {reason}") from None

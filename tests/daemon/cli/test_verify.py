@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from tests.daemon.store.making import stored_entry
-from tests.daemon.store.test_damage import rot
+from tests.support.stores import rot
 from tests.support.daemons import Daemon, oesd, until
 
 from oesd.store import Store

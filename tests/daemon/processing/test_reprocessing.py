@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.daemon.store.test_damage import rot
+from tests.support.stores import rot
 from tests.daemon.web import spectra
 
 from oesd.model import Analysis, ElementFinding, Override, Recipe, Result, new_id

@@ -22,9 +22,10 @@ import pytest
 from tests.support import fault_server as faults
 from tests.support import transport
 from tests.support.fault_server import KEY, FaultServer
-from tests.support.upload_bench import QUICK
+from tests.support.upload_bench import QUICK, Bench
 
 from oesd.model import new_id
+from oesd.store import OutboxState
 from oesd.upload import ApiKey, Deadlines, OesApi, SetupError
 from oesd.upload.client import PART_BYTES
 from oesd.upload.errors import (
@@ -335,6 +336,27 @@ def test_certificates_are_judged(tmp_path: Path) -> None:
                 api.find_entries(keywords="x")
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificates with openssl")
+def test_an_expired_certificate_stops_the_queue_says_so_and_discards_nothing(bench: Bench, tmp_path: Path) -> None:
+    expired, records = _expired_certificate(tmp_path), [bench.record() for _ in range(4)]
+    trusting = ssl.create_default_context(cafile=str(expired))
+    working, asked = bench.api, len(bench.server.seen)
+    with _tls_server(expired) as port:
+        with OesApi(f"https://localhost:{port}", ApiKey(KEY), tls=trusting, deadlines=QUICK) as bench.api:
+            forwarder = bench.new_forwarder()
+            for _ in range(20):
+                bench.step(seconds=3600)
+    state = forwarder.state()
+    assert "certificate has expired" in state["last_error"]
+    assert state["state"] == "failing"
+    assert [bench.item(known).state for known in records] == [OutboxState.STORED] * 4
+    assert len(bench.server.seen) == asked
+    bench.api = working  # there is a new certificate
+    bench.new_forwarder()
+    for known in records:
+        bench.until(known, OutboxState.PROCESSED)
+
+
 def _has_key(seen: faults.Seen) -> bool:
     return KEY in "".join([seen.path, *seen.headers, *seen.headers.values()]) or KEY.encode() in seen.body
 
@@ -361,6 +383,39 @@ def _certificate(directory: Path, host: str) -> Path:
          "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}", "-keyout", path, "-out", f"{path}.crt"],
         check=True, capture_output=True,
     )  # fmt: skip
+    path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
+    return path
+
+
+_AUTHORITY = """
+[ca]
+default_ca = own
+[own]
+new_certs_dir = {0}
+database = {0}/index
+serial = {0}/serial
+default_md = sha256
+policy = any
+x509_extensions = names
+[any]
+commonName = supplied
+[names]
+subjectAltName = DNS:localhost
+"""
+
+
+def _expired_certificate(directory: Path) -> Path:
+    (directory / "ca.cnf").write_text(_AUTHORITY.format(directory))
+    (directory / "index").touch()
+    (directory / "serial").write_text("01")
+    path, request = directory / "expired.pem", directory / "request"
+    for command in (
+        ["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=localhost",
+         "-keyout", path, "-out", request],
+        ["ca", "-batch", "-selfsign", "-config", directory / "ca.cnf", "-keyfile", path, "-in", request, "-notext",
+         "-startdate", "20200101000000Z", "-enddate", "20200102000000Z", "-out", f"{path}.crt"],
+    ):  # fmt: skip
+        subprocess.run(["openssl", *map(str, command)], check=True, capture_output=True)
     path.write_text(path.read_text() + Path(f"{path}.crt").read_text())
     return path
 

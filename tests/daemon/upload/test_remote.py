@@ -112,6 +112,26 @@ def test_a_name_changed_there_later_is_found_and_taken_over(
     assert element_here(bench, known) == "Mn"
 
 
+@pytest.mark.parametrize("heedless", [False, True])
+def test_a_change_among_thousands_is_found(
+    bench: Bench, server: FaultServer, known: OutboxItem, heedless: bool
+) -> None:
+    """An answer has a page of the newest; ours is older than all that others have changed."""
+    bench.new_forwarder(CHANGES)
+    item = bench.until(known, S.PROCESSED)
+    bench.step(seconds=61)
+    named_there(server, item, "Mn", (bench.now + timedelta(seconds=10)).isoformat())
+    for k in range(730):
+        later = (bench.now + timedelta(seconds=2 + k % 50)).isoformat()
+        other = f"ffffffff-0000-7000-8000-{k:012d}"
+        server.entries[other] = faults.Entry(other, f"{other}.txt", "", updated=later)
+    server.page, server.heedless = 100, heedless
+    asked = server.count("entries")
+    bench.step(seconds=61)
+    assert (element_here(bench, known) == "Mn") is not heedless
+    assert server.count("entries") - asked <= 60
+
+
 def test_two_persons_who_contradict_each_other_are_shown_and_neither_overruled(
     bench: Bench, server: FaultServer, known: OutboxItem
 ) -> None:

@@ -1,0 +1,64 @@
+"""``oesd alarms``: how they stand, and saying that one was seen."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+
+from oesd.cli.errors import expected, fail, printable
+
+_RAISED = 1
+
+
+@click.command()
+@click.option("--acknowledge", "seen", metavar="NAME", help="Say that this alarm was seen.")
+@click.option("--device", default="", metavar="NAME", help="Of one spectrometer; of all when absent.")
+@click.option("--by", metavar="NAME", help="Who has seen it; the user's name when absent.")
+@click.option("--json", "as_json", is_flag=True, help="The whole document.")
+@click.option("--data", type=click.Path(path_type=Path), help="Data directory of the daemon to ask.")
+@click.option("--url", help="Page of the daemon; http://127.0.0.1:8520 unless --data tells.")
+def alarms(seen: str | None, device: str, by: str | None, as_json: bool, data: Path | None, url: str | None) -> None:
+    """Tell how the alarms and endpoint rules of the running daemon stand; status 1 when one is raised."""
+    from oesd.service.access import remote
+
+    try:
+        daemon = remote(url, data)
+        if seen is not None:
+            devices = daemon.acknowledge(seen, device, by or getpass.getuser())
+            click.echo(f"{seen}: seen" + (f" ({', '.join(filter(None, devices))})" if any(devices) else ""))
+            return
+        document = daemon.alarms()
+    except expected() as error:
+        fail(str(error))
+        raise
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        for line in alarm_lines(document):
+            click.echo(line)
+    sys.exit(_RAISED if any(one["state"] == "raised" for one in document["alarms"]) else 0)
+
+
+def alarm_lines(document: Mapping[str, Any]) -> Iterator[str]:
+    """A line for each alarm, each endpoint rule, and each action that failed."""
+    if not document["alarms"] and not document["endpoints"]:
+        yield "nothing is watched: [[alarm]] and [[endpoint]] in the configuration"
+    for one in document["alarms"]:
+        waits = "; oesd alarms --acknowledge " + one["name"] if one["needs_acknowledge"] else ""
+        yield _line(one, one["state"], one["since_utc"], one["text"] + waits)
+    for one in document["endpoints"]:
+        yield _line(one, one["state"], one["at_utc"], one["text"] or one["definition"])
+    for one in document["actions"]:
+        if one["state"] != "ok":
+            yield f"action {one['name']}: {one['state']}: {printable(one['text'])}"
+
+
+def _line(one: Mapping[str, Any], state: str, at: str | None, text: str) -> str:
+    since = f" since {at[:16].replace('T', ' ')} UTC" if at else ""
+    return printable(f"{one['name']:16} {one['device'] or '-':16} {state:12} {text}{since}")

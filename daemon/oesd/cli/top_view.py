@@ -1,0 +1,167 @@
+"""What ``oesd top`` shows: the daemon's news gathered, and laid out for the size of the terminal."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from oesd.cli.errors import printable
+from oesd.cli.ledger import reason_lines
+from oesd.service.notes import duration_text
+
+if TYPE_CHECKING:
+    from rich.console import ConsoleDimensions
+
+    from oesd.client import Event
+
+_RATE_S = 10.0
+_SILENT_S = 4.0  # the state comes each second
+_COLOURS = {"good": "green", "wait": "yellow", "bad": "bold red"}
+_FEWEST_LINES = 3
+
+
+@dataclass(slots=True)
+class Seen:
+    """The newest of everything; written by one thread, read by another."""
+
+    url: str
+    status: Mapping[str, Any]
+    heard_s: float = 0.0
+    trouble: str = ""
+    spectra: dict[str, Mapping[str, Any]] = field(default_factory=dict)
+    alarms: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    captures: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
+
+    def note(self, event: Event, now_s: float) -> None:
+        """Take in an event."""
+        if event.kind == "state":
+            self.status, self.heard_s = event.data, now_s
+            for unit in event.data.get("spectrometers", ()):
+                counts = self.captures.setdefault(unit["name"], deque(maxlen=64))
+                counts.append((now_s, int(unit.get("captures") or 0)))
+        elif event.kind == "spectrum":
+            self.spectra = {**self.spectra, str(event.data.get("device")): event.data}
+        elif event.kind == "alarm":
+            key = (str(event.data.get("name")), str(event.data.get("device")))
+            self.alarms = {**self.alarms, key: event.data}
+
+    def rate(self, name: str, now_s: float) -> float | None:
+        """Captures a second of a spectrometer over the last ten; None before two are known."""
+        counts = [(at, count) for at, count in list(self.captures.get(name, ())) if at >= now_s - _RATE_S]
+        if len(counts) < 2 or counts[-1][0] <= counts[0][0]:
+            return None
+        return max(counts[-1][1] - counts[0][1], 0) / (counts[-1][0] - counts[0][0])
+
+
+def view_of(seen: Seen, now_s: float, size: ConsoleDimensions) -> RenderableType:
+    """Lay out what is seen; what does not fit is left out from below, and the last line is always there."""
+    lines: list[RenderableType] = [_head(seen, now_s), Text(), _spectrometers(seen, now_s)]
+    used = 4 + max(len(seen.status.get("spectrometers", ())), 1)
+    below = [*_needs(seen), Text(), *_sums(seen.status), *_alarms(seen)]
+    room = max(size.height - used - 2, _FEWEST_LINES)
+    for text in below[:room]:
+        text.truncate(size.width, overflow="ellipsis")
+    quit_line = Text("q quits", style="dim")
+    if len(below) > room:
+        quit_line.append(f"   {len(below) - room} more lines: make the terminal higher, or oesd status")
+    return Group(*lines, *below[:room], Text(), quit_line)
+
+
+def _head(seen: Seen, now_s: float) -> Text:
+    status = seen.status
+    well = status.get("healthy", True)
+    text = Text(no_wrap=True, overflow="ellipsis")
+    text.append(f"oesd {status.get('version', '')}  ", style="bold")
+    text.append("all is well" if well else "NEEDS ATTENTION", style="green" if well else "bold red")
+    text.append(f"  up {duration_text(status.get('uptime_s', 0))}  {seen.url}")
+    if status.get("simulated"):
+        text.append("  SIMULATED", style="bold yellow")
+    if seen.trouble:
+        text.append(f"  {printable(seen.trouble)}", style="bold red")
+    elif seen.heard_s and now_s - seen.heard_s > _SILENT_S:
+        text.append(f"  silent for {duration_text(now_s - seen.heard_s)}", style="bold red")
+    return text
+
+
+def _spectrometers(seen: Seen, now_s: float) -> Table:
+    table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
+    for name, width, right in (("spectrometer", 14, False), ("state", 10, False), ("per s", 5, True)):
+        table.add_column(name, width=width, no_wrap=True, overflow="ellipsis", justify="right" if right else "left")
+    table.add_column("exposure", width=12, no_wrap=True, justify="right")
+    table.add_column("saturated", width=9, no_wrap=True, justify="right")
+    table.add_column("in the light", ratio=1, no_wrap=True, overflow="ellipsis")
+    for unit in seen.status.get("spectrometers", ()):
+        table.add_row(*_row(unit, seen, now_s))
+    if not seen.status.get("spectrometers"):
+        table.add_row(Text("none", style="bold red"), "oesd devices", "", "", "", "")
+    return table
+
+
+def _row(unit: Mapping[str, Any], seen: Seen, now_s: float) -> Sequence[RenderableType]:
+    rate = seen.rate(unit["name"], now_s)
+    saturated = int(unit.get("saturated_pixels") or 0)
+    exposure = f"{(unit.get('integration_us') or 0) / 1000:g} ms x {unit.get('scans') or 1}"
+    return (
+        Text(printable(unit["name"])),
+        Text(printable(str(unit.get("word") or unit.get("state"))), style=_COLOURS.get(str(unit.get("level")), "")),
+        Text("" if rate is None else f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"),
+        Text(exposure),
+        Text(f"{saturated} px" if saturated else "-", style="bold red" if saturated else ""),
+        Text(_found(seen.spectra.get(unit["name"]))),
+    )
+
+
+def _found(spectrum: Mapping[str, Any] | None) -> str:
+    if spectrum is None:
+        return ""
+    found = [*(spectrum.get("elements") or ()), *(spectrum.get("molecules") or ())]
+    return " ".join(str(one["element"]) for one in found) or "nothing named"
+
+
+def _needs(seen: Seen) -> list[Text]:
+    """What a person should know or do."""
+    status = seen.status
+    lines = [
+        Text(printable(f"{unit['name']}: {note['text']}"), style="bold red" if note["level"] == "bad" else "yellow")
+        for unit in status.get("spectrometers", ())
+        for note in [{"level": unit["level"], "text": unit["line"]}, *unit.get("notes", ())]
+        if note.get("level") in ("bad", "wait")
+    ]
+    problems = [f"{place}: {problem}" for place, problem in status.get("problems", {}).items()]
+    problems += [f"spectra cannot be stored: {status['store']}"] if status.get("store") else []
+    problems += [f"the {name} thread does not answer" for name in status.get("late", ())]
+    if (disk := status.get("disk") or {}).get("level") in ("low", "full"):
+        problems.append(str(disk.get("line")))
+    return [*(Text(printable(problem), style="bold red") for problem in problems), *lines]
+
+
+def _sums(status: Mapping[str, Any]) -> list[Text]:
+    day, tally, upload = status.get("day", {}), status.get("tally", {}), status.get("upload", {})
+    lost = sum(day.get("lost", {}).values())
+    head = Text(f"last 24 h   {day.get('due', 0)} slots, {day.get('stored', 0)} stored, ")
+    head.append(f"{lost} lost", style="bold red" if lost else "green")
+    stages = ("captured", "stored", "processed", "confirmed")
+    lines = [head, *(Text(printable(f"            {line}")) for line in reason_lines(day.get("lost", {})))]
+    lines.append(Text("in all      " + ", ".join(f"{tally.get(name, 0)} {name}" for name in stages)))
+    state = str(upload.get("state", "off"))
+    queue = f"queue       {tally.get('waiting', 0)} to analyse, {tally.get('pending', 0)} to forward; upload {state}"
+    why = upload.get("blocked") or (upload.get("last_error") if state not in ("ok", "off") else "")
+    lines.append(Text(printable(f"{queue}: {why}" if why else queue), style="" if state in ("ok", "off") else "yellow"))
+    return lines
+
+
+def _alarms(seen: Seen) -> list[Text]:
+    raised = [alarm for alarm in seen.alarms.values() if alarm.get("level") in ("bad", "wait")]
+    return [
+        Text(
+            printable(f"alarm       {alarm.get('name')} {alarm.get('device') or ''}: {alarm.get('text', '')}"),
+            style=_COLOURS.get(str(alarm.get("level")), ""),
+        )
+        for alarm in raised
+    ]

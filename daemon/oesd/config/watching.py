@@ -1,0 +1,161 @@
+"""Sections of what is watched: named traces, alarms, endpoint rules, golden runs, and whom to tell."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from oesd.config.keeping import Size
+from oesd.config.values import Duration, Period, Section, Whole
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+_OURS = ("light", "axis_shift", "line_spread", "log", "page", "integral", "band")
+_LONGEST_ADVICE = 200
+
+
+def _named(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise ValueError(f"{name!r}: a name has up to 40 of a-z, 0-9, _ and -, a letter first")
+    if name in _OURS:
+        raise ValueError(f"{name!r} is taken: choose another name")
+    return name
+
+
+Name = Annotated[str, AfterValidator(_named)]
+
+
+class TraceSection(Section):
+    """A named trace: a line, a band, a window, or a formula of them."""
+
+    name: Name
+    value: str = Field(min_length=1, max_length=400)
+
+
+class ActionSection(Section):
+    """Somebody or something that is told: by HTTP, by mail, or by a command.
+
+    Words of the command may hold {name}, {device}, {state}, {value} and {text}. The password of a mail server stands
+    in a file of its own, mode 0600.
+    """
+
+    name: Name
+    url: str = ""
+    mail_to: tuple[str, ...] = ()
+    mail_from: str = ""
+    mail_server: str = ""
+    mail_port: Whole = Field(default=587, ge=1, le=65535)
+    mail_tls: Literal["starttls", "tls", "none"] = "starttls"
+    mail_user: str = ""
+    mail_password_file: Path | None = None
+    command: tuple[str, ...] = ()
+    timeout_us: Period = Field(default=10_000_000, alias="timeout")
+
+    @model_validator(mode="after")
+    def _one_way(self) -> ActionSection:
+        if sum((bool(self.url), bool(self.mail_to), bool(self.command))) != 1:
+            raise ValueError("url: give one of url, mail_to and command")
+        if self.url:
+            self._check_url()
+        if self.mail_to:
+            self._check_mail()
+        if self.command and not self.command[0]:
+            raise ValueError("command: the first word must be a program")
+        if not 1_000_000 <= self.timeout_us <= 300_000_000:
+            raise ValueError('timeout: must be "1 s" to "5 min"')
+        return self
+
+    def _check_url(self) -> None:
+        match = re.fullmatch(r"(https?)://([^/?#@]+)(?:[/?].*)?", self.url)
+        if match is None or not self.url.isprintable():
+            raise ValueError(f"url: {self.url!r} is no http:// or https:// address without user and password")
+        host = re.sub(r":\d+$", "", match[2])
+        if match[1] == "http" and host not in ("127.0.0.1", "localhost", "[::1]"):
+            raise ValueError("url: must be https://, but on this computer (127.0.0.1)")
+
+    def _check_mail(self) -> None:
+        for address in (*self.mail_to, self.mail_from):
+            if re.fullmatch(r"[^@\s<>,;]+@[^@\s<>,;]+", address) is None:
+                raise ValueError(f"mail_to: mail_to and mail_from must be mail addresses, not {address!r}")
+        if not self.mail_server:
+            raise ValueError("mail_server: needed to send mail")
+        if bool(self.mail_user) != (self.mail_password_file is not None):
+            raise ValueError("mail_user: goes with mail_password_file, and only with it")
+        if self.mail_user and self.mail_tls == "none":
+            raise ValueError('mail_tls: a password is not sent without encryption: "starttls" or "tls"')
+
+
+class AlarmSection(Section):
+    """What must not go unseen."""
+
+    name: Name
+    kind: Literal["threshold", "rate", "missing", "drift", "dark due", "disk", "queue"] = "threshold"
+    trace: str = Field(default="", max_length=400)
+    device: str = Field(default="", max_length=64)
+    above: float | None = None
+    below: float | None = None
+    clear: float | None = None
+    relative: bool = False
+    reference: float | Literal["golden"] | None = None
+    over_us: Duration = Field(default=0, alias="over")
+    longer_us: Duration = Field(default=0, alias="longer")
+    less_bytes: Size = Field(default=0, alias="less")
+    hold_us: Duration = Field(default=0, alias="hold")
+    clear_hold_us: Duration = Field(default=0, alias="clear_hold")
+    severity: Literal["warning", "critical"] = "warning"
+    actions: tuple[str, ...] = ("log", "page")
+    advice: str = Field(default="", max_length=_LONGEST_ADVICE)
+
+    @model_validator(mode="after")
+    def _keys_fit_the_kind(self) -> AlarmSection:
+        if bool(self.longer_us) != (self.kind in ("missing", "queue")):
+            raise ValueError('longer: goes with kind = "missing" or "queue", and they need it, such as "30 s"')
+        if bool(self.less_bytes) != (self.kind == "disk"):
+            raise ValueError('less: goes with kind = "disk", which needs it, such as "20 GB"')
+        limits = (self.above, self.below, self.clear)
+        if self.kind not in ("threshold", "rate", "drift") and any(one is not None for one in limits):
+            raise ValueError(f"above: above, below and clear are no keys of kind = {self.kind!r}")
+        if (self.reference is not None) != (self.kind == "drift"):
+            raise ValueError('reference: goes with kind = "drift", which needs it: a number or "golden"')
+        if self.relative and self.kind != "drift":
+            raise ValueError('relative: goes with kind = "drift"')
+        return self
+
+
+class EndpointSection(Section):
+    """A rule that tells when in a run a trace has changed for good."""
+
+    name: Name
+    trace: str = Field(min_length=1, max_length=400)
+    rule: Literal["level", "slope", "cusum"]
+    direction: Literal["falls", "rises"]
+    device: str = Field(default="", max_length=64)
+    after_us: Duration = Field(default=0, alias="after")
+    baseline_us: Duration = Field(default=0, alias="baseline")
+    level: float | None = None
+    share: float | None = Field(default=None, gt=0, le=100)
+    per_s: float | None = Field(default=None, ge=0)
+    share_per_s: float | None = Field(default=None, gt=0, le=100)
+    window_us: Duration = Field(default=0, alias="window")
+    confirm: Whole = Field(default=1, ge=1, le=1000)
+    shift: float = Field(default=1.0, ge=0.1, le=10)
+    false_alarm_in: float = Field(default=0.0, ge=0, le=1e9)
+    sigma: Literal["learned", "own"] = "learned"
+    actions: tuple[str, ...] = ("log", "page")
+
+
+class GoldenSection(Section):
+    """Runs that were as they should be: what others are compared with, one for each spectrometer."""
+
+    runs: tuple[str, ...] = ()
+    by: str = Field(default="", max_length=400)
+
+    @field_validator("runs")
+    @classmethod
+    def _are_runs(cls, runs: tuple[str, ...]) -> tuple[str, ...]:
+        for run in runs:
+            if re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", run) is None:
+                raise ValueError(f"{run!r} is no id of a run: oesd run list shows them")
+        return runs

@@ -1,0 +1,89 @@
+"""The spectra of a stored run, and runs by what a person writes for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from oesd.model import Measurement, Result, RunRecord
+from oesd.store import StoreDamaged
+from oesd.store.accounts import RUNS_LIMIT, load_runs
+from oesd.store.finding import FoundEntry, Sought, find_entries
+from oesd.store.reading import Reading as StoreReader
+from oesd.watching.errors import WatchError
+
+_PAGE = 500
+_LATEST = "latest"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunSpectrum:
+    """One spectrum of a run: when it was taken, us of UTC and s since the run began, and what is stored of it."""
+
+    data_id: str
+    taken_at_us: int
+    run_s: float
+    measurement: Measurement
+    result: Result
+
+
+def find_run(reader: StoreReader, written: str, device: str = "") -> RunRecord:
+    """The run that a person means: its id, the beginning of one, or "latest".
+
+    Raises
+    ------
+    WatchError
+        When there is none, or there are several.
+    """
+    accounts = reader.read(lambda db: load_runs(db, RUNS_LIMIT, device or None, None))
+    runs = [account.run for account in accounts]
+    if written == _LATEST and runs:
+        return runs[0]
+    exact = [run for run in runs if run.run_id == written]
+    found = exact or [run for run in runs if len(written) >= 4 and run.run_id.startswith(written)]
+    if not found:
+        of = f" of {device}" if device else ""
+        raise WatchError(f"there is no run {written!r:.80}{of}; oesd run list shows those there are")
+    if len({run.run_id for run in found}) > 1:
+        raise WatchError(f"{written!r:.80} is the beginning of {len(found)} runs: write more of it")
+    if len(found) > 1:
+        names = ", ".join(run.device_name for run in found)
+        raise WatchError(f"run {found[0].run_id} has several spectrometers: name one of {names}")
+    return found[0]
+
+
+def runs_meant(reader: StoreReader, written: Sequence[str], device: str, last: int) -> list[RunRecord]:
+    """The runs that are named, else the last ones of a spectrometer, the last begun first."""
+    if written:
+        return [find_run(reader, one, device) for one in written]
+    return [account.run for account in reader.read(lambda db: load_runs(db, last, device or None, None))]
+
+
+def spectra_of(reader: StoreReader, run: RunRecord, most: int) -> Iterator[RunSpectrum]:
+    """Spectra of a run that have a result, evenly chosen, the first taken first; damaged ones are left out."""
+    entries = [one for one in _entries(reader, run) if one.summary.revision]
+    for number in np.unique(np.linspace(0, len(entries) - 1, min(most, len(entries))).round()).tolist():
+        summary = entries[int(number)].summary
+        try:
+            measurement, result = reader.measurement(summary.data_id), reader.result(summary.data_id)
+        except StoreDamaged:
+            continue
+        if measurement is not None and result is not None:
+            taken = summary.taken_at_utc
+            run_s = (taken - run.began_at_utc).total_seconds()
+            yield RunSpectrum(summary.data_id, round(taken.timestamp() * 1e6), run_s, measurement, result)
+
+
+def _entries(reader: StoreReader, run: RunRecord) -> list[FoundEntry]:
+    sought = Sought(device_name=run.device_name, run_id=run.run_id, since=None, oldest_first=True)
+    found: list[FoundEntry] = []
+    cursor: int | None = None
+    while True:
+        page = reader.read(partial(find_entries, sought=sought, limit=_PAGE, cursor=cursor))
+        found += page.entries
+        cursor = page.cursor
+        if cursor is None:
+            return found

@@ -1,0 +1,258 @@
+"""Every alarm and endpoint rule at work: fed with stored rows in their order, asked about the rest now and then.
+
+No thread, no clock: the same rows in the same order make the same events. What is fed are the named traces as the store
+has them, so that a back-test on stored runs decides as it was decided live, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from oesd.store.named_traces import NamedRow
+from oesd.store.watch_events import WatchEvent
+from oesd.watching.alarms import AlarmState, Phase, Sight, acknowledge, advance
+from oesd.watching.reading import Reading, State
+from oesd.watching.rules import Rule, Watch
+from oesd.watching.signals import OF_DEVICES, OF_TRACES, Alarm, Signal, silent
+
+Key = tuple[str, str]
+"""Name of an alarm or a rule, and spectrometer ("" for what concerns the daemon as a whole)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What alarms go by that are no traces.
+
+    Attributes
+    ----------
+    quiet_s : mapping of str to float or None
+        By spectrometer for how long it has told nothing; None where it is not meant to.
+    dark_due : mapping of str to str
+        Why a dark is due, "" where none is.
+    room_bytes : float or None
+        Left for data; None when not measured.
+    oldest_s : float or None
+        How long the oldest spectrum has waited for its upload; None when none waits.
+    """
+
+    quiet_s: Mapping[str, float | None] = field(default_factory=dict)
+    dark_due: Mapping[str, str] = field(default_factory=dict)
+    room_bytes: float | None = None
+    oldest_s: float | None = None
+
+
+@dataclass(slots=True)
+class AtWork:
+    """A rule in the run that a spectrometer is in."""
+
+    watch: Watch
+    run_no: int
+    decided_us: int | None = None
+
+
+class WatchBook:
+    """The state of everything that is watched.
+
+    Parameters
+    ----------
+    alarms, rules : sequence
+    numbers : mapping of str to int
+        Trace to its number in the store.
+    units : mapping of str to str
+        Trace to its unit.
+    devices : mapping of str to str
+        Spectrometer of a rule by its name; "" for each.
+    references : callable
+        Mean of a trace in the golden run: trace, device; None when it has none.
+    """
+
+    def __init__(
+        self,
+        alarms: Sequence[Alarm],
+        rules: Sequence[Rule],
+        numbers: Mapping[str, int],
+        units: Mapping[str, str],
+        devices: Mapping[str, str] | None = None,
+        references: Mapping[Key, float] | None = None,
+    ) -> None:
+        self.alarms = {alarm.name: alarm for alarm in alarms}
+        self.rules = {rule.name: rule for rule in rules}
+        self.states: dict[Key, AlarmState] = {}
+        self.sights: dict[Key, Sight] = {}
+        self.at_work: dict[Key, AtWork] = {}
+        self._numbers = numbers
+        self._units = units
+        self._devices = devices or {}
+        self._references = references or {}
+        self._signals: dict[Key, Signal] = {}
+        self._heard: dict[Key, int] = {}
+
+    # -- rows --------------------------------------------------------------------------------------------------------
+
+    def feed(self, row: NamedRow, *, judge: bool = True) -> list[WatchEvent]:
+        """Take the next row; returns what changed.
+
+        Parameters
+        ----------
+        judge : bool
+            False while rows of the past are gone through again: alarms look at them, and change nothing.
+        """
+        if row.revision != 1:
+            return []  # analysed again: nothing new has happened
+        return [*self._decisions(row), *self._alarms_of(row, judge)]
+
+    def _decisions(self, row: NamedRow) -> Iterable[WatchEvent]:
+        for name, rule in self.rules.items():
+            if row.run_no == 0 or self._devices.get(name, "") not in ("", row.device_name):
+                continue
+            at_work = self.at_work.get((name, row.device_name))
+            if at_work is None or at_work.run_no != row.run_no:
+                at_work = self.at_work[name, row.device_name] = AtWork(Watch(rule), row.run_no)
+            reading = self._reading(row, rule.trace)
+            if reading is not None and at_work.watch.step(row.run_us, reading):
+                at_work.decided_us = row.taken_at_us
+                yield decision_event(rule, at_work.watch, row)
+
+    def _alarms_of(self, row: NamedRow, judge: bool) -> Iterable[WatchEvent]:
+        for name, alarm in self.alarms.items():
+            reading = self._reading(row, alarm.trace) if alarm.device in ("", row.device_name) else None
+            if reading is None:
+                continue
+            if alarm.kind == "missing" and reading.usable:
+                self._heard[name, row.device_name] = row.taken_at_us
+            if alarm.kind not in OF_TRACES:
+                continue
+            sight = self._signal(alarm, row.device_name).of(row.taken_at_us, reading)
+            if judge:
+                yield from self._advanced((name, row.device_name), row.taken_at_us, sight, row)
+
+    def _reading(self, row: NamedRow, trace: str) -> Reading | None:
+        told = row.readings.get(self._numbers.get(trace, -1))
+        return None if told is None else Reading(told[0], told[1], State(told[2]))
+
+    def _signal(self, alarm: Alarm, device: str) -> Signal:
+        key = (alarm.name, device)
+        if key not in self._signals:
+            known = self._references.get((alarm.trace, device)) if alarm.golden else alarm.reference
+            self._signals[key] = Signal(replace(alarm, reference=known), self._units.get(alarm.trace, ""))
+        return self._signals[key]
+
+    # -- the rest ----------------------------------------------------------------------------------------------------
+
+    def tick(self, now_us: int, outside: Outside) -> list[WatchEvent]:
+        """Look at what no row tells; returns what changed."""
+        return [
+            event
+            for name, alarm in self.alarms.items()
+            for device, sight in self._seen_outside(alarm, now_us, outside)
+            for event in self._advanced((name, device), now_us, sight)
+        ]
+
+    def _advanced(self, key: Key, now_us: int, sight: Sight, row: NamedRow | None = None) -> Iterable[WatchEvent]:
+        alarm, before = self.alarms[key[0]], self.states.get(key, AlarmState())
+        self.sights[key] = sight if sight.on is not None or sight.value is not None else self.sights.get(key, sight)
+        state = self.states[key] = advance(before, now_us, sight, alarm.holds)
+        if state.phase is not before.phase:
+            yield alarm_event(key, before, state, row)
+
+    def _seen_outside(self, alarm: Alarm, now_us: int, outside: Outside) -> Iterable[tuple[str, Sight]]:
+        if alarm.kind != "missing":
+            yield from _seen_outside(alarm, outside)
+            return
+        for device, quiet_s in outside.quiet_s.items():
+            if alarm.device in ("", device):
+                if alarm.trace and quiet_s is not None:
+                    heard_us = self._heard.setdefault((alarm.name, device), now_us)
+                    quiet_s = max(quiet_s, (now_us - heard_us) / 1e6)
+                yield device, silent(alarm, quiet_s)
+
+    # -- persons -----------------------------------------------------------------------------------------------------
+
+    def acknowledge(self, name: str, device: str, by: str, now_us: int) -> list[WatchEvent]:
+        """Note that a person has seen an alarm, of all spectrometers when none is named; returns what changed."""
+        events = []
+        for key, before in list(self.states.items()):
+            if key[0] == name and (not device or key[1] == device):
+                state = self.states[key] = acknowledge(before, now_us, by)
+                if state.phase is not before.phase:
+                    events.append(alarm_event(key, before, state, None))
+        return events
+
+    def restore(self, newest: Mapping[Key, WatchEvent]) -> None:
+        """Go on from the newest stored event of each alarm."""
+        for key, event in newest.items():
+            if key[0] in self.alarms:
+                self.states[key] = _restored(event)
+                self.sights[key] = self.states[key].sight
+
+
+def _seen_outside(alarm: Alarm, outside: Outside) -> Iterable[tuple[str, Sight]]:
+    """What is seen of an alarm that goes by no trace, by spectrometer."""
+    if alarm.kind == "dark due":
+        for device, why in outside.dark_due.items():
+            if alarm.device in ("", device):
+                yield device, Sight(bool(why), None, None, f"a dark is due: {why}" if why else "no dark is due")
+    elif alarm.kind == "disk" and outside.room_bytes is not None:
+        left, limit = outside.room_bytes / 1e9, (alarm.below or 0.0) / 1e9
+        text = f"{left:.1f} GB left for data"
+        text += f", less than {limit:g} GB; free some, or see [store] on_full" if left < limit else ""
+        yield "", Sight(left < limit, left, limit, text)
+    elif alarm.kind == "queue":
+        waits_s = outside.oldest_s or 0.0
+        limit_s = alarm.above or 0.0
+        text = f"the oldest spectrum has waited {waits_s / 60:.0f} min for its upload"
+        text += "; see oesd status" if waits_s > limit_s else ""
+        yield "", Sight(waits_s > limit_s, waits_s, limit_s, text)
+
+
+def alarm_event(key: Key, before: AlarmState, state: AlarmState, row: NamedRow | None) -> WatchEvent:
+    """A change of an alarm as it is stored: all that a daemon needs to go on from it."""
+    document = {
+        "from": before.phase.value,
+        "to": state.phase.value,
+        "by": state.by,
+        "on_since_us": state.on_since_us,
+        "off_since_us": state.off_since_us,
+        **asdict(state.sight),
+    }
+    run_no, order_no = (row.run_no, row.order_no) if row else (0, 0)
+    return WatchEvent(state.since_us, "alarm", *key, run_no, order_no, "", document)
+
+
+def _restored(event: WatchEvent) -> AlarmState:
+    told = event.document
+    sight = Sight(told.get("on"), told.get("value"), told.get("limit"), str(told.get("text", "")))
+    return AlarmState(
+        Phase(told["to"]),
+        event.at_us,
+        told.get("on_since_us"),
+        told.get("off_since_us"),
+        sight,
+        str(told.get("by", "")),
+    )
+
+
+def decision_event(rule: Rule, watch: Watch, row: NamedRow) -> WatchEvent:
+    """The decision of a rule as it is stored."""
+    document: dict[str, Any] = {
+        "why": watch.why,
+        "run_us": row.run_us,
+        "statistic": watch.statistic,
+        "limit": watch.limit,
+        "points": watch.points,
+    }
+    return WatchEvent(
+        row.taken_at_us, "endpoint", rule.name, row.device_name, row.run_no, row.order_no, definition_of(rule), document
+    )
+
+
+def definition_of(rule: Rule) -> str:
+    """The rule as one text: another rule under the same name decides anew."""
+    return repr(replace(rule, name=""))
+
+
+def device_alarm(alarm: Alarm) -> bool:
+    """Whether an alarm is one for each spectrometer."""
+    return alarm.kind in OF_DEVICES

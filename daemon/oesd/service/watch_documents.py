@@ -1,0 +1,122 @@
+"""Alarms, endpoint rules and traces as people get them: JSON-ready."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from oesd.model import utc_text
+from oesd.service.watch_book import AtWork
+from oesd.store.moments import from_us
+from oesd.store.watch_events import WatchEvent
+from oesd.watching.alarms import LEVELS, AlarmState, Phase, Sight
+from oesd.watching.reading import Reading
+from oesd.watching.rules import Rule, sentence_of
+from oesd.watching.signals import Alarm
+
+_UNITS = {"missing": "s", "queue": "s", "disk": "GB"}
+_LEVELS = {"reached": "good", "refused": "bad"}
+
+
+def at_text(at_us: int | None) -> str | None:
+    """A moment as text; None when there is none."""
+    return None if at_us is None else utc_text(from_us(at_us))
+
+
+def number(value: float | None) -> float | None:
+    """A number as JSON has it: None when it is none."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def alarm_document(
+    alarm: Alarm, device: str, state: AlarmState, sight: Sight | None, units: Mapping[str, str], refused: str = ""
+) -> dict[str, Any]:
+    """Build the document of an alarm.
+
+    Parameters
+    ----------
+    sight : Sight or None
+        What is seen now; what was seen when it changed last when None.
+    refused : str
+        Why it cannot see anything.
+    """
+    seen = sight or state.sight
+    acknowledged = state.phase is Phase.ACKNOWLEDGED
+    return {
+        "name": alarm.name,
+        "device": device,
+        "kind": alarm.kind,
+        "severity": alarm.severity,
+        "level": "wait" if refused and state.phase is Phase.OK else LEVELS[state.phase],
+        "state": state.phase.value,
+        "since_utc": at_text(state.since_us or None),
+        "text": refused or seen.text or "nothing was seen yet",
+        "value": number(seen.value),
+        "limit": number(seen.limit),
+        "unit": _UNITS.get(alarm.kind, units.get(alarm.trace, "")),
+        "trace": alarm.trace,
+        "acknowledged_by": state.by if acknowledged else None,
+        "acknowledged_at_utc": at_text(state.since_us) if acknowledged else None,
+        "needs_acknowledge": state.wants_person,
+        "actions": list(alarm.actions),
+    }
+
+
+def endpoint_document(rule: Rule, device: str, at_work: AtWork | None, run_id: str, refused: str) -> dict[str, Any]:
+    """Build the document of an endpoint rule on a spectrometer."""
+    state = "refused" if refused else at_work.watch.state if at_work else "waiting"
+    watch = at_work.watch if at_work else None
+    return {
+        "name": rule.name,
+        "device": device,
+        "trace": rule.trace,
+        "rule": rule.kind,
+        "definition": sentence_of(rule),
+        "level": _LEVELS.get(state, "wait"),
+        "state": state,
+        "at_utc": at_text(at_work.decided_us) if at_work else None,
+        "run_id": run_id,
+        "text": refused or (watch.why if watch else "") or "",
+        "statistic": number(watch.statistic) if watch else None,
+        "limit": number(watch.limit) if watch else None,
+        "points": watch.points if watch else 0,
+        "skipped": watch.skipped if watch else 0,
+        "false_alarm_in": rule.false_alarm_in or None,
+    }
+
+
+def event_document(event: WatchEvent, run_id: str) -> dict[str, Any]:
+    """Build the document of a stored event."""
+    told = event.document
+    endpoint = event.kind == "endpoint"
+    return {
+        "at_utc": at_text(event.at_us),
+        "kind": event.kind,
+        "name": event.name,
+        "device": event.device_name,
+        "from": None if endpoint else told.get("from"),
+        "to": "reached" if endpoint else told.get("to"),
+        "text": told.get("why") if endpoint else told.get("text"),
+        "level": "good" if endpoint else LEVELS.get(Phase(told.get("to", "ok")), "wait"),
+        "value": number(told.get("statistic") if endpoint else told.get("value")),
+        "by": told.get("by") or None,
+        "run_id": run_id or None,
+    }
+
+
+def reading_document(at_us: int, reading: Reading) -> dict[str, Any]:
+    """Build the document of one value."""
+    return {
+        "taken_at_utc": at_text(at_us),
+        "value": number(reading.value),
+        "sigma": number(reading.sigma),
+        "upper": number(reading.upper),
+        "state": reading.state.word,
+    }
+
+
+def now_text() -> str:
+    """The host's time."""
+    return utc_text(datetime.now(UTC))
