@@ -52,3 +52,10 @@ def test_symbols_are_spelled_as_in_the_table():
         ConstraintMode.INCLUDE, ("Ar", "Ga"), ambient=("N",), expected=("La", "O"), search_nm=2.0
     )
     assert checks.symbols("he") == ("He",)
+
+
+@pytest.mark.parametrize("value", [0, -3, 2.5, "x", float("nan"), float("inf"), True, 10**30])
+@pytest.mark.parametrize("name", ["scans_averaged", "integration_us"])
+def test_odd_settings_are_named(name, value):
+    with pytest.raises(SpectrumError, match=f"{name} must be a whole number from 1 on, not"):
+        oesd.analyze(GOOD, np.ones(50), **{name: value})

@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike
 from oesd.engine import ENGINE_VERSION, checks, report
 from oesd.engine.bandshapes import seen_bands
 from oesd.engine.calibration import REACH_NM, correction
-from oesd.engine.candidates import contested_peaks, name_peaks, with_bands
 from oesd.engine.explain import explained
 from oesd.engine.identify import identify, line_width_nm
 from oesd.engine.lines import line_table
 from oesd.engine.measure import measure
 from oesd.engine.molecules import molecule_findings, proven
+from oesd.engine.naming import contested_peaks, name_peaks, with_bands
 from oesd.engine.notes import axis_notes, band_notes, ghost_notes
 from oesd.engine.priors import Prior
 from oesd.model import Analysis, Measurement, Recipe

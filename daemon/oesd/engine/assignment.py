@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from oesd.engine.bands import LISTED, SYSTEMS
 from oesd.engine.claims import Inference
-from oesd.engine.patterns import band_species
-from oesd.engine.priors import Prior, ion_nats
+from oesd.engine.lines import IntArray
+from oesd.engine.priors import Prior
 from oesd.engine.scene import REACH, Scene, peak_lines
-from oesd.engine.search import Search, Suspect
-from oesd.engine.strengths import STAGES, line_strengths
+from oesd.engine.screening import coarse_gains
+from oesd.engine.search import Search
+from oesd.engine.suspects import Suspects, suspects_of
 from oesd.engine.windows import binned
 from oesd.model import FloatArray, MaskArray
 
-PRICE_NATS = 5.0  # of any element: the logarithm of how many amounts and excitations were tried
-BAND_PRICE_NATS = 4.0
-SYNTHESISED_NATS = 3.0  # more for a system that is known less well, of a molecule that is met less often
+SLACK_NATS = 2.0  # what the coarse gain of a suspect may miss
+HOPEFUL_NATS = 0.5
+IN_PLAY_NATS = 3.0  # a suspect that lacked more will not come back with a slight move of the axis
 
 
 def expected_centers(scene: Scene, inference: Inference) -> tuple[FloatArray, MaskArray]:
@@ -39,9 +39,13 @@ def expected_centers(scene: Scene, inference: Inference) -> tuple[FloatArray, Ma
     return seen.center_nm + centre, trusted & (total > 0.0)
 
 
-def infer(scene: Scene, prior: Prior, explain: bool = False) -> Inference:
-    """Find the elements among those allowed that the spectrum cannot do without; near misses if asked to explain."""
-    search = Search(scene, _suspects(prior))
+def infer(scene: Scene, prior: Prior, explain: bool = False, earlier: Inference | None = None) -> Inference:
+    """Find the elements among those allowed that the spectrum cannot do without; near misses if asked to explain.
+
+    ``earlier`` is what was found when the axis was hardly different: only who was in play then is asked again.
+    """
+    suspects = suspects_of(prior)
+    search = Search(scene, suspects, *_worth_asking(scene, suspects, earlier))
     search.grow()
     search.prune()
     search.weigh_rivals()
@@ -51,13 +55,21 @@ def infer(scene: Scene, prior: Prior, explain: bool = False) -> Inference:
     return found
 
 
-def _suspects(prior: Prior) -> list[Suspect]:
-    elements = [
-        Suspect(name, (STAGES * i, STAGES * i + 1), PRICE_NATS + prior.nats(name), False, ion_nats()[i])
-        for i, name in enumerate(line_strengths().table.elements)
-        if prior.allows(name)
-    ]
-    return elements + [
-        Suspect(name, (species,), BAND_PRICE_NATS + (0.0 if name in LISTED else SYNTHESISED_NATS), True, 0.0)
-        for name, species in zip(SYSTEMS, band_species(), strict=True)
-    ]
+def _worth_asking(scene: Scene, suspects: Suspects, earlier: Inference | None) -> tuple[IntArray, FloatArray]:
+    """Species to be asked, and the margin that each suspect may have, nats."""
+    if earlier is not None:
+        lit = np.diff(scene.sites.first) > 0
+        hope = np.array([earlier.hope.get(name, 0.0) for name in suspects.names])
+        return np.flatnonzero(lit & (suspects.of >= 0)), hope
+    gains = coarse_gains(scene)
+    gains[suspects.of < 0] = 0.0
+    hope = suspects.best(gains) - suspects.price + SLACK_NATS
+    hopeful = np.flatnonzero(gains > HOPEFUL_NATS)
+    return hopeful[hope[suspects.of[hopeful]] > 0.0], hope
+
+
+def in_play(inference: Inference, prior: Prior) -> MaskArray:
+    """Species of those who are claimed, or might be were the axis a little different; shape (species,)."""
+    suspects = suspects_of(prior)
+    asked = np.array([n in inference.asked and inference.hope.get(n, np.inf) > -IN_PLAY_NATS for n in suspects.names])
+    return np.asarray((suspects.of >= 0) & asked[suspects.of], dtype=np.bool_)

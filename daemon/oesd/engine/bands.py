@@ -32,8 +32,8 @@ class _Bands:
     """The package's file as it is."""
 
     wl_air_nm: FloatArray
-    system: IntArray
-    relative: FloatArray
+    system: NDArray[np.uint8]
+    relative: NDArray[np.float16]
     width_nm: FloatArray
     peak_first: IntArray
     peak_nm: FloatArray
@@ -49,8 +49,8 @@ def _bands() -> _Bands:
     ):
         return _Bands(
             packed["wl_air_nm"].astype(np.float64),
-            packed["system"].astype(np.int64),
-            packed["relative"].astype(np.float64),
+            packed["system"],
+            packed["relative"],
             packed["width_nm"].astype(np.float64),
             packed["peak_first"].astype(np.int64),
             packed["peak_nm"].astype(np.float64),
@@ -62,7 +62,14 @@ def _bands() -> _Bands:
 def band_light() -> tuple[FloatArray, IntArray, FloatArray]:
     """Air wavelengths (bins,) in nm, number of the system (bins,), relative light (excitations, bins)."""
     bands = _bands()
-    return bands.wl_air_nm, bands.system, bands.relative
+    return bands.wl_air_nm, bands.system.astype(np.int64), bands.relative.astype(np.float64)
+
+
+def light_of(system: int) -> tuple[FloatArray, NDArray[np.float16]]:
+    """Air wavelengths (bins,) of one system by its number, and its light as it is kept: (excitations, bins)."""
+    bands = _bands()  # in the order of systems, then of wavelength
+    mine = slice(*np.searchsorted(bands.system, [system, system + 1]))
+    return bands.wl_air_nm[mine], bands.relative[:, mine]
 
 
 def width_number(fwhm_nm: float) -> int:

@@ -13,7 +13,7 @@ from functools import cache
 
 import numpy as np
 
-from oesd.engine.bands import LISTED, SYSTEMS, band_light
+from oesd.engine.bands import LISTED, SYSTEMS, band_light, light_of
 from oesd.engine.lines import IntArray
 from oesd.engine.peaks import PeakList
 from oesd.engine.windows import FWHM_PER_SIGMA, binned
@@ -129,19 +129,11 @@ def _fitted(
 
 def _shapes(true_nm: FloatArray, number: int, fwhm_nm: float) -> FloatArray:
     """The band system at all temperatures as the instrument shows it, (rows, pixels); one bin of 1 would be 1 high."""
-    wl, light = _light_of(number)
+    wl, light = light_of(number)
     near = slice(*np.searchsorted(wl, [true_nm.min() - 2.0 * fwhm_nm, true_nm.max() + 2.0 * fwhm_nm]))
     z = (wl[near, None] - true_nm) * (FWHM_PER_SIGMA / fwhm_nm)
-    shapes: FloatArray = light[:, near] @ np.exp(-0.5 * z * z)
+    shapes: FloatArray = light[:, near].astype(np.float64) @ np.exp(-0.5 * z * z)
     return shapes
-
-
-@cache
-def _light_of(number: int) -> tuple[FloatArray, FloatArray]:
-    """Bins of one system and their light: the package's arrays are in the order of systems, then of wavelength."""
-    wl, system, light = band_light()
-    mine = slice(*np.searchsorted(system, [number, number + 1]))
-    return wl[mine], light[:, mine]
 
 
 class _Window:

@@ -63,6 +63,8 @@ class Inference:
         Suspects not far below their price; only where explanations were asked for.
     rivals : dict of tuple of str
         For each claim those who would do nearly as well in its place; as above.
+    asked : frozenset of str
+        Whoever was looked at closely.
     """
 
     claims: dict[str, Claim] = field(default_factory=dict)
@@ -75,3 +77,4 @@ class Inference:
     hope: dict[str, float] = field(default_factory=dict)
     near_misses: dict[str, NearMiss] = field(default_factory=dict)
     rivals: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()

@@ -1,44 +1,49 @@
-"""How well a species' pattern fits what others have left: the log-likelihood gain of adding it.
+"""What one species gains at a given amount, beside what all others explain: the loss of everything it does not match.
 
-At each site with observed height h (error e) and expected light m, both lifted by c = ``FLOOR_SIGMAS`` e, the
-logarithmic misfit u = ln((h + c e) / (m + c e)) is compared with its spread v: line strengths, response and
-self-absorption are known to ``STRENGTH_SPREAD`` in ln, and e/(h + c e) is noise. The loss k ln(1 + u^2 / (2 v k)) is
-Student-like: quadratic near zero, logarithmic far out, so that neither one missing line nor one strong coincidence
-decides. u > 0 is light nobody explains, u < 0 light that should be there and is not; a saturated peak cannot be too
-low. Where nothing shines only light that should be there counts, and there it does not matter what others shine.
+At each site the light expected (others + this) is held against the light seen, ``u = ln(expected / seen)``, softened
+by the noise, with a long-tailed loss: line strengths are known within ``STRENGTH_SPREAD`` only, and no single
+coincidence decides. u > 0 is light nobody explains, u < 0 light that should be there and is not; a saturated peak
+cannot be too low. Where nothing shines only light that should be there counts, and there it does not matter what
+others shine: what is missing at every amount is worked out once.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from oesd.engine.lines import IntArray
+from oesd.engine.losses import LAMP_ABSENCE, LEAST_STRENGTH, absence_scale, dark_loss, peak_loss
 from oesd.engine.patterns import Float32Array, single
 from oesd.engine.scene import Scene
 from oesd.engine.strengths import EXCITATIONS, LAMP
 from oesd.model import FloatArray
 
-STRENGTH_SPREAD = 0.5
-FLOOR_SIGMAS = 2.0
-UNEXPLAINED_SCALE = 3.0
-MISSING_SCALE = 4.0
-SOFT_ABSENCE = 0.6  # weight of an absent line known by intensity only
-LAMP_ABSENCE = 0.7  # weight of absent lines when only lamp intensities speak
-FAINT_SHARE = (
-    0.02  # the absence of a line this faint beside the strongest says half as much: strengths are not known so far
-)
-FAINTEST_SITE = 2e-3  # of a species' light in its brightest peak
 AMOUNTS = 6
-FINER = np.array([[-0.5], [-0.25], [0.25], [0.5]])  # steps between two amounts
-ONE = np.float32(1.0)
+FINER = 4  # steps between two amounts
+AROUND = np.array([[-2], [-1], [0], [1], [2]])  # finer steps looked at around the best amount
+MARGIN = 2  # finer steps beyond the first and the last amount
+FINE = (np.arange(FINER * (AMOUNTS - 1) + 2 * MARGIN + 1) - MARGIN) / FINER
 THICK_NATS = 1.0
-ROW_NATS = np.where(np.arange(EXCITATIONS) > LAMP, THICK_NATS, 0.0)[:, None, None]
+ROW_NATS = np.where(np.arange(EXCITATIONS) > LAMP, THICK_NATS, 0.0).astype(np.float32)
+AT_A_TIME = 20_000  # losses worked out at a time: more do not fit into a processor's cache
 
-Floats = NDArray[np.floating[Any]]
+
+def _between() -> Float32Array:
+    """Cubic interpolation (Catmull and Rom 1974) from the amounts to the finer steps, (finer, amounts)."""
+    unit = np.eye(AMOUNTS)
+    padded = np.concatenate([2.0 * unit[:1] - unit[1:2], unit, 2.0 * unit[-1:] - unit[-2:-1]])
+    left = np.clip(np.floor(FINE).astype(np.int64), 0, AMOUNTS - 2)
+    t = (FINE - left)[:, None]
+    a, b, c, d = (padded[left + i] for i in range(4))
+    inside = b + 0.5 * t * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)))
+    beyond = (t < 0.0) | (t > 1.0)
+    between: Float32Array = np.where(beyond, b + t * (c - b), inside).astype(np.float32)
+    return between
+
+
+BETWEEN = _between()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,8 +55,79 @@ class Fits:
     excitation: IntArray
 
 
+def amount_range(
+    scene: Scene, light: Float32Array, peak: IntArray, strongest: Float32Array, start: IntArray, count: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Logarithms of the least and the most amount worth trying, (rows, species).
+
+    From "hidden in the noise" to "alone makes the strongest peak".
+
+    Parameters
+    ----------
+    light : (rows, sites) float32
+        Light of a unit amount at sites in these peaks; runs of ``count`` from ``start`` on are one species'.
+    strongest : (rows, species) float32
+        The most that it shows anywhere.
+    """
+    seen = scene.observed
+    light = np.maximum(light, np.float32(1e-9))
+    top = np.maximum.reduceat(light, start, axis=1)
+    faint = (light < np.repeat(np.float32(0.03) * top, count, axis=1)) * np.float32(1e6)
+    ratio = single(np.log(np.maximum(seen.height, 1e-300)))[peak] - np.log(light)
+    high = np.maximum.reduceat(ratio - faint, start, axis=1).astype(np.float64) + np.log(2.0)
+    ratio += faint
+    least = np.minimum.reduceat(ratio, start, axis=1) + np.log(0.1)
+    hidden = np.log(0.7 * float(seen.height_sigma.min())) - np.log(np.maximum(strongest, np.float32(1e-9)))
+    return np.minimum(np.maximum(hidden, least), high - 1.0), high
+
+
+class _Absences:
+    """Where some species should shine and no peak is, end to end."""
+
+    def __init__(self, scene: Scene, species: IntArray) -> None:
+        places, dark = scene.places, scene.dark
+        first = places.first[species]
+        self.count = places.first[species + 1] - first
+        end = np.cumsum(self.count)
+        self.filled = np.flatnonzero(self.count)
+        self.start = (end - self.count)[self.filled]
+        entry = np.arange(end[-1]) + np.repeat(first - end + self.count, self.count)
+        where = places.number[entry]
+        per_unit = dark.per_unit[where]
+        self.strength = places.strength.take(entry, axis=1)
+        self.strength *= per_unit > 0.0
+        self.expected = self.strength * per_unit
+        self.known, self.floor, self.variance = places.known[entry], dark.floor[where], dark.variance[where]
+
+    def strongest(self) -> Float32Array:
+        """The most that each species should show there, (EXCITATIONS, species)."""
+        top = np.zeros((EXCITATIONS, len(self.count)), dtype=np.float32)
+        if len(self.filled):
+            top[:, self.filled] = np.maximum.reduceat(self.strength, self.start, axis=1)
+        return top
+
+    def losses(self, amounts: Float32Array, strongest: Float32Array) -> Float32Array:
+        """What is missing at each amount, (EXCITATIONS, AMOUNTS, species)."""
+        losses = np.zeros(amounts.shape, dtype=np.float32)
+        if not len(self.filled):
+            return losses
+        most = np.repeat(np.maximum(strongest, LEAST_STRENGTH), self.count, axis=1)
+        scale = absence_scale(self.strength, most, self.known)
+        scale[LAMP] *= np.float32(LAMP_ABSENCE)
+        inverse = 1.0 / (self.variance * scale)
+        together = max(1, AT_A_TIME // scale.size)
+        for step in range(0, AMOUNTS, together):
+            some = slice(step, step + together)
+            light = np.repeat(amounts[:, some], self.count, axis=2)
+            light *= self.expected[:, None]
+            light += self.floor
+            lost = dark_loss(light, scale[:, None], inverse[:, None])
+            losses[:, some, self.filled] = np.add.reduceat(lost, self.start, axis=2)
+        return losses
+
+
 class Evidence:
-    """The sites of some species of a scene, end to end: those in peaks, and those in the dark.
+    """The sites of some species of a scene, end to end, and what they miss in the dark at every amount.
 
     Parameters
     ----------
@@ -61,132 +137,44 @@ class Evidence:
     """
 
     def __init__(self, scene: Scene, species: IntArray) -> None:
+        sites = scene.sites
         self.species = species
-        into = scene.into_peaks[:, species]
-        top = into.max(axis=0, initial=0.0)
-        self.owner, self.peak = np.nonzero(
-            top > np.float32(FAINTEST_SITE) * top.max(axis=1, keepdims=True, initial=0.0)
-        )
-        self.count = np.bincount(self.owner, minlength=len(species))
-        self._lay_out_peaks(scene, into[:, self.owner, self.peak])
-        self._lay_out_dark(scene)
+        count = sites.first[species + 1] - sites.first[species]
+        self.first = np.concatenate([[0], np.cumsum(count)])
+        self.owner = np.repeat(np.arange(len(species)), count)
+        site = np.arange(self.first[-1]) + np.repeat(sites.first[species] - self.first[:-1], count)
+        self.peak, self.expected = sites.peak[site], sites.expected.take(site, axis=1)
+        self.floor, self.per_unit = sites.floor[site], sites.per_unit[site]
+        self.costs = sites.under_scale[site], sites.under[site], sites.over[site]
         if len(species):
-            self._lay_out_amounts(scene)
+            self._lay_out_amounts(scene, sites.light.take(site, axis=1), count)
 
-    def _lay_out_peaks(self, scene: Scene, expected: Float32Array) -> None:
-        seen = scene.observed
-        height, error = seen.height[self.peak], seen.height_sigma[self.peak]
-        unit = height + FLOOR_SIGMAS * error
-        spread = 2.0 * (STRENGTH_SPREAD**2 + (error / unit) ** 2)
-        scale = UNEXPLAINED_SCALE * scene.surprise(self.species[self.owner], self.peak)
-        self.per_unit = 1.0 / unit
-        self.floor = FLOOR_SIGMAS * error / unit
-        self.into = expected
-        self.expected = single(expected / unit)
-        self.under_scale, self.under = single(scale), single(1.0 / (spread * scale))
-        self.over = single(np.where(seen.saturated[self.peak], 0.0, 1.0 / MISSING_SCALE) / spread)
+    def _lay_out_amounts(self, scene: Scene, light: Float32Array, count: IntArray) -> None:
+        dark = _Absences(scene, self.species)
+        strongest = np.maximum(np.maximum.reduceat(light, self.first[:-1], axis=1), dark.strongest())
+        low, high = amount_range(scene, light, self.peak, strongest, self.first[:-1], count)
+        steps = (high - low) / (AMOUNTS - 1)
+        self.amounts = np.exp(low[:, None] + FINE[:, None] * steps[:, None])
+        tried = single(self.amounts[:, MARGIN : len(FINE) - MARGIN : FINER])
+        self.trial = np.repeat(tried, count, axis=2) * self.expected[:, None]
+        absent = np.expm1(BETWEEN @ np.log1p(dark.losses(tried, strongest)))  # losses grow by powers of the amount
+        self.absent = np.maximum(absent, np.float32(0.0)) + ROW_NATS[:, None, None]
+        self.absent_tried = self.absent[:, MARGIN : len(FINE) - MARGIN : FINER]
 
-    def _lay_out_dark(self, scene: Scene) -> None:
-        number = np.full(scene.patterns.species_count, -1)
-        number[self.species] = np.arange(len(self.species))
-        dark = scene.absences(number >= 0)
-        self.dark_owner = number[dark.species]
-        self.dark_count = np.bincount(self.dark_owner, minlength=len(self.species))
-        noise, absent = dark.noise, dark.strength
-        unit = dark.upper + FLOOR_SIGMAS * noise
-        spread = 2.0 * (STRENGTH_SPREAD**2 + (noise / unit) ** 2)
-        self.strongest = np.maximum(
-            _segments(np.maximum, self.into, self.count), _segments(np.maximum, absent, self.dark_count)
-        )
-        share = absent / np.maximum(self.strongest, np.float32(1e-12))[:, self.dark_owner]
-        known = 1.0 - (1.0 - SOFT_ABSENCE) * dark.soft
-        scale = MISSING_SCALE * known * share / (share + FAINT_SHARE) + 1e-9
-        scale[LAMP] *= LAMP_ABSENCE
-        self.dark_floor = single(FLOOR_SIGMAS * noise / unit)
-        self.dark_expected = single(absent / unit)
-        self.dark_scale = single(scale)
-        self.dark_spread = single(1.0 / (spread * scale))
-
-    def _lay_out_amounts(self, scene: Scene) -> None:
-        """Amounts from "hidden in the noise" to "alone makes the strongest peak": (EXCITATIONS, AMOUNTS, species)."""
-        light = np.maximum(self.into.astype(np.float64), 1e-9)
-        strong = light >= 0.03 * _segments(np.maximum, light, self.count)[:, self.owner]
-        ratio = scene.observed.height[self.peak] / light
-        high = np.log(2.0 * _segments(np.maximum, np.where(strong, ratio, 0.0), self.count))
-        least = 0.1 * _segments(np.minimum, np.where(strong, ratio, np.inf), self.count)
-        hidden = 0.7 * float(scene.observed.height_sigma.min()) / np.maximum(self.strongest.astype(np.float64), 1e-9)
-        low = np.minimum(np.log(np.maximum(hidden, least)), high - 1.0)
-        self.step = (high - low) / (AMOUNTS - 1)
-        self.amounts = np.exp(low[:, None] + np.arange(AMOUNTS)[:, None] * self.step[:, None])
-        self.trial = single(self.amounts)[:, :, self.owner] * self.expected[:, None]
-        self.absent_loss = np.zeros(self.amounts.shape)
-        for row in range(EXCITATIONS):
-            self.absent_loss[row] = self._dark_loss(
-                np.arange(len(self.dark_owner)), self.dark_owner, self.amounts[row], row, self.dark_count
-            )
-
-    def fits(self, asked: IntArray, others: FloatArray) -> Fits:
-        """Best fit of each species asked for (ascending numbers) beside the light of ``others``.
-
-        ``others`` is (peaks,), or (asked, peaks) where each species has others of its own.
-        """
-        member = np.zeros(len(self.species), dtype=np.bool_)
-        member[asked] = True
-        site = np.flatnonzero(member[self.owner])
-        own = np.repeat(np.arange(len(asked)), self.count[asked])
-        seen = others[self.peak[site]] if others.ndim == 1 else others[own, self.peak[site]]
-        background = single(self.floor[site] + seen * self.per_unit[site])
-        start = np.cumsum(self.count[asked]) - self.count[asked]
-        before = self._loss(site, background)
-        saved = before - self._loss(site, background + self.trial[:, :, site])
-        gain = np.add.reduceat(saved, start, axis=2, dtype=np.float64) - self.absent_loss[:, :, asked] - ROW_NATS
-        flat = gain.reshape(EXCITATIONS * AMOUNTS, len(asked))
-        best, column = flat.argmax(axis=0), np.arange(len(asked))
-        row = best // AMOUNTS
-        gain, amount = flat[best, column], self.amounts.reshape(flat.shape[0], -1)[best, asked]
-        finer = amount * np.exp(FINER * self.step[row, asked])
-        light = background + single(finer)[:, own] * self.expected[row[own], site]
-        around = np.add.reduceat(before - self._loss(site, light), start, axis=1, dtype=np.float64)
-        dark = np.flatnonzero(member[self.dark_owner])
-        dark_own = np.repeat(column, self.dark_count[asked])
-        around -= self._dark_loss(dark, dark_own, finer, row[dark_own], self.dark_count[asked])
-        around -= ROW_NATS[row, 0, 0]
-        closer = around.argmax(axis=0)
-        better = around[closer, column] > gain
-        return Fits(
-            np.maximum(np.where(better, around[closer, column], gain), 0.0),
-            np.where(better, finer[closer, column], amount),
-            row,
-        )
-
-    def _loss(self, site: IntArray, light: Floats) -> Floats:
-        """What the light at each site (last axis), in units of what is seen, is off."""
-        misfit = np.log(light)
-        square = misfit * misfit
-        below = misfit < 0.0
-        square *= np.where(below, self.under[site], self.over[site])
-        square += ONE
-        loss: Floats = np.where(below, self.under_scale[site], np.float32(MISSING_SCALE)) * np.log(square)
-        return loss
-
-    def _dark_loss(
-        self, site: IntArray, own: IntArray, amounts: FloatArray, row: int | IntArray, count: IntArray
-    ) -> FloatArray:
-        """What is missing in the dark at each amount, (amounts, species)."""
-        light = single(amounts)[:, own] * self.dark_expected[row, site]
-        light += self.dark_floor[site]
-        misfit = np.maximum(np.log(light), np.float32(0.0))
-        misfit *= misfit
-        misfit *= self.dark_spread[row, site]
-        misfit += ONE
-        return _segments(np.add, self.dark_scale[row, site] * np.log(misfit), count).astype(np.float64)
-
-
-def _segments(function: np.ufunc, values: Floats, count: IntArray) -> Floats:
-    """Reduce runs of ``count`` values along the last axis; zero for an empty run."""
-    result = np.zeros((*values.shape[:-1], len(count)), dtype=values.dtype)
-    filled = np.flatnonzero(count)
-    if len(filled):
-        start = (np.cumsum(count) - count)[filled]
-        result[..., filled] = function.reduceat(values, start, axis=-1)
-    return result
+    def fits(self, first: int, last: int, others: FloatArray) -> Fits:
+        """Best fit of each of the species ``first:last`` beside the light of others, (peaks,)."""
+        site = slice(int(self.first[first]), int(self.first[last]))
+        start, owner = self.first[first:last] - self.first[first], self.owner[site] - first
+        costs = self.costs[0][site], self.costs[1][site], self.costs[2][site]
+        background = self.floor[site] + single(others[self.peak[site]] * self.per_unit[site])
+        before = peak_loss(background, *costs)
+        saved = before - peak_loss(background + self.trial[:, :, site], *costs)
+        gain = np.add.reduceat(saved, start, axis=2) - self.absent_tried[:, :, first:last]
+        row, step = np.divmod(gain.reshape(EXCITATIONS * AMOUNTS, last - first).argmax(axis=0), AMOUNTS)
+        fine, column = FINER * step + (MARGIN + AROUND), np.arange(first, last)
+        amount = self.amounts[row, fine, column]
+        light = single(amount)[:, owner] * self.expected[row[owner], np.arange(site.start, site.stop)]
+        light += background
+        around = np.add.reduceat(before - peak_loss(light, *costs), start, axis=1) - self.absent[row, fine, column]
+        best, here = around.argmax(axis=0), column - first
+        return Fits(np.maximum(around[best, here], 0.0).astype(np.float64), amount[best, here], row)

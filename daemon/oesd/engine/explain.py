@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from oesd.engine.claims import Claim, Inference
-from oesd.engine.scene import NEAR_FWHM, REACH, Scene, peak_lines
+from oesd.engine.darkness import NEAR_FWHM
+from oesd.engine.scene import REACH, Scene, peak_lines
 from oesd.engine.strengths import line_strengths
 from oesd.model import Evidence, FloatArray, LineEvidence
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from oesd.engine.claims import Inference
 from oesd.engine.lines import IntArray
-from oesd.engine.scene import Observed
+from oesd.engine.observed import Observed
 from oesd.model import FloatArray, MaskArray
 
 CLEAR_SNR = 50.0  # of a line whose image could be seen at all

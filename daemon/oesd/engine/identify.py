@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from oesd.engine.assignment import BAND_PRICE_NATS, expected_centers, infer
+from oesd.engine.assignment import expected_centers, in_play, infer
 from oesd.engine.calibration import (
     LEAST_PEAKS,
     WIDEST_SEARCH_NM,
@@ -26,11 +26,13 @@ from oesd.engine.claims import Inference
 from oesd.engine.combs import shift_scores
 from oesd.engine.ghosts import Ghosts, beyond_chance, ghosts_alone, possible_ghosts
 from oesd.engine.measure import Light
+from oesd.engine.observed import Observed
 from oesd.engine.patterns import shipped_patterns
 from oesd.engine.priors import Prior
-from oesd.engine.scene import Observed, Scene, build_scene
+from oesd.engine.scene import Scene, build_scene
+from oesd.engine.suspects import BAND_PRICE_NATS
 from oesd.engine.windows import median
-from oesd.model import FloatArray
+from oesd.model import FloatArray, MaskArray
 
 WORTH_REPEATING_FWHM = 0.1
 BLEND_FWHM = 0.15  # how far unseen neighbours pull a peak's centre
@@ -59,7 +61,7 @@ class _Seen:
     center_nm: FloatArray
     fwhm_nm: float
 
-    def on(self, axis: Axis) -> Scene:
+    def on(self, axis: Axis, among: MaskArray | None = None) -> Scene:
         """Everything the inference asks, with the axis corrected."""
         light = self.light
         dispersion = np.interp(light.peaks.center_px, np.arange(len(self.device_nm)), np.gradient(self.device_nm))
@@ -76,7 +78,7 @@ class _Seen:
             fwhm_px=light.fwhm_px,
             axis_sigma_nm=axis.sigma_nm,
         )
-        return build_scene(observed, shipped_patterns(self.fwhm_nm))
+        return build_scene(observed, shipped_patterns(self.fwhm_nm), among)
 
 
 def line_width_nm(device_nm: FloatArray, light: Light) -> float:
@@ -106,8 +108,8 @@ def identify(device_nm: FloatArray, light: Light, prior: Prior, reach_nm: float,
     moved = np.abs(finer.true_nm(center_nm) - axis.true_nm(center_nm))
     if moved.max() < WORTH_REPEATING_FWHM * seen.fwhm_nm:
         return _without_ghosts(told, unsafe, scene, inference, prior, explain)
-    scene = seen.on(finer)
-    return _without_ghosts(told, unsafe, scene, infer(scene, prior, explain), prior, explain)
+    scene = seen.on(finer, in_play(inference, prior))
+    return _without_ghosts(told, unsafe, scene, infer(scene, prior, explain, inference), prior, explain)
 
 
 def _without_ghosts(

@@ -8,21 +8,41 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from oesd.engine.lines import IntArray
+from oesd.engine.losses import MISSING_SCALE, SOFT_ABSENCE
 from oesd.engine.patterns import Float32Array, Patterns
-from oesd.engine.strengths import REFERENCE_ROW
+from oesd.engine.strengths import LAMP, REFERENCE_ROW
 from oesd.model import FloatArray, MaskArray
 
 PLACE_FWHM = 0.6
 LADDER = 1.05
 FAINTEST = 1e-3  # of the species' strongest entry on the axis: the absence of anything fainter says nothing
-STRONG = 0.15  # of the species' strongest line
 NARROWEST_NM = 0.002
 KEPT_AXES = 4
+AXIS_MARGIN_NM = 2.5  # an axis may be found to be this much off
+SCREENED_ROWS = (0, 2, LAMP)  # excitations of the screening
+MOST_SCREENED = 12  # strongest entries of a species that the screening asks for
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Near:
+    """Lines on the axis that are not hopelessly faint, by wavelength; arrays (lines,).
+
+    Attributes
+    ----------
+    nm : float64
+    species : int16
+    relative : (EXCITATIONS, lines) float32
+    """
+
+    nm: FloatArray
+    species: NDArray[np.int16]
+    relative: Float32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,24 +53,29 @@ class Places:
     ----------
     edges_nm : (places + 1,) float64
         Where the places end.
-    number : int32
+    number : int64
         The entry's place.
     first : (species + 1,) int64
-        Entries of species k are ``first[k]:first[k + 1]``; ``species`` says the same for each entry.
+        Entries of species k are ``first[k]:first[k + 1]``.
     strength : (EXCITATIONS, entries) float32
-    soft : float32
-        Share of lines of which only an intensity is known.
-    strong : tuple of int64
-        For each excitation the entries above ``STRONG``.
+        What is expected for a unit amount.
+    known : float32
+        What the absence of a strong line says, nats: less of one that is known by intensity only.
+    strong_place : (MOST_SCREENED, len(SCREENED_ROWS), species) int64
+        Places of the entries that the screening asks for, strongest first; ``strong_strength`` and ``strong_known``
+        are theirs, zero where there are no more.
+    near : Near
     """
 
     edges_nm: FloatArray
-    number: NDArray[np.int32]
-    species: NDArray[np.int32]
+    number: IntArray
     first: IntArray
     strength: Float32Array
-    soft: Float32Array
-    strong: tuple[IntArray, ...]
+    known: Float32Array
+    strong_place: IntArray
+    strong_strength: Float32Array
+    strong_known: Float32Array
+    near: Near
 
 
 def on_a_ladder(fwhm_nm: float) -> float:
@@ -58,16 +83,13 @@ def on_a_ladder(fwhm_nm: float) -> float:
     return float(LADDER ** round(np.log(fwhm_nm) / np.log(LADDER)))
 
 
-@lru_cache(maxsize=KEPT_AXES)
-def places_on(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float) -> Places:
-    """Entries of all species between two wavelengths for one line width.
+def places_of(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float) -> Places:
+    """Places of an axis with this line width; the next spectrum of the same axis finds them made."""
+    return _places(patterns, round(low_nm - AXIS_MARGIN_NM), round(high_nm + AXIS_MARGIN_NM), on_a_ladder(fwhm_nm))
 
-    Parameters
-    ----------
-    patterns : Patterns
-    low_nm, high_nm, fwhm_nm : float
-        Rounded (:func:`on_a_ladder`), so that the next spectrum finds what this one has worked out.
-    """
+
+@lru_cache(maxsize=KEPT_AXES)
+def _places(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float) -> Places:
     width = max(PLACE_FWHM * fwhm_nm, NARROWEST_NM)
     ordered = patterns.wl_nm[patterns.by_species]
     lines = patterns.by_species[(ordered >= low_nm) & (ordered <= high_nm)]
@@ -75,35 +97,73 @@ def places_on(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float)
     number = np.floor((wl - low_nm) / width).astype(np.int64)
     edges: FloatArray = low_nm + width * np.arange(int(number.max(initial=0)) + 2.0)
     start = np.flatnonzero(np.diff(species * len(edges) + number, prepend=-1))
-    weight = patterns.relative[:, lines]
-    strength = np.add.reduceat(weight, start, axis=1) if len(start) else weight
-    light = weight[REFERENCE_ROW].astype(np.float64) + 1e-15
-    keep = _worth_asking(strength, species[start])
-    owner = species[start][keep]
-    kept = np.ascontiguousarray(strength[:, keep])
+    relative = patterns.relative[:, lines]
+    strength = np.add.reduceat(relative, start, axis=1) if len(start) else relative
+    owner, count = species[start], patterns.species_count
+    top = _tops(strength, owner, count)
+    keep = _worth_asking(strength, owner, top)
+    soft = _mean(patterns.soft[lines].astype(np.float64), relative[REFERENCE_ROW] + 1e-15, start)
+    known = (MISSING_SCALE * (1.0 - (1.0 - SOFT_ABSENCE) * soft))[keep].astype(np.float32)
+    strength, owner, number = np.ascontiguousarray(strength[:, keep]), owner[keep], number[start][keep]
+    strong = _strong(strength, owner, count)
     return Places(
         edges_nm=edges,
-        number=number[start][keep].astype(np.int32),
-        species=owner.astype(np.int32),
-        first=np.searchsorted(owner, np.arange(patterns.species_count + 1)),
-        strength=kept,
-        soft=_mean(patterns.soft[lines].astype(np.float64), light, start)[keep].astype(np.float32),
-        strong=tuple(np.flatnonzero(row > np.float32(STRONG)) for row in kept),
+        number=number,
+        first=np.searchsorted(owner, np.arange(count + 1)),
+        strength=strength,
+        known=known,
+        strong_place=_of_strong(number[None], strong),
+        strong_strength=_of_strong(strength, strong),
+        strong_known=_of_strong(known[None], strong),
+        near=_near(lines, wl, species, relative, top),
     )
 
 
-def _mean(values: FloatArray, weight: FloatArray, start: IntArray) -> FloatArray:
+def _mean(values: FloatArray, weight: Float32Array, start: IntArray) -> FloatArray:
     if not len(start):
         return np.zeros(0)
-    mean: FloatArray = np.add.reduceat(values * weight, start) / np.add.reduceat(weight, start)
+    light = weight.astype(np.float64)
+    mean: FloatArray = np.add.reduceat(values * light, start) / np.add.reduceat(light, start)
     return mean
 
 
-def _worth_asking(strength: Float32Array, species: IntArray) -> MaskArray:
-    """Entries that under some excitation are not hopelessly faint beside the species' strongest."""
+def _tops(strength: Float32Array, species: IntArray, count: int) -> Float32Array:
+    """Strongest entry of every species under each excitation; 0 for those without."""
+    top = np.zeros((len(strength), count), dtype=np.float32)
     start = np.flatnonzero(np.diff(species, prepend=-1))
-    if not len(start):
-        return np.zeros(0, dtype=np.bool_)
-    top = np.maximum.reduceat(strength, start, axis=1)
-    owner = np.repeat(np.arange(len(start)), np.diff(start, append=len(species)))
-    return np.asarray((strength > np.float32(FAINTEST) * top[:, owner]).any(axis=0), dtype=np.bool_)
+    if len(start):
+        top[:, species[start]] = np.maximum.reduceat(strength, start, axis=1)
+    return top
+
+
+def _worth_asking(strength: Float32Array, species: IntArray, top: Float32Array) -> MaskArray:
+    """Which are under some excitation not hopelessly faint beside the species' strongest."""
+    return np.asarray((strength > np.float32(FAINTEST) * top[:, species]).any(axis=0), dtype=np.bool_)
+
+
+def _strong(strength: Float32Array, species: IntArray, count: int) -> IntArray:
+    """Entries of each species under each screened excitation, strongest first; -1 where there are no more."""
+    strong = np.full((MOST_SCREENED, len(SCREENED_ROWS), count), -1)
+    first = np.searchsorted(species, np.arange(count))
+    for number, row in enumerate(SCREENED_ROWS):
+        order = np.lexsort((-strength[row], species))
+        rank = np.arange(len(order)) - first[species[order]]
+        kept = rank < MOST_SCREENED
+        strong[rank[kept], number, species[order[kept]]] = order[kept]
+    return strong
+
+
+def _of_strong(values: NDArray[Any], strong: IntArray) -> NDArray[Any]:
+    """Values, (1 or EXCITATIONS, entries), of the entries that the screening asks for; 0 where there is none."""
+    if not values.shape[1]:
+        return np.zeros(strong.shape, dtype=values.dtype)
+    rows = np.minimum(np.array(SCREENED_ROWS), len(values) - 1)[:, None]
+    chosen: NDArray[Any] = values[rows, np.maximum(strong, 0)]
+    chosen[strong < 0] = 0
+    return chosen
+
+
+def _near(lines: IntArray, wl: FloatArray, species: IntArray, relative: Float32Array, top: Float32Array) -> Near:
+    keep = np.flatnonzero(_worth_asking(relative, species, top))
+    order = keep[np.argsort(wl[keep], kind="stable")]
+    return Near(wl[order], species[order].astype(np.int16), np.ascontiguousarray(relative[:, order]))

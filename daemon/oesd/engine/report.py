@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from oesd.engine.candidates import Naming
 from oesd.engine.claims import Inference
 from oesd.engine.measure import Light
+from oesd.engine.naming import Naming
 from oesd.model import Ambiguity, ElementFinding, FloatArray, MaskArray, Peak
 
 LARGEST = 1e12
@@ -46,29 +46,39 @@ def wavelengths_nm(device_nm: FloatArray, light: Light) -> FloatArray:
 
 def peaks(device_nm: FloatArray, light: Light, namings: list[Naming], factor: float) -> tuple[Peak, ...]:
     """Every peak with its name, candidates and measured values; ``factor`` counts are one unit of height."""
-    found, pixels = light.peaks, np.arange(len(device_nm))
-    wavelength = wavelengths_nm(device_nm, light)
-    dispersion = np.interp(found.center_px, pixels, np.gradient(device_nm))
+    found = light.peaks
+    dispersion = np.interp(found.center_px, np.arange(len(device_nm)), np.gradient(device_nm))
     width = found.fwhm_px * dispersion
-    height = shown(found.height, factor)
-    area = shown(found.height * width * GAUSS_AREA, factor)
+    measured = zip(
+        namings,
+        wavelengths_nm(device_nm, light).tolist(),
+        np.round(found.sigma_px * dispersion, 5).tolist(),
+        np.round(found.center_px, 4).tolist(),
+        np.round(width, 4).tolist(),
+        np.round(found.snr, 2).tolist(),
+        shown(found.height, factor).tolist(),
+        shown(found.height * width * GAUSS_AREA, factor).tolist(),
+        found.saturated.tolist(),
+        found.blended.tolist(),
+        strict=True,
+    )
     return tuple(
         Peak(
-            peak_id=f"p{number + 1}",
-            wavelength_nm=float(wavelength[number]),
-            wavelength_sigma_nm=round(float(found.sigma_px[number] * dispersion[number]), 5),
-            center_px=round(float(found.center_px[number]), 4),
-            fwhm_nm=round(float(width[number]), 4),
-            snr=round(float(found.snr[number]), 2),
-            intensity=float(height[number]),
-            area=float(area[number]),
+            peak_id=f"p{number}",
+            wavelength_nm=nm,
+            wavelength_sigma_nm=sigma_nm,
+            center_px=px,
+            fwhm_nm=fwhm_nm,
+            snr=snr,
+            intensity=height,
+            area=area,
             element=naming.element,
             probability=naming.probability,
             manual=False,
             candidates=naming.candidates,
-            saturated=bool(found.saturated[number]),
-            blended=bool(found.blended[number]),
+            saturated=saturated,
+            blended=blended,
             ambiguous=naming.ambiguous,
         )
-        for number, naming in enumerate(namings)
+        for number, (naming, nm, sigma_nm, px, fwhm_nm, snr, height, area, saturated, blended) in enumerate(measured, 1)
     )

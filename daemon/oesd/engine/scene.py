@@ -1,7 +1,6 @@
 """Everything that the inference asks of one spectrum, laid out once: peaks, and places where nothing shines.
 
-For every species and excitation: the light it would put into each observed peak (``into_peaks``). The light it would
-put where no peak is, its *absences*, is laid out for those species only that are worth it.
+A *site* is a peak that a species has light in. The places where no peak is stand beside them, the same for all.
 """
 
 from __future__ import annotations
@@ -9,145 +8,108 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
+from oesd.engine.darkness import UNSEEN, Dark, darkness
 from oesd.engine.lines import IntArray
+from oesd.engine.losses import FLOOR_SIGMAS, MISSING_SCALE, STRENGTH_SPREAD, UNEXPLAINED_SCALE
+from oesd.engine.observed import Observed
 from oesd.engine.patterns import Float32Array, Patterns, single
-from oesd.engine.places import Places, on_a_ladder, places_on
-from oesd.engine.strengths import EXCITATIONS, LAMP, REFERENCE_ROW
-from oesd.engine.windows import filtered, gaussian_kernel
+from oesd.engine.places import Near, Places, places_of
+from oesd.engine.strengths import LAMP, REFERENCE_ROW
 from oesd.model import FloatArray, MaskArray
 
 MATCH_FWHM = 0.3  # 1 sigma of a line's distance from the peak it belongs to: blends pull centres
-NEAR_FWHM = 0.75  # closer to a peak than this, a line is judged there and not as absent
 SURROUNDINGS_FWHM = 60.0
 REACH = 2.2  # in tolerances: farther lines put no light into a peak
 LONE_NATS = 3.5
 SURPRISE_RANGE = (0.35, 1.5)
 FAR_FWHM = 0.25  # nine of ten lie within 0.2
 CLOSE_FWHM = 0.1  # 1 sigma of a line's distance from the peak that it makes: the middle half of them lie within 0.06
-QUIETEST = 1e-30  # counts: a synthetic spectrum may have no noise at all, and single precision cannot divide by less
-AXIS_MARGIN_NM = 2.5  # an axis may be found to be this much off
+FAINTEST_SITE = 2e-3  # of a species' light in its brightest peak
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Observed:
-    """The spectrum as the inference sees it, wavelengths already corrected by the plasma's own axis.
+class Sites:
+    """Peaks that each species has light in, in the order of species, then of peaks; arrays (sites,) unless said.
 
     Attributes
     ----------
-    center_nm, center_sigma_nm, height, height_sigma : (peaks,) float64
-    saturated : (peaks,) bool
-    true_nm, net, sigma : (pixels,) float64
-    fwhm_nm : float
-        Line width; ``fwhm_px`` the same in pixels.
-    axis_sigma_nm : float
+    species, peak : int64
+    first : (species + 1,) int64
+        Sites of species k are ``first[k]:first[k + 1]``.
+    light : (EXCITATIONS, sites) float32
+        What a unit amount puts into the peak.
+    expected : (EXCITATIONS, sites) float32
+        The same in units of what is seen; ``per_unit`` is one count in them, ``floor`` the noise.
+    under_scale, under, over : float32
+        What misfits cost, see :func:`oesd.engine.losses.peak_loss`.
     """
 
-    center_nm: FloatArray
-    center_sigma_nm: FloatArray
-    height: FloatArray
-    height_sigma: FloatArray
-    saturated: MaskArray
-    true_nm: FloatArray
-    net: FloatArray
-    sigma: FloatArray
-    fwhm_nm: float
-    fwhm_px: float
-    axis_sigma_nm: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Absences:
-    """Where some species should shine and no peak is; arrays (places,), in the order of species.
-
-    Attributes
-    ----------
-    species : int32
-    strength : (EXCITATIONS, places) float32
-        What is expected there.
-    upper, noise : float32
-        What is seen there at most, and its error.
-    soft : float32
-        Share of lines of which only an intensity is known.
-    """
-
-    species: NDArray[np.int32]
-    strength: Float32Array
-    upper: Float32Array
-    noise: Float32Array
-    soft: Float32Array
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Dark:
-    """The entries of an axis where this spectrum has no peak (``lonely``), and what is seen at most in each place."""
-
-    places: Places
-    lonely: MaskArray
-    upper: Float32Array
-    noise: Float32Array
-
-    def chosen(self, entry: IntArray, strength: Float32Array) -> Absences:
-        places, where = self.places, self.places.number[entry]
-        return Absences(places.species[entry], strength, self.upper[where], self.noise[where], places.soft[entry])
+    species: IntArray
+    peak: IntArray
+    first: IntArray
+    light: Float32Array
+    expected: Float32Array
+    per_unit: Float32Array
+    floor: Float32Array
+    under_scale: Float32Array
+    under: Float32Array
+    over: Float32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """Sites of every species in one spectrum.
+    """One spectrum as the inference asks it.
 
     Attributes
     ----------
-    into_peaks : (EXCITATIONS, species, peaks) float32
     tolerance_nm : (peaks,) float64
         1 sigma of the distance between a line and the peak it belongs to.
-    offset_nm : (species, peaks) float32
-        Where a species' light in a peak is centred, relative to the peak.
-    density : (peaks,) float64
-        Peaks per nm around each peak.
     """
 
     observed: Observed
     patterns: Patterns
-    into_peaks: Float32Array
+    places: Places
     tolerance_nm: FloatArray
-    offset_nm: Float32Array
-    density: FloatArray
-    dark: _Dark
+    sites: Sites
+    dark: Dark
 
-    def surprise(self, species: IntArray, peak: IntArray) -> FloatArray:
-        """How much it says that a species' light meets a peak, relative to a lone peak met closely.
+    def light(self, species: int, excitation: int) -> FloatArray:
+        """Light of a unit amount of a species in every peak; shape (peaks,)."""
+        light = np.zeros(len(self.observed.height))
+        mine = slice(self.sites.first[species], self.sites.first[species + 1])
+        light[self.sites.peak[mine]] = self.sites.light[excitation, mine]
+        return light
 
-        -ln of the chance that a random line comes this near to any peak: little where peaks are so dense that any line
-        meets one, much where it meets the middle of a lone one.
-        """
-        seen = self.observed
-        unsure = seen.center_sigma_nm**2 + seen.axis_sigma_nm**2
-        close, far = ((width * seen.fwhm_nm) ** 2 + unsure for width in (CLOSE_FWHM, FAR_FWHM))
-        square = self.offset_nm[species, peak].astype(np.float64) ** 2
-        chance = 2.0 * self.density[peak] * np.sqrt(square + close[peak]) * (1.0 + square / far[peak])
-        surprise: FloatArray = np.clip(-np.log(np.clip(chance, 1e-6, 1.0)) / LONE_NATS, *SURPRISE_RANGE)
-        return surprise
-
-    def absences(self, species: MaskArray) -> Absences:
-        """Lay out the places without light of the chosen species, (species,)."""
-        entry = np.flatnonzero(species[self.dark.places.species] & self.dark.lonely)
-        return self.dark.chosen(entry, self.dark.places.strength[:, entry])
-
-    def strong_absences(self, excitation: int) -> Absences:
-        """Lay out the places where the strongest lines of any species are missing; ``strength`` is (1, places)."""
-        strong = self.dark.places.strong[excitation]
-        entry = strong[self.dark.lonely[strong]]
-        return self.dark.chosen(entry, self.dark.places.strength[excitation, entry][None])
+    def most_light(self, species: int) -> FloatArray:
+        """The same under whatever excitation it is most."""
+        light = np.zeros(len(self.observed.height))
+        mine = slice(self.sites.first[species], self.sites.first[species + 1])
+        light[self.sites.peak[mine]] = self.sites.light[:, mine].max(axis=0)
+        return light
 
 
-def build_scene(observed: Observed, patterns: Patterns) -> Scene:
-    """Lay out one spectrum."""
+def build_scene(observed: Observed, patterns: Patterns, among: MaskArray | None = None) -> Scene:
+    """Lay out one spectrum, for all species or for those marked, (species,)."""
     tolerance = np.sqrt((MATCH_FWHM * observed.fwhm_nm) ** 2 + observed.center_sigma_nm**2 + observed.axis_sigma_nm**2)
-    into_peaks, offset_nm = _into_peaks(observed, patterns, tolerance)
-    return Scene(observed, patterns, into_peaks, tolerance, offset_nm, _density(observed), _dark(observed, patterns))
+    places = places_of(patterns, float(observed.true_nm[0]), float(observed.true_nm[-1]), observed.fwhm_nm)
+    sites = _sites(observed, places.near, patterns.species_count, tolerance, among)
+    return Scene(observed, patterns, places, tolerance, sites, darkness(observed, places))
+
+
+def runs(values: IntArray) -> IntArray:
+    """Where runs of equal values begin."""
+    begins = np.ones(len(values), dtype=np.bool_)
+    np.not_equal(values[1:], values[:-1], out=begins[1:])
+    return np.flatnonzero(begins)
+
+
+def lengths(start: IntArray, total: int) -> IntArray:
+    """How long the runs are that begin there and end at ``total``."""
+    length = np.empty_like(start)
+    np.subtract(start[1:], start[:-1], out=length[:-1])
+    length[-1:] = total - start[-1:]
+    return length
 
 
 def peak_lines(observed_nm: FloatArray, reach_nm: FloatArray, lines_nm: FloatArray) -> tuple[IntArray, IntArray]:
@@ -171,54 +133,77 @@ def _density(observed: Observed) -> FloatArray:
     return density
 
 
-def _into_peaks(observed: Observed, patterns: Patterns, tolerance: FloatArray) -> tuple[Float32Array, Float32Array]:
-    """Light of every species in every peak under each excitation, and where it is centred there."""
-    peaks = len(observed.center_nm)
-    peak, line = peak_lines(observed.center_nm, REACH * tolerance, patterns.wl_nm)
-    offset = patterns.wl_nm[line] - observed.center_nm[peak]
-    share = np.exp(-0.5 * (offset / tolerance[peak]) ** 2)
-    keys = patterns.species[line] * peaks + peak
-    into = np.empty((EXCITATIONS, patterns.species_count * peaks), dtype=np.float32)
-    for row, relative in enumerate(patterns.relative):
-        into[row] = np.bincount(keys, weights=relative[line] * share, minlength=into.shape[1])
-    pull = share * offset * (patterns.relative[REFERENCE_ROW, line] + patterns.relative[LAMP, line])
-    moment = np.bincount(keys, weights=pull, minlength=into.shape[1])
-    centre = single(moment / np.maximum(into[REFERENCE_ROW] + into[LAMP], 1e-12))
-    shape = (patterns.species_count, peaks)
-    return into.reshape(EXCITATIONS, *shape), centre.reshape(shape)
+def _sites(observed: Observed, near: Near, species_count: int, tolerance: FloatArray, among: MaskArray | None) -> Sites:
+    """Light of every species in every peak under each excitation, and what misfits cost there."""
+    peak, line = peak_lines(observed.center_nm, REACH * tolerance, near.nm)
+    owner = near.species[line]
+    if among is not None:
+        kept = np.flatnonzero(among[owner])
+        peak, line, owner = peak[kept], line[kept], owner[kept]
+    order = np.argsort(owner, kind="stable")
+    peak, line, species = peak[order], line[order], owner[order].astype(np.int64)
+    offset = near.nm[line] - observed.center_nm[peak]
+    z = offset / tolerance[peak]
+    relative = near.relative.take(line, axis=1)
+    relative *= np.exp(-0.5 * z * z).astype(np.float32)
+    start = runs(species * len(tolerance) + peak)
+    if not len(start):
+        return _laid_out(observed, species_count, species, peak, relative, offset)
+    light = np.add.reduceat(relative, start, axis=1)
+    pull = np.add.reduceat((relative[REFERENCE_ROW] + relative[LAMP]) * offset, start)
+    centre = pull / np.maximum(light[REFERENCE_ROW] + light[LAMP], 1e-12)
+    species, peak = species[start], peak[start]
+    kept = _bright(light, species)
+    return _laid_out(observed, species_count, species[kept], peak[kept], light.take(kept, axis=1), centre[kept])
 
 
-def _dark(observed: Observed, patterns: Patterns) -> _Dark:
-    low, high = float(observed.true_nm[0]), float(observed.true_nm[-1])
-    width = on_a_ladder(observed.fwhm_nm)
-    places = places_on(patterns, round(low - AXIS_MARGIN_NM), round(high + AXIS_MARGIN_NM), width)
-    middle = _middle(places)
-    upper, noise = _seen_at_most(observed, middle)
-    return _Dark(places, _lonely(observed, middle)[places.number], upper, noise)
+def _bright(light: Float32Array, owner: IntArray) -> IntArray:
+    """Sites where a species is not hopelessly faint beside its brightest peak."""
+    start = runs(owner)
+    top = np.float32(FAINTEST_SITE) * np.maximum.reduceat(light, start, axis=1)
+    return np.flatnonzero((light > np.repeat(top, lengths(start, len(owner)), axis=1)).any(axis=0))
 
 
-def _middle(places: Places) -> FloatArray:
-    middle: FloatArray = 0.5 * (places.edges_nm[1:] + places.edges_nm[:-1])
-    return middle
+def _laid_out(
+    observed: Observed,
+    species_count: int,
+    species: IntArray,
+    peak: IntArray,
+    light: Float32Array,
+    offset_nm: FloatArray,
+) -> Sites:
+    """Sites with everything that the losses ask."""
+    height, error = observed.height, observed.height_sigma
+    unit = height + FLOOR_SIGMAS * error
+    spread = 2.0 * (STRENGTH_SPREAD**2 + (error / unit) ** 2)
+    over = np.where(observed.saturated, 0.0, 1.0 / MISSING_SCALE) / spread
+    per_unit = (1.0 / unit)[peak]
+    scale = UNEXPLAINED_SCALE * _surprise(observed, peak, offset_nm)
+    return Sites(
+        species=species,
+        peak=peak,
+        first=np.searchsorted(species, np.arange(species_count + 1)),
+        light=light,
+        expected=single(light * per_unit),
+        per_unit=single(per_unit),
+        floor=single(np.maximum(FLOOR_SIGMAS * error / unit, UNSEEN))[peak],
+        under_scale=single(scale),
+        under=single(1.0 / (spread[peak] * scale)),
+        over=single(over)[peak],
+    )
 
 
-def _lonely(observed: Observed, middle: FloatArray) -> MaskArray:
-    """Places on the axis whose middle no peak is near to."""
-    near = NEAR_FWHM * observed.fwhm_nm
-    size = len(middle) + 1
-    entered = np.bincount(np.searchsorted(middle, observed.center_nm - near), minlength=size)
-    left = np.bincount(np.searchsorted(middle, observed.center_nm + near), minlength=size)
-    on_axis = (middle >= observed.true_nm[0]) & (middle <= observed.true_nm[-1])
-    lonely: MaskArray = (np.cumsum(entered - left)[:-1] == 0) & on_axis
-    return lonely
+def _surprise(observed: Observed, peak: IntArray, offset_nm: FloatArray) -> FloatArray:
+    """How much it says that a species' light meets a peak, relative to a lone peak met closely.
 
-
-def _seen_at_most(observed: Observed, wl: FloatArray) -> tuple[Float32Array, Float32Array]:
-    """Highest light near each wavelength after matched smoothing, and its noise."""
-    kernel = gaussian_kernel(0.7 * observed.fwhm_px)
-    smooth = np.maximum(filtered(observed.net, kernel), 0.0)
-    noise = np.maximum(np.sqrt(filtered(observed.sigma**2, kernel * kernel)), QUIETEST)
-    reach = max(1, round(0.35 * observed.fwhm_px))
-    upper = sliding_window_view(np.pad(smooth, reach, mode="edge"), 2 * reach + 1).max(axis=1)
-    pixel = np.rint(np.interp(wl, observed.true_nm, np.arange(len(smooth)))).astype(np.int64)
-    return single(upper[pixel]), single(noise[pixel])
+    -ln of the chance that a random line comes this near to any peak: little where peaks are so dense that any line
+    meets one, much where it meets the middle of a lone one.
+    """
+    unsure = observed.center_sigma_nm**2 + observed.axis_sigma_nm**2
+    close, far = ((width * observed.fwhm_nm) ** 2 + unsure for width in (CLOSE_FWHM, FAR_FWHM))
+    square = offset_nm * offset_nm
+    chance = (2.0 * _density(observed))[peak] * np.sqrt(square + close[peak]) * (1.0 + square / far[peak])
+    surprise = np.log(np.minimum(np.maximum(chance, 1e-6), 1.0)) / -LONE_NATS
+    least, most = SURPRISE_RANGE
+    bounded: FloatArray = np.minimum(np.maximum(surprise, least), most)
+    return bounded

@@ -6,7 +6,7 @@ shares light with are fitted anew, and at the end every claim must still be wort
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,39 +14,23 @@ from oesd.engine.claims import Claim, Contest, Fit, Inference, NearMiss
 from oesd.engine.evidence import Evidence, Fits
 from oesd.engine.lines import IntArray
 from oesd.engine.scene import Scene
-from oesd.engine.screening import coarse_gains
+from oesd.engine.suspects import Suspects
 from oesd.model import FloatArray, MaskArray
 
 SECOND_STAGE_NATS = 1.5
 PROBABILITY_NATS = 2.5
 SHARED = 0.1
-SLACK_NATS = 2.0  # what the coarse gain of a suspect may miss
 REGAINED_NATS = 1.0  # what others' light may give back to a suspect that it has taken light from
-AT_ONCE = 6
 FEW_PEAKS = 2  # a claim on so few may be another's
 RIVAL_NATS = 1.0
 AMBIGUOUS_BELOW = 0.85
 LEAST_SHARE = 0.02  # of the likeliest's: who is less likely is no contender
 CLUTTER_NATS = 3.0  # owed where no peak is explained, none where half are: unknown light meets any line by chance
 EXPLAINED = 0.3
-HOPEFUL_NATS = 0.5
 MAX_ELEMENTS = 25
 NEAR_MISS_NATS = 3.0  # below its price: what a person would ask about
 RIVAL_WITHIN_NATS = 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class Suspect:
-    """An element or a band system with its species and what it owes before it is claimed, nats.
-
-    ``ion_price`` is what its ion owes besides.
-    """
-
-    name: str
-    species: tuple[int, ...]
-    price: float
-    band: bool
-    ion_price: float
+MOVED = 0.02  # of a peak: light that changes less changes no other's fit
 
 
 @dataclass(slots=True, eq=False)
@@ -62,96 +46,104 @@ def _logistic(x: float) -> float:
 
 
 class Search:
-    """The state of one search: who is claimed, who still waits, and the light of all claims in every peak."""
+    """The state of one search: who is claimed, who still waits, and the light of all claims in every peak.
 
-    def __init__(self, scene: Scene, suspects: list[Suspect]) -> None:
-        self.scene = scene
+    Suspects are asked for by their numbers.
+
+    Parameters
+    ----------
+    scene, suspects
+    species : (asked,) int64
+        Those of the suspects that are worth asking, ascending; each has light in some peak.
+    hope : (suspects,) float64
+        The margin that each may have, nats.
+    """
+
+    def __init__(self, scene: Scene, suspects: Suspects, species: IntArray, hope: FloatArray) -> None:
+        self.scene, self.suspects = scene, suspects
         self.light = np.zeros(len(scene.observed.height))
-        self.claims: dict[Suspect, Claim] = {}
+        self.claims: dict[int, Claim] = {}
+        self.stale: set[int] = set()  # claims whose neighbours have changed since they were fitted
         self.clutter = 0.0  # 0 where half of the peaks are explained, 1 where none is
-        coarse = coarse_gains(scene, [k for s in suspects for k in s.species])
-        hopeful = coarse > HOPEFUL_NATS
-        self.bound = {s: sum(float(coarse[k]) for k in s.species) - s.price + SLACK_NATS for s in suspects}
-        self.waiting = [s for s in suspects if self.bound[s] > 0.0 and any(hopeful[k] for k in s.species)]
-        self.asked = list(self.waiting)
-        self.rivals: dict[Suspect, list[tuple[Suspect, Claim]]] = {}
-        asked = np.array(sorted(k for s in self.waiting for k in s.species if hopeful[k]), dtype=np.int64)
-        self.evidence = Evidence(scene, asked)
-        self.number = {int(k): n for n, k in enumerate(asked)}
-        ions = {s.species[-1]: s.ion_price for s in self.waiting}
-        self.owed = np.array([ions.get(int(k), 0.0) for k in asked])
+        self.evidence = Evidence(scene, species)
+        self.owed = suspects.owed[species]
+        of = suspects.of[species]
+        starts = np.flatnonzero(np.diff(of, prepend=-1))
+        self.asked = of[starts]
+        ends = np.append(starts, len(of))[1:]
+        self.weak, self.start = ends - starts > 1, starts
+        self.range = {n: (a, b) for n, a, b in zip(self.asked.tolist(), starts.tolist(), ends.tolist(), strict=True)}
+        self.hope = hope
+        self.rivals: dict[int, list[tuple[int, Claim]]] = {}
 
-    def offers(self, suspects: list[Suspect], others: FloatArray) -> list[_Offer]:
-        """Best fits of all species of some suspects beside the others' light; the weaker stage must pay for itself."""
-        mine = [[self.number[k] for k in s.species if k in self.number] for s in suspects]
-        asked = np.array(sorted(n for numbers in mine for n in numbers), dtype=np.int64)
-        fits = self._fits(asked, others)
-        place = {int(n): i for i, n in enumerate(asked)}
-        offers, seconds = [], []
-        for numbers in mine:
-            ranked = sorted((place[n] for n in numbers), key=lambda i: -fits.gain[i])
-            offers.append(self._offer(asked, fits, ranked[0]))
-            if len(ranked) > 1 and fits.gain[ranked[1]] > SECOND_STAGE_NATS:
-                seconds.append((int(asked[ranked[1]]), offers[-1]))
-        self._add_seconds(seconds, others)
-        return offers
+    def _fits(self, first: int, last: int, others: FloatArray) -> Fits:
+        """Best fits of species by their numbers; an ion that takes much energy to shine owes for it."""
+        fits = self.evidence.fits(first, last, others)
+        return Fits(np.maximum(fits.gain - self.owed[first:last], 0.0), fits.amount, fits.excitation)
 
-    def _fits(self, asked: IntArray, others: FloatArray) -> Fits:
-        """Best fits of these species; an ion that takes much energy to shine owes for it."""
-        fits = self.evidence.fits(asked, others)
-        return replace(fits, gain=np.maximum(fits.gain - self.owed[asked], 0.0))
+    def _margins(self, others: FloatArray) -> tuple[Fits, FloatArray]:
+        """Fits of all species beside the others' light, and the margin that each asked suspect has at most, nats."""
+        fits = self._fits(0, len(self.evidence.species), others)
+        one = fits.gain[self.start]
+        other = np.where(self.weak, fits.gain[np.minimum(self.start + 1, len(fits.gain) - 1)], 0.0)
+        gain = np.maximum(one, other) + np.maximum(np.minimum(one, other) - SECOND_STAGE_NATS, 0.0)
+        return fits, gain - self.suspects.price[self.asked]
 
-    def _offer(self, asked: IntArray, fits: Fits, i: int) -> _Offer:
-        species = int(self.evidence.species[asked[i]])
-        fit = Fit(float(fits.gain[i]), float(fits.amount[i]), int(fits.excitation[i]))
-        return _Offer({species: fit}, fit.gain)
+    def _offer(self, suspect: int, fits: Fits, base: int, others: FloatArray) -> _Offer:
+        """What a suspect offers, its species' fits beside the others' light being those from ``base`` on.
 
-    def _add_seconds(self, seconds: list[tuple[int, _Offer]], others: FloatArray) -> None:
-        """Ask the weaker stages beside the light of the stronger ones."""
-        if not seconds:
-            return
-        seconds.sort(key=lambda pair: pair[0])
-        asked = np.array([n for n, _ in seconds], dtype=np.int64)
-        fits = self._fits(asked, np.stack([others + self._light(offer.fits) for _, offer in seconds]))
-        for i, (_, offer) in enumerate(seconds):
-            if fits.gain[i] > SECOND_STAGE_NATS:
-                second = self._offer(asked, fits, i)
-                offer.fits |= second.fits
-                offer.gain += second.gain - SECOND_STAGE_NATS
+        The weaker stage is fitted beside the stronger one and must pay for itself.
+        """
+        first, last = self.range[suspect]
+        strong = first if last - first == 1 or fits.gain[first - base] >= fits.gain[first + 1 - base] else first + 1
+        offer = self._single(fits, strong - base, strong)
+        weak = 2 * first + 1 - strong
+        if last - first > 1 and fits.gain[weak - base] > SECOND_STAGE_NATS:
+            second = self._fits(weak, weak + 1, others + self._light(offer.fits))
+            if second.gain[0] > SECOND_STAGE_NATS:
+                more = self._single(second, 0, weak)
+                return _Offer(offer.fits | more.fits, offer.gain + more.gain - SECOND_STAGE_NATS)
+        return offer
+
+    def _single(self, fits: Fits, place: int, number: int) -> _Offer:
+        fit = Fit(float(fits.gain[place]), float(fits.amount[place]), int(fits.excitation[place]))
+        return _Offer({int(self.evidence.species[number]): fit}, fit.gain)
 
     def _light(self, fits: dict[int, Fit]) -> FloatArray:
         """Light of these fits in every peak."""
         light = np.zeros(len(self.light))
         for species, fit in fits.items():
-            light += fit.amount * self.scene.into_peaks[fit.excitation, species]
+            light += fit.amount * self.scene.light(species, fit.excitation)
         return light
 
     def grow(self) -> None:
         """Take the best suspect until none is worth its price."""
-        while self.waiting and len(self.claims) < MAX_ELEMENTS:
-            best = self._best()
+        waiting = np.ones(len(self.asked), dtype=np.bool_)
+        while waiting.any() and len(self.claims) < MAX_ELEMENTS:
+            fits, margin = self._margins(self.light)
+            self.hope[self.asked[waiting]] = margin[waiting] + REGAINED_NATS
+            waiting &= margin + REGAINED_NATS > 0.0
+            best = self._best(fits, np.where(waiting, margin, -np.inf))
             if best is None:
                 return
+            waiting[int(np.searchsorted(self.asked, best[0]))] = False
             self._take(*best)
 
-    def _best(self) -> tuple[Suspect, _Offer] | None:
-        """Best suspect beside the present light; asked in order of what they could gain before, a few at a time."""
-        ranked = sorted(self.waiting, key=self.bound.__getitem__, reverse=True)
+    def _best(self, fits: Fits, most: FloatArray) -> tuple[int, _Offer] | None:
+        """Best suspect beside the present light, of those that may be worth their price; margins are upper bounds."""
         best, top = None, 0.0
-        for first in range(0, len(ranked), AT_ONCE):
-            some = [s for s in ranked[first : first + AT_ONCE] if self.bound[s] > top]
-            if not some:
+        for place in np.argsort(-most, kind="stable").tolist():
+            if most[place] <= top:
                 break
-            for suspect, offer in zip(some, self.offers(some, self.light), strict=True):
-                margin = offer.gain - suspect.price
-                self.bound[suspect] = margin + REGAINED_NATS
-                if margin > top:
-                    best, top = (suspect, offer), margin
-        self.waiting = [s for s in self.waiting if self.bound[s] > 0.0]
+            suspect = int(self.asked[place])
+            offer = self._offer(suspect, fits, 0, self.light)
+            margin = offer.gain - float(self.suspects.price[suspect])
+            self.hope[suspect] = margin + REGAINED_NATS
+            if margin > top:
+                best, top = (suspect, offer), margin
         return best
 
-    def _take(self, suspect: Suspect, offer: _Offer) -> None:
-        self.waiting.remove(suspect)
+    def _take(self, suspect: int, offer: _Offer) -> None:
         self.claims[suspect] = self._claim(offer)
         self.light = self.light + self.claims[suspect].light
         self._refit_sharers(suspect, self.claims[suspect].light)
@@ -164,16 +156,18 @@ class Search:
     def _bright(self, light: FloatArray) -> MaskArray:
         return light > SHARED * self.scene.observed.height
 
-    def _refit_sharers(self, suspect: Suspect, light: FloatArray) -> None:
+    def _refit_sharers(self, suspect: int, light: FloatArray) -> None:
         """Fit those anew that have light in the peaks of the one that came or went."""
         touched = self._bright(light)
         for other in list(self.claims):
-            if other is not suspect and bool(self._bright(self.claims[other].light)[touched].any()):
+            if other != suspect and bool((self._bright(self.claims[other].light) & touched).any()):
                 self._refit(other)
 
-    def _refit(self, suspect: Suspect) -> None:
-        others = np.maximum(self.light - self.claims[suspect].light, 0.0)
-        offer = self.offers([suspect], others)[0]
+    def _refit(self, suspect: int) -> None:
+        before = self.claims[suspect].light
+        others = np.maximum(self.light - before, 0.0)
+        first, last = self.range[suspect]
+        offer = self._offer(suspect, self._fits(first, last, others), first, others)
         self.claims[suspect] = self._claim(offer)
         self.light = others + self.claims[suspect].light
 
@@ -190,72 +184,81 @@ class Search:
             self.light = np.maximum(self.light - gone.light, 0.0)
             self._refit_sharers(worst, gone.light)
 
-    def _margin(self, suspect: Suspect, gain: float) -> float:
+    def _margin(self, suspect: int, gain: float) -> float:
         """What a suspect gains beyond its price, in light as unknown as this, nats."""
-        return gain - suspect.price - CLUTTER_NATS * self.clutter
+        return gain - float(self.suspects.price[suspect]) - CLUTTER_NATS * self.clutter
 
     def weigh_rivals(self) -> None:
         """For claims that rest on a line or two: how well other suspects would do in their place."""
         for suspect, claim in self.claims.items():
-            if not suspect.band and int(self._bright(claim.light).sum()) <= FEW_PEAKS:
+            if not self.suspects.band[suspect] and int(self._bright(claim.light).sum()) <= FEW_PEAKS:
                 self.rivals[suspect] = self._in_place_of(claim)
 
-    def _in_place_of(self, claim: Claim) -> list[tuple[Suspect, Claim]]:
+    def _in_place_of(self, claim: Claim) -> list[tuple[int, Claim]]:
         """What unclaimed suspects would be in place of a claim, best margin first; the hopeless left out."""
-        rivals = [s for s in self.asked if s not in self.claims and not s.band]
-        offers = self.offers(rivals, np.maximum(self.light - claim.light, 0.0)) if rivals else []
-        worth = [
-            (s, self._claim(o))
-            for s, o in zip(rivals, offers, strict=True)
-            if o.gain > max(s.price - NEAR_MISS_NATS, 0.0)
-        ]
-        return sorted(worth, key=lambda pair: (pair[0].price - pair[1].gain, pair[0].name))
+        worth = self._unclaimed(np.maximum(self.light - claim.light, 0.0), NEAR_MISS_NATS)
+        return sorted(worth, key=lambda pair: (-self._worth(*pair), self.suspects.names[pair[0]]))
+
+    def _unclaimed(self, others: FloatArray, within: float) -> list[tuple[int, Claim]]:
+        """Unclaimed elements that come within some nats of their price beside the others' light."""
+        if not len(self.asked):
+            return []
+        fits, margin = self._margins(others)
+        near = self.asked[(margin > -within) & ~self.suspects.band[self.asked]].tolist()
+        offers = [(s, self._offer(s, fits, 0, others)) for s in near if s not in self.claims]
+        price = self.suspects.price
+        return [(s, self._claim(o)) for s, o in offers if o.gain > max(float(price[s]) - within, 0.0)]
+
+    def _worth(self, suspect: int, claim: Claim) -> float:
+        return claim.gain - float(self.suspects.price[suspect])
 
     def _claim(self, offer: _Offer) -> Claim:
         return Claim(offer.fits, self._light(offer.fits), offer.gain)
 
     def result(self) -> Inference:
         """Claims with probabilities: logistic in the margin."""
-        hope = {s.name: bound for s, bound in self.bound.items() if s not in self.claims}
-        found = Inference(light=self.light, hope=hope)
+        names = self.suspects.names
+        hope = {
+            name: h for n, (name, h) in enumerate(zip(names, self.hope.tolist(), strict=True)) if n not in self.claims
+        }
+        found = Inference(light=self.light, hope=hope, asked=frozenset(names[n] for n in self.asked.tolist()))
         for suspect, claim in self.claims.items():
             margin = self._margin(suspect, claim.gain)
             probability = _logistic(margin / PROBABILITY_NATS)
             rivals = self.rivals.get(suspect, [])
-            best = max((other.gain - s.price for s, other in rivals if other.gain > s.price), default=-np.inf)
-            sole = _logistic((claim.gain - suspect.price - best) / RIVAL_NATS)
-            if suspect.band:
-                found.bands[suspect.name] = claim
-                found.band_probability[suspect.name] = probability
+            best = max((w for w in (self._worth(*pair) for pair in rivals) if w > 0.0), default=-np.inf)
+            sole = _logistic((self._worth(suspect, claim) - best) / RIVAL_NATS)
+            name = names[suspect]
+            if self.suspects.band[suspect]:
+                found.bands[name] = claim
+                found.band_probability[name] = probability
             elif sole < AMBIGUOUS_BELOW:
-                found.contests.append(_contest([(suspect, claim), *rivals], probability))
+                found.contests.append(self._contest([(suspect, claim), *rivals], probability))
             else:
-                found.claims[suspect.name] = claim
-                found.probability[suspect.name] = min(probability, sole)
-                found.margin[suspect.name] = margin
+                found.claims[name] = claim
+                found.probability[name] = min(probability, sole)
+                found.margin[name] = margin
         return found
+
+    def _contest(self, contenders: list[tuple[int, Claim]], probability: float) -> Contest:
+        """Shares by margin; that of all together is the probability that one of them is there."""
+        margin = np.array([self._worth(*pair) for pair in contenders]) / RIVAL_NATS
+        share = np.exp(margin - margin.max())
+        share /= share.sum()
+        kept = [n for n in np.argsort(-share, kind="stable").tolist() if share[n] >= LEAST_SHARE * share.max()]
+        names = [self.suspects.names[suspect] for suspect, _ in contenders]
+        return Contest(
+            {names[n]: contenders[n][1] for n in kept}, {names[n]: float(share[n]) * probability for n in kept}
+        )
 
     def explain(self, found: Inference) -> None:
         """Add who nearly was claimed, and who would do nearly as well in a claim's place."""
-        by_name = {suspect.name: suspect for suspect in self.claims}
+        number = {self.suspects.names[n]: n for n in self.claims}
         for name, claim in found.claims.items():
-            within = claim.gain - by_name[name].price - RIVAL_WITHIN_NATS
+            within = self._worth(number[name], claim) - RIVAL_WITHIN_NATS
             rivals = self._in_place_of(claim)
-            found.rivals[name] = tuple(s.name for s, other in rivals if other.gain - s.price > within)
-        others = [s for s in self.asked if s not in self.claims and not s.band]
-        for suspect, offer in zip(others, self.offers(others, self.light) if others else [], strict=True):
-            margin = self._margin(suspect, offer.gain)
+            found.rivals[name] = tuple(self.suspects.names[s] for s, other in rivals if self._worth(s, other) > within)
+        for suspect, claim in self._unclaimed(self.light, NEAR_MISS_NATS):
+            margin = self._margin(suspect, claim.gain)
             if margin > -NEAR_MISS_NATS:
-                found.near_misses[suspect.name] = NearMiss(self._claim(offer), margin)
-
-
-def _contest(contenders: list[tuple[Suspect, Claim]], probability: float) -> Contest:
-    """Shares by margin; that of all together is the probability that one of them is there."""
-    margin = np.array([claim.gain - suspect.price for suspect, claim in contenders]) / RIVAL_NATS
-    share = np.exp(margin - margin.max())
-    share /= share.sum()
-    kept = [n for n in np.argsort(-share, kind="stable").tolist() if share[n] >= LEAST_SHARE * share.max()]
-    return Contest(
-        {contenders[n][0].name: contenders[n][1] for n in kept},
-        {contenders[n][0].name: float(share[n]) * probability for n in kept},
-    )
+                found.near_misses[self.suspects.names[suspect]] = NearMiss(claim, margin)

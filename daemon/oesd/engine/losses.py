@@ -1,0 +1,65 @@
+"""What light that does not fit costs, nats: unexplained in a peak, missing in a peak, missing where nothing shines.
+
+Everything is in units of what is seen, ``u = ln(expected / seen)`` softened by twice the noise. The loss
+``k ln(1 + u^2 / 2vk)`` is that of a Gaussian near zero and grows as a logarithm far out: no single line decides.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oesd.engine.patterns import Float32Array
+
+STRENGTH_SPREAD = 0.5  # 1 sigma of ln(strength): transition probabilities, response, self-absorption
+FLOOR_SIGMAS = 2.0
+UNEXPLAINED_SCALE = 3.0
+MISSING_SCALE = 4.0
+SOFT_ABSENCE = 0.6  # weight of an absent line known by intensity only
+LAMP_ABSENCE = 0.7  # weight of absent lines when only lamp intensities speak
+FAINT_SHARE = 0.02  # absence of a line this faint beside the strongest says half as much: strengths are known so far
+NOTHING = np.float32(0.0)
+LEAST_STRENGTH = np.float32(1e-12)
+
+
+def peak_loss(light: Float32Array, under_scale: Float32Array, under: Float32Array, over: Float32Array) -> Float32Array:
+    """Loss at sites in peaks (last axis) for this light, in units of what is seen.
+
+    ``under`` and ``over`` are 1 / 2vk of light unexplained and missing, ``under_scale`` the k of the former. Both
+    sides are worked out for all sites: choosing between them takes longer.
+    """
+    misfit = np.log(light)
+    below = np.minimum(misfit, NOTHING)
+    below *= below
+    below *= under
+    np.log1p(below, out=below)
+    below *= under_scale
+    above: Float32Array = np.maximum(misfit, NOTHING, out=misfit)
+    above *= above
+    above *= over
+    np.log1p(above, out=above)
+    above *= np.float32(MISSING_SCALE)
+    above += below
+    return above
+
+
+def dark_loss(light: Float32Array, scale: Float32Array, inverse: Float32Array) -> Float32Array:
+    """Loss where no peak is, for this light in units of what is seen there; works in place."""
+    np.log(light, out=light)
+    np.maximum(light, NOTHING, out=light)
+    light *= light
+    light *= inverse
+    np.log1p(light, out=light)
+    light *= scale
+    return light
+
+
+def absence_scale(strength: Float32Array, strongest: Float32Array, known: Float32Array) -> Float32Array:
+    """What an absence says at most, nats: the k of :func:`dark_loss`.
+
+    ``strongest`` is what the species shows most of anywhere on the axis: faint lines beside it say less.
+    """
+    faint = np.multiply(strongest, FAINT_SHARE, dtype=np.float32)
+    scale: Float32Array = strength / (strength + faint)
+    scale *= known
+    scale += np.float32(1e-9)
+    return scale

@@ -1,0 +1,178 @@
+"""What each peak is called: its element or molecule, how surely, and the candidates in order of preference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from itertools import pairwise
+
+import numpy as np
+
+from oesd.engine.bands import SYSTEMS, charge_stage, molecule_of
+from oesd.engine.bandshapes import SeenBand
+from oesd.engine.candidates import OTHER_EXCITATIONS, weighed_lines
+from oesd.engine.claims import Claim, Inference
+from oesd.engine.lines import IntArray
+from oesd.engine.priors import Prior
+from oesd.engine.scene import Scene
+from oesd.engine.strengths import line_strengths
+from oesd.model import Candidate, FloatArray, MaskArray
+
+MAX_CANDIDATES = 8
+SURE_CANDIDATES = 4  # are always shown, ...
+LEAST_PROBABILITY = 2e-5  # ... the others when they are so likely
+NAMED_ABOVE = 0.5
+NAMED_ODDS = (
+    3.3  # names are right so much more often than shares of light say: measured on plasmas of the test simulator
+)
+CONTESTED_SHARE = 0.3  # of a peak's height
+DOUBT_SHARE = 0.04  # a peak of which a found element explains so little is as likely something else
+KEPT_KEYS = 4096
+TENTHS = 1 << 16  # more than any line's tenths of nm
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """What one peak is called, how surely, and what else it may be."""
+
+    element: str | None
+    probability: float
+    candidates: tuple[Candidate, ...]
+    ambiguous: bool = False
+
+
+def name_peaks(scene: Scene, inference: Inference, prior: Prior) -> list[Naming]:
+    """Name every peak of the scene, in its order."""
+    elements, peaks = line_strengths().table.elements, len(scene.observed.height)
+    peak, line, weight = _alternatives(*weighed_lines(scene, inference, prior))
+    named, stated = _named(scene, inference)
+    number = np.array([elements.index(name) if name in inference.claims else -1 for name in named], dtype=np.int64)
+    own = line_strengths().table.element[line] == number[peak]
+    mine = np.bincount(peak, weights=weight * own, minlength=peaks)
+    rest = np.bincount(peak, weights=weight, minlength=peaks) - mine
+    has = mine > 0.0
+    up = np.where(has, stated / np.where(has, mine, 1.0), 1.0)
+    down = np.where(has, np.minimum(1.0, (1.0 - stated) / np.maximum(rest, 1e-300)), 1.0)
+    weight = weight * np.where(own, up[peak], down[peak])
+    order = np.argsort(2 * peak + ~own, kind="stable")
+    candidates = _candidates(line[order], weight[order])
+    bounds = np.searchsorted(peak, np.arange(peaks + 1)).tolist()
+    contested = np.asarray(contested_peaks(scene, inference).any(axis=0)).tolist()
+    told = zip(
+        named, has.tolist(), np.round(stated, 4).tolist(), scene.observed.center_nm.tolist(), contested, strict=True
+    )
+    return [_naming(candidates[a:b], *what) for (a, b), what in zip(pairwise(bounds), told, strict=True)]
+
+
+def _naming(
+    lines: list[Candidate], name: str | None, has: bool, probability: float, nm: float, contested: bool
+) -> Naming:
+    """Name of one peak with these lines, at a wavelength; ``has``: some of them are its own."""
+    if name in SYSTEMS:
+        return Naming(molecule_of(name), probability, (_molecule(name, nm, probability), *lines))
+    if has:
+        return Naming(name, probability, tuple(lines))
+    return Naming(None, 0.0, tuple(lines), contested)
+
+
+def contested_peaks(scene: Scene, inference: Inference) -> MaskArray:
+    """Peaks that each contest is about: those its likeliest contender explains; shape (contests, peaks)."""
+    peaks = np.zeros((len(inference.contests), len(scene.observed.height)), dtype=np.bool_)
+    for number, contest in enumerate(inference.contests):
+        likeliest = next(iter(contest.claims.values()))
+        peaks[number] = likeliest.light > CONTESTED_SHARE * scene.observed.height
+    return peaks
+
+
+def _alternatives(peak: IntArray, line: IntArray, weight: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+    """Lines worth showing by peak, likeliest first, one of each key."""
+    order = np.argsort(peak + 1.0 / (1.0 + weight), kind="stable")
+    peak, line, weight = peak[order], line[order], weight[order]
+    rank = _rank(peak)
+    kept = np.flatnonzero((rank < SURE_CANDIDATES) | ((weight > LEAST_PROBABILITY) & (rank < 2 * MAX_CANDIDATES)))
+    peak, line, weight = peak[kept], line[kept], weight[kept]
+    table = line_strengths().table
+    _, first = np.unique(
+        (peak * len(table.elements) + table.element[line]) * TENTHS + _tenths()[line], return_index=True
+    )
+    first.sort()
+    kept = first[_rank(peak[first]) < MAX_CANDIDATES]
+    return peak[kept], line[kept], weight[kept]
+
+
+def _rank(peak: IntArray) -> IntArray:
+    """Place of each line among those of its peak; the peaks are in ascending order."""
+    rank: IntArray = np.arange(len(peak)) - np.searchsorted(peak, peak)
+    return rank
+
+
+@cache
+def _tenths() -> IntArray:
+    """Tenths of nm that each line of the shipped table is called by, rounded as they are written."""
+    nm = np.round(line_strengths().table.wl_air_nm, 4)
+    tenths = np.rint(10.0 * nm).astype(np.int64)
+    halves = np.flatnonzero(np.abs(10.0 * nm - np.floor(10.0 * nm) - 0.5) < 1e-6)
+    tenths[halves] = [round(10.0 * float(f"{x:.1f}")) for x in nm[halves].tolist()]
+    return tenths
+
+
+@lru_cache(maxsize=KEPT_KEYS)
+def _key(element: int, tenths: int) -> str:
+    return f"{line_strengths().table.elements[element]}_{tenths / 10.0:.1f}"
+
+
+def _candidates(line: IntArray, weight: FloatArray) -> list[Candidate]:
+    """These lines of the shipped table as candidates of this probability."""
+    table = line_strengths().table
+    element = table.element[line].tolist()
+    keys = map(_key, element, _tenths()[line].tolist())
+    symbols = [table.elements[number] for number in element]
+    nm, probability = np.round(table.wl_air_nm[line], 4).tolist(), np.round(weight, 4).tolist()
+    return list(map(Candidate, keys, symbols, table.stage[line].tolist(), nm, probability))
+
+
+def _named(scene: Scene, inference: Inference) -> tuple[list[str | None], FloatArray]:
+    """Element or molecule of each peak and its probability: the one with most light, if it explains enough of it."""
+    height = scene.observed.height
+    claims = inference.claims | inference.bands
+    if not claims or not len(height):
+        return [None] * len(height), np.zeros(len(height))
+    names = list(claims)
+    possible = np.stack([_other_light(scene, claims[name]) for name in names])
+    possible[len(inference.claims) :] = 0.0
+    light = np.stack([claims[name].light for name in names]) + 0.1 * possible
+    share = light / np.maximum(light.sum(axis=0), 1e-300)
+    first = share.argmax(axis=0)
+    total = (light + possible).sum(axis=0)
+    explained = total / (total + DOUBT_SHARE * height)
+    sure = np.array(list((inference.probability | inference.band_probability).values()))
+    probability = share[first, np.arange(len(height))] * explained * sure[first]
+    stated: FloatArray = NAMED_ODDS * probability / (1.0 + (NAMED_ODDS - 1.0) * probability)
+    enough = probability >= NAMED_ABOVE
+    return [names[i] if p else None for i, p in zip(first.tolist(), enough.tolist(), strict=True)], stated
+
+
+def with_bands(namings: list[Naming], of_lines: MaskArray, bands: list[SeenBand]) -> list[Naming]:
+    """Names of all peaks: those of lines in their order, the others with the band that they belong to."""
+    lines = iter(namings)
+    named = [next(lines) if line else None for line in of_lines.tolist()]
+    for band in bands:
+        probability = round(band.explained, 4)
+        for number in band.peaks.tolist():
+            if named[number] is None:
+                molecule = _molecule(band.system, band.head_nm, probability)
+                named[number] = Naming(molecule_of(band.system), probability, (molecule,))
+    return [naming for naming in named if naming is not None]
+
+
+def _molecule(system: str, nm: float, probability: float) -> Candidate:
+    name = molecule_of(system)
+    return Candidate(f"{name}_{nm:.1f}", name, charge_stage(system), round(nm, 4), round(probability, 4))
+
+
+def _other_light(scene: Scene, claim: Claim) -> FloatArray:
+    """What an element may show in every peak if it is excited otherwise than fitted; shape (peaks,)."""
+    light = np.zeros(len(claim.light))
+    for species, fit in claim.fits.items():
+        light += OTHER_EXCITATIONS * fit.amount * scene.most_light(species)
+    return light

@@ -1,0 +1,34 @@
+"""What the inference sees of a spectrum."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from oesd.model import FloatArray, MaskArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observed:
+    """The spectrum as the inference sees it, wavelengths already corrected by the plasma's own axis.
+
+    Attributes
+    ----------
+    center_nm, center_sigma_nm, height, height_sigma : (peaks,) float64
+    saturated : (peaks,) bool
+    true_nm, net, sigma : (pixels,) float64
+    fwhm_nm : float
+        Line width; ``fwhm_px`` the same in pixels.
+    axis_sigma_nm : float
+    """
+
+    center_nm: FloatArray
+    center_sigma_nm: FloatArray
+    height: FloatArray
+    height_sigma: FloatArray
+    saturated: MaskArray
+    true_nm: FloatArray
+    net: FloatArray
+    sigma: FloatArray
+    fwhm_nm: float
+    fwhm_px: float
+    axis_sigma_nm: float
