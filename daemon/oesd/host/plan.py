@@ -17,7 +17,7 @@ UNITS = PurePosixPath("/etc/systemd/system")
 SYSUSERS = PurePosixPath("/etc/sysusers.d/oesd.conf")
 TMPFILES = PurePosixPath("/etc/tmpfiles.d/oesd.conf")
 RULES = PurePosixPath("/etc/udev/rules.d/60-oesd-spectrometers.rules")
-UDEV = "/run/udev/control"
+UDEV, SYSTEMD = "/run/udev/control", "/run/systemd/system"
 DAEMON, HUB = "oesd.service", "oesd-hub.service"
 
 
@@ -45,7 +45,7 @@ class Command:
     """What a program of the system is asked, and why.
 
     ``in_root`` is the option with which it works on another root directory; "" when it needs the running system.
-    ``needs`` is a file that shows that there is somebody to ask: a container has no udev, and no USB either.
+    ``needs`` is a path that shows that there is somebody to ask: a container has no udev, an image no running systemd.
     """
 
     argv: tuple[str, ...]
@@ -87,7 +87,7 @@ def removal() -> Plan:
     return Plan(
         tuple(file for file in _files(PREFIX) if not file.if_absent),
         (
-            Command(("systemctl", "daemon-reload"), "systemd forgets the units"),
+            Command(("systemctl", "daemon-reload"), "systemd forgets the units", needs=SYSTEMD),
             Command(("udevadm", "control", "--reload"), "udev forgets the rules", needs=UDEV),
         ),
     )
@@ -104,14 +104,14 @@ _SET_UP = (
     Command(
         ("udevadm", "trigger", "--subsystem-match=usb", "--action=add"), "they are applied to what is there", needs=UDEV
     ),
-    Command(("systemctl", "daemon-reload"), "systemd reads the units"),
+    Command(("systemctl", "daemon-reload"), "systemd reads the units", needs=SYSTEMD),
 )
 
 
 def _starting(unit: str) -> tuple[Command, ...]:
     return (
         Command(("systemctl", "enable", unit), "it starts at each boot", "--root"),
-        Command(("systemctl", "start", unit), "it starts now"),
+        Command(("systemctl", "start", unit), "it starts now", needs=SYSTEMD),
     )
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 OUT = Path("/out")
 MARK = Path("/etc/oesd-throwaway")
 PAGE = "http://127.0.0.1:8520"
+BENCH = "/run/exported"  # where guest/exported.py takes commands
 
 
 def only_in_a_throwaway_system() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, "/tests/usbip")
 
-from asserting import MARK
+from asserting import BENCH, MARK
 from usbip import USBIP, In, Out, USBDevice
 from usbip.core import SPEED_HIGH
 from usbip.device import Endpoint
@@ -25,11 +25,10 @@ from usbip.function import Interface
 
 from oesd_drivers.virtual import BusControl, Light, VirtualBus, scene
 from oesd_drivers.virtual.libusb import BusError, Code
+from oesd_drivers.virtual.node import Node
 
-CONTROL = "/run/exported"
 VHCI = Path("/sys/devices/platform/vhci_hcd.0")
 PORT = 3240
-PACKET = 512
 STALLED, GONE = -32, -19
 _TURN_MS = 50
 
@@ -44,7 +43,7 @@ class Pipe(Endpoint):
         self._dropped: set[int] = set()
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def take_or_park(self, length: int, complete: Callable, seqnum: int | None = None) -> None:
+    def take_or_park(self, length: int, complete: Callable, seqnum: int) -> None:
         """Answer later: when the device has data, or when the host takes its request back."""
         self._asked.put((length, complete, seqnum))
 
@@ -59,30 +58,33 @@ class Pipe(Endpoint):
             self._answer(length, complete, seqnum)
 
     def _answer(self, length: int, complete: Callable, seqnum: int) -> None:
+        """Collect packets until the request is full or a short one ends it, as a host controller does."""
+        got = b""
         while seqnum not in self._dropped:
             try:
-                complete(self._read(length, _TURN_MS))
-                return
+                packets = self._read(length - len(got), _TURN_MS)
             except BusError as error:
-                if error.code is Code.NO_DEVICE:
-                    complete(b"", GONE)
-                    return
-                if error.code is not Code.TIMEOUT:
-                    complete(b"", STALLED)
-                    return
+                if error.code is Code.TIMEOUT:
+                    continue
+                complete(got, GONE if error.code is Code.NO_DEVICE else STALLED)
+                return
+            got += packets
+            if len(got) >= length or len(packets) % self.mps:
+                complete(got)
+                return
         self._dropped.discard(seqnum)
 
 
 class Spectrometer(Interface):
     """The one interface of a spectrometer: vendor class, bulk endpoints."""
 
-    def __init__(self, bus: VirtualBus, address: int, out_endpoint: int, in_endpoints: tuple[int, ...]) -> None:
+    def __init__(self, bus: VirtualBus, node: Node) -> None:
         super().__init__()
-        self._bus, self._address = bus, address
+        self._bus, self._address = bus, node.address
         self._handle: int | None = None
-        self._add_endpoint(Out(out_endpoint, "bulk", mps=PACKET))
-        for number in in_endpoints:
-            pipe = Pipe(In(number, "bulk", mps=PACKET), lambda n, ms, e=number: self._read(e, n, ms))
+        self._add_endpoint(Out(node.out_endpoint, "bulk", mps=max(size for _, size in node.in_endpoints)))
+        for endpoint, size in node.in_endpoints:
+            pipe = Pipe(In(endpoint, "bulk", mps=size), lambda n, ms, e=endpoint: self._read(e, n, ms))
             self._endpoints[(pipe.number, pipe.dir)] = pipe
 
     def on_out(self, ep: Endpoint, data: bytes) -> None:
@@ -119,7 +121,7 @@ class Exported:
         device = USBDevice(node.vendor_id, node.product_id, manufacturer="SIMULATED", product=node.product)
         device.busid = f"9-{port + 1}"
         device.set_speed(SPEED_HIGH)
-        device.add(Spectrometer(self._bus, node.address, node.out_endpoint, node.in_endpoints))
+        device.add(Spectrometer(self._bus, node))
         device.plug(via=USBIP("127.0.0.1", PORT))
         self._plugged[serial] = (device, port, attach(device.busid, port))
 
@@ -169,9 +171,9 @@ def received(line: socket.socket, size: int) -> bytes:
 
 def serve(exported: Exported) -> None:
     """Obey lines, one connection after the other, for ever."""
-    Path(CONTROL).unlink(missing_ok=True)
+    Path(BENCH).unlink(missing_ok=True)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listening:
-        listening.bind(CONTROL)
+        listening.bind(BENCH)
         listening.listen()
         while True:
             connection, _ = listening.accept()

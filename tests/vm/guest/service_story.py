@@ -24,12 +24,17 @@ devices = ["USB2000+:SIM00001", "USB4000:SIM00002"]
 TIMES = int(os.environ.get("OESD_TIMES", "2"))
 
 
-def install(story: Story) -> None:
-    """Type the lines of the README; packages come from the local folder that the environment names."""
-    lines = Path("/tests/lab-pc-lines").read_text().splitlines()
+def typed(which: str) -> int:
+    """Type the lines of a README, each of which has to succeed; packages come from where PIP_ variables say."""
+    lines = Path(f"/tests/{which}-lines").read_text().splitlines()
     for line in lines:
         run("bash", "-c", line)
-    story.step("installed by the README's lines", lines=len(lines))
+    return len(lines)
+
+
+def install(story: Story) -> None:
+    """From nothing to a running service."""
+    story.step("installed by the README's lines", lines=typed("lab-pc"))
     assert shown("UnitFileState") == "enabled"
     again = run("/opt/oesd/bin/oesd", "install-service", "--no-start")
     assert not re.search(r"^(new|changed) ", again, re.M), again
@@ -149,6 +154,25 @@ def second(story: Story) -> None:
     story.step("a second daemon refuses", refused_s=round(took_s, 2))
 
 
+def program() -> str:
+    """Prefix of the program that runs as the service."""
+    return Path(f"/proc/{main_pid()}/cmdline").read_bytes().split(b"\0")[1].decode().removesuffix("/bin/oesd")
+
+
+def updated(story: Story) -> None:
+    """A new version beside the old one, and back; nothing stored is lost, the seconds between have a name."""
+    stored = asked("/status")["tally"]["stored"]
+    typed("update")
+    assert program() == "/opt/oesd-next", program()
+    until("it measures", lambda: "measuring 2/2" in shown("StatusText"), 40)
+    typed("back")
+    assert program() == "/opt/oesd", program()
+    until("it measures again", lambda: asked("/status").get("tally", {}).get("stored", 0) > stored, 40)
+    lost = asked("/status")["tally"]["lost"]
+    assert set(lost) <= {"daemon down"}, lost
+    story.step("updated and back", lost=lost)
+
+
 def doctor(story: Story) -> None:
     """The doctor knows this machine; nothing in it is a fault but the missing spectrometers' bus, if any."""
     found = json.loads(run("/opt/oesd/bin/oesd", "doctor", "--json", must=False))
@@ -190,6 +214,7 @@ def steps(story: Story) -> None:
     journal_fields(story)
     second(story)
     doctor(story)
+    updated(story)
     secret(story)
     stopped(story)
     removed(story)

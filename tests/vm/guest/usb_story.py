@@ -8,8 +8,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from asserting import Story, asked, run, shown, until
-from exported import CONTROL
+from asserting import BENCH, Story, asked, run, shown, until
 
 TIMES = int(os.environ.get("OESD_TIMES", "3"))
 CONFIG = Path("/etc/oesd/oesd.toml")
@@ -20,7 +19,7 @@ FIRST, SECOND = "VIRT0001", "VIRT0002"
 def told(*words: object) -> None:
     """Give a command to the bench of virtual spectrometers."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as line:
-        line.connect(CONTROL)
+        line.connect(BENCH)
         line.sendall(" ".join(map(str, words)).encode())
         answer = line.recv(500).decode()
     assert answer == "done", answer
@@ -44,7 +43,7 @@ def bench(story: Story) -> None:
     until("vhci_hcd is there", Path("/sys/devices/platform/vhci_hcd.0/attach").exists, 20)
     log = open("/out/exported.log", "w")
     subprocess.Popen(["/opt/oesd/bin/python", "-B", "/tests/exported.py"], stdout=log, stderr=log)
-    until("the bench listens", Path(CONTROL).exists, 60)
+    until("the bench listens", Path(BENCH).exists, 60)
     story.step("the bench stands")
 
 
