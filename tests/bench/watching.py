@@ -62,7 +62,9 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20_000)
     runs = parser.parse_args().runs
     print(f"stated: one false alarm in {STATED:g} spectra; {runs} runs of 600 each, a mean and a scatter of its own")
-    print(f"{'rule':20} {'sigma':8} {'one in':>8} {'of stated':>9} {'alarms':>7} {'2 sigma found after':>20} {'us/value':>9}")
+    print(
+        f"{'rule':20} {'sigma':8} {'one in':>8} {'of stated':>9} {'alarms':>7} {'2 sigma found after':>20} {'us/value':>9}"
+    )
     missed = False
     for name, rule in _RULES.items():
         for own in (False, True):

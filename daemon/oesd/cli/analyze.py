@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from oesd.cli.errors import fail, printable
+from oesd.cli.errors import fail
 from oesd.cli.explaining import evidence_lines
 from oesd.cli.files import read_file
+from oesd.cli.findings import echo_findings
 from oesd.cli.plotting import draw, plot_option
 from oesd.cli.recipes import chosen_recipe, recipe_options
-from oesd.cli.tables import finding_lines
 from oesd.formats.evidence import evidence_document
 
 if TYPE_CHECKING:
@@ -119,5 +119,4 @@ def _tell(file: str, spectrum: SpectrumFile, analysis: Analysis, explain: bool, 
         return
     warnings = [f"warning: {text}" for text in (*spectrum.warnings, *analysis.warnings)]
     head = [f"{file} ({spectrum.format})"] if many else []
-    lines = [*head, *warnings, *finding_lines(document), *(evidence_lines(explained) if explain else [])]
-    click.echo("\n".join(printable(line) for line in lines))
+    echo_findings([*head, *warnings], document, evidence_lines(explained) if explain else [])

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from oesd.cli.data import directory_of, on_data, progress
+from oesd.cli.data import directory_of, on_data
 from oesd.cli.errors import expected, fail
+from oesd.cli.screen import progress
 from oesd.cli.verify import FOUND, finding_line
 
 

@@ -7,6 +7,7 @@ import json
 import click
 
 from oesd.cli.errors import expected, fail
+from oesd.cli.screen import echo_table
 
 
 @click.command()
@@ -26,7 +27,9 @@ def devices(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([{"model": model, "address": address, "port": port} for model, address, port in found]))
         return
-    for model, address, port in found:
-        click.echo(f"{model:12} {address}" + (f"  port {port}" if port else ""))
-    if not found:
+    if found:
+        echo_table(
+            [["model", "address", "port"], *([model, address, str(port or "-")] for model, address, port in found)]
+        )
+    else:
         click.echo("no spectrometer is plugged in")

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from oesd.cli.errors import expected, fail, printable
+from oesd.cli.errors import expected, fail
 from oesd.cli.explaining import evidence_lines
+from oesd.cli.findings import echo_findings
 from oesd.cli.plotting import draw, plot_option
-from oesd.cli.tables import finding_lines
 
 if TYPE_CHECKING:
     from oesd.service.access import Access
@@ -55,8 +55,7 @@ def show(data_id: str, explain: bool, plot: Path | None, as_json: bool, url: str
     if as_json:
         click.echo(json.dumps(document | ({"evidence": explained["evidence"]} if explain and explained else {})))
     else:
-        lines = entry_lines(document) + (evidence_lines(explained) if explain and explained else [])
-        click.echo("\n".join(printable(line) for line in lines))
+        echo_findings(head_lines(document), document, evidence_lines(explained) if explain and explained else [])
     if plot is not None and explained is not None:
         draw(plot, document, explained, data_id)
 
@@ -74,8 +73,8 @@ def assign(data_id: str, peak_id: str, candidate_key: str, url: str | None, data
         click.echo(f"{peak_id} at {chosen['wavelength_nm']:.2f} nm is {chosen['element']}, by hand")
 
 
-def entry_lines(document: Mapping[str, Any]) -> list[str]:
-    """Lines that show a GET /oes document."""
+def head_lines(document: Mapping[str, Any]) -> list[str]:
+    """Lines that say what a GET /oes document is of."""
     metadata = document["spectral_metadata"]
     head = f"{document['data_id']}  {document['id']}  {metadata.get('model', '')} {metadata.get('device', '')}".rstrip()
     lines = [head + ("  SIMULATED" if metadata.get("simulated") else "")]
@@ -86,4 +85,4 @@ def entry_lines(document: Mapping[str, Any]) -> list[str]:
         f"orphaned choice: {o['candidate_key']} at {o['wavelength_nm']:.2f} nm has no peak any more"
         for o in metadata.get("orphaned_overrides", [])
     ]
-    return lines + finding_lines(document)
+    return lines

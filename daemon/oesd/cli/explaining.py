@@ -41,7 +41,7 @@ def _row(word: str, line: Mapping[str, Any]) -> str:
     name = f"{line['wavelength_nm']:9.3f} {_stage(line['ionization']):3}"
     heights = (
         f"expected {number(line['expected'], 9, 0)}   there {number(line['seen'], 9, 0)} "
-        f"+- {number(line['seen_sigma'], 0, 0):<6}"
+        f"+- {number(line['seen_sigma'], 6, 0).strip():<6}"
     )
     peak = f" {line['peak_id'] or ''} at {line['peak_nm']:.2f}" if line["peak_nm"] is not None else ""
     shared = f", shared with {', '.join(line['shared_with'])}" if line["shared_with"] else ""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from oesd.cli.data import directory_of, on_data, progress
+from oesd.cli.data import directory_of, on_data
 from oesd.cli.durations import DurationType
 from oesd.cli.errors import expected, fail
+from oesd.cli.screen import progress
 
 if TYPE_CHECKING:
     from oesd.formats.sheet import Sheet

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oesd.cli.data import progress
 from oesd.cli.entries import reached, where
 from oesd.cli.errors import expected, fail, printable
+from oesd.cli.screen import progress
 
 if TYPE_CHECKING:
     from oesd.service.access import Access

@@ -12,6 +12,7 @@ import click
 
 from oesd.cli.durations import DurationType
 from oesd.cli.entries import reached, where
+from oesd.cli.screen import aligned, echo_report
 from oesd.service.advice import ADVICE
 
 
@@ -28,22 +29,30 @@ def ledger(
     """Tell what became of every scheduled slot: stored, or lost and why. Times are UTC."""
     with reached(url, data) as access:
         document = access.ledger(by, device, datetime.now(UTC) - timedelta(seconds=since))
-        click.echo(json.dumps(document) if as_json else "\n".join(ledger_lines(document)))
+        if as_json:
+            click.echo(json.dumps(document))
+            return
+        echo_report(*ledger_report(document))
 
 
 def ledger_lines(document: Mapping[str, Any]) -> list[str]:
-    """Lines that show a GET /ledger document."""
+    """Lines that show a GET /ledger document to a program."""
+    rows, lines = ledger_report(document)
+    return [*aligned(rows), *lines]
+
+
+def ledger_report(document: Mapping[str, Any]) -> tuple[list[list[str]], list[str]]:
+    """The table of a GET /ledger document, empty when nothing was due, and the lines below it."""
     accounts = document["accounts"]
     if not accounts:
-        return [f"no slot was due since {_minute(document['since_utc'])} UTC", *_unrecorded_lines(document)]
+        return [], [f"no slot was due since {_minute(document['since_utc'])} UTC", *_unrecorded_lines(document)]
     rows = _hour_rows(accounts) if document["by"] == "hour" else _run_rows(accounts)
     total = document["total"]
     kept = 100 * total["stored"] / total["due"] if total["due"] else 100.0
     # Rounded down: what is not complete never reads as 100 %.
     head = f"of {total['due']} slots {total['stored']} are stored ({int(kept * 100) / 100:g} %)"
     untold = sorted({account["ending"] for account in accounts if account.get("ending")})
-    return [
-        *aligned(rows),
+    return rows, [
         *(f"? {ending}" for ending in untold),
         "",
         head + (", none lost" if not total["lost"] else ""),
@@ -96,19 +105,6 @@ def _unrecorded_lines(document: Mapping[str, Any]) -> list[str]:
 
 def _most_first(lost: Mapping[str, int]) -> list[tuple[str, int]]:
     return sorted(lost.items(), key=lambda item: (-item[1], item[0]))
-
-
-def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of one width each; numbers to the right."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    right = {"due", "stored", "lost", "every"}
-    return [
-        "  ".join(
-            text.rjust(width) if name in right else text.ljust(width)
-            for name, text, width in zip(rows[0], row, widths, strict=True)
-        ).rstrip()
-        for row in rows
-    ]
 
 
 def _minute(text: str) -> str:

@@ -13,7 +13,8 @@ import click
 from oesd.cli.durations import DurationType
 from oesd.cli.entries import reached, where
 from oesd.cli.errors import expected, fail, printable
-from oesd.cli.ledger import aligned, count_texts, end_text, second_text
+from oesd.cli.ledger import count_texts, end_text, second_text
+from oesd.cli.screen import aligned, echo_report
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -84,16 +85,24 @@ def list_runs(device: str | None, since: float, as_json: bool, url: str | None, 
     """List the runs with their slots and labels. Times are UTC."""
     with reached(url, data) as access:
         document = access.runs(device, datetime.now(UTC) - timedelta(seconds=since))
-        lines = [json.dumps(document)] if as_json else run_lines(document)
-        click.echo("\n".join(printable(line) for line in lines))
+        if as_json:
+            click.echo(json.dumps(document))
+        else:
+            echo_report(*run_report(document))
 
 
 def run_lines(document: Mapping[str, Any]) -> list[str]:
-    """Lines that show a GET /runs document."""
-    head = ["began (UTC)", "ended", "spectrometer", "by", "every", "due", "stored", "lost", "why", "labels"]
-    rows = [[*_cells(run), label_text(run["labels"])] for run in document["runs"]]
-    lines = aligned([head, *rows]) if rows else ["no run since then"]
-    return lines + ([standing_line(document["standing"])] if "standing" in document else [])
+    """Lines that show a GET /runs document to a program."""
+    rows, lines = run_report(document)
+    return [*aligned(rows), *lines]
+
+
+def run_report(document: Mapping[str, Any]) -> tuple[list[list[str]], list[str]]:
+    """The table of a GET /runs document, empty when there is no run, and the lines below it."""
+    head = ["began (UTC)", "ended", "spectrometer", "by", "every", "due", "stored", "lost", "why", "labels", "run"]
+    runs = [[*_cells(run), label_text(run["labels"]), run["run_id"]] for run in document["runs"]]
+    below = [standing_line(document["standing"])] if "standing" in document else []
+    return ([head, *runs], below) if runs else ([], ["no run since then", *below])
 
 
 def _cells(run: Mapping[str, Any]) -> list[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from oesd.cli.recipes import recipe_line
 
 _MARKS = (("*", "manual"), ("S", "saturated"), ("B", "blended"), ("?", "ambiguous"))
+LEGEND = "(* chosen by hand, S saturated, B blended, ? ambiguous)"
 _SURE = 0.995
 
 
@@ -19,17 +20,28 @@ def finding_lines(document: Mapping[str, Any]) -> list[str]:
     document : mapping
         As GET /oes has it.
     """
-    recipe = recipe_line(document["spectral_metadata"].get("recipe") or {"elements": []})
     peaks = document["detected_peaks"]
+    lines = summary_lines(document)
+    if peaks:
+        lines.append(f"{'peak':5} {'nm':>9} {'sigma':>6} {'FWHM':>5} {'SNR':>7} {'height':>9}  name  p     candidates")
+    lines += [_peak_line(peak) for peak in peaks]
+    return lines + ([LEGEND] if peaks else [])
+
+
+def summary_lines(document: Mapping[str, Any]) -> list[str]:
+    """Elements, molecules and what is ambiguous, a line each."""
+    recipe = recipe_line(document["spectral_metadata"].get("recipe") or {"elements": []})
     lines = [recipe] if recipe else []
     lines.append(f"elements: {_named(document['elements']) or 'none named'}")
     if document.get("molecules"):
         lines.append(f"molecules: {_named(document['molecules'])}")
-    lines += [_ambiguous(one) for one in document.get("ambiguous", ())]
-    if peaks:
-        lines.append(f"{'peak':5} {'nm':>9} {'sigma':>6} {'FWHM':>5} {'SNR':>7} {'height':>9}  name  p     candidates")
-    lines += [_peak_line(peak) for peak in peaks]
-    return lines + (["(* chosen by hand, S saturated, B blended, ? ambiguous)"] if peaks else [])
+    return lines + [_ambiguous(one) for one in document.get("ambiguous", ())]
+
+
+def peak_rows(peaks: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """The same peaks as rows of a table, headings first."""
+    head = ["peak", "nm", "sigma", "FWHM", "SNR", "height", "name", "p", "candidates"]
+    return [head, *(_peak_cells(peak) for peak in peaks)]
 
 
 def chance(probability: float) -> str:
@@ -53,11 +65,24 @@ def number(value: float, width: int, decimals: int) -> str:
 
 
 def _peak_line(peak: Mapping[str, Any]) -> str:
-    flags = "".join(mark for mark, name in _MARKS if peak.get(name))
-    candidates = " ".join(f"{c['candidate_key']}({c['probability']:.2f})" for c in peak["candidates"][:4])
-    measured = (
-        f"{number(peak['wavelength_nm'], 9, 3)} {number(peak['wavelength_sigma_nm'], 6, 3)} "
-        f"{number(peak['fwhm_nm'], 5, 2)} {number(peak['snr'], 7, 1)} {number(peak['intensity'], 9, 1)}"
-    )
-    name = peak["element"] or "-"
-    return f"{peak['peak_id']:5} {measured}  {name:3}{flags:2} {peak['probability']:.2f}  {candidates}"
+    peak_id, *measured, _, probability, candidates = _peak_cells(peak)
+    flags, name = _flags(peak), peak["element"] or "-"
+    return f"{peak_id:5} {' '.join(measured)}  {name:3}{flags:2} {probability}  {candidates}"
+
+
+def _peak_cells(peak: Mapping[str, Any]) -> list[str]:
+    return [
+        peak["peak_id"],
+        number(peak["wavelength_nm"], 9, 3),
+        number(peak["wavelength_sigma_nm"], 6, 3),
+        number(peak["fwhm_nm"], 5, 2),
+        number(peak["snr"], 7, 1),
+        number(peak["intensity"], 9, 1),
+        f"{peak['element'] or '-'} {_flags(peak)}".rstrip(),
+        f"{peak['probability']:.2f}",
+        " ".join(f"{c['candidate_key']}({c['probability']:.2f})" for c in peak["candidates"][:4]),
+    ]
+
+
+def _flags(peak: Mapping[str, Any]) -> str:
+    return "".join(mark for mark, name in _MARKS if peak.get(name))

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from oesd.cli.data import directory_of, on_data, progress
+from oesd.cli.data import directory_of, on_data
 from oesd.cli.errors import expected, fail, printable
+from oesd.cli.screen import progress
 
 if TYPE_CHECKING:
     from oesd.store.inspection import Finding

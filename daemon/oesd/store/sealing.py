@@ -19,7 +19,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -30,6 +29,7 @@ from oesd.store.captures import load_blobs
 from oesd.store.database import Connection
 from oesd.store.disk import Disk
 from oesd.store.errors import StoreDamaged, StoreError
+from oesd.store.heaps import SEEN_AT_ONCE, Heap, entries_of, next_of
 from oesd.store.segment_file import MAGIC, Blobs, Record, pack_record, records
 from oesd.store.segments import (
     FOLDER,
@@ -54,28 +54,10 @@ LEAST_BYTES = 1 << 20
 GRACE_S = 20.0
 _COPIED_AT_ONCE = 200
 _SWITCHED_AT_ONCE = 100
-_SEEN_AT_ONCE = 1000
-_DAY_US = 86_400_000_000
 _USUAL_SHARE, _URGENT_SHARE = 0.5, 0.25
 """Of a file that has gone, from which on the rest is worth writing anew."""
 
 Turns = Iterator[list[tuple[int, Blobs]]]
-
-
-@dataclass(slots=True)
-class _Heap:
-    """Spectra of a spectrometer that are not sealed: those after one entry up to another."""
-
-    device_name: str
-    after: int
-    upto: int
-    day: int | None = None
-    size_bytes: int = 0
-
-    def ends_before(self, day: int, least_bytes: int, segment_bytes: int) -> bool:
-        """Whether it is enough for a segment, and does not take in what comes next, of this day."""
-        other_day = self.day not in (None, day) and self.size_bytes >= least_bytes
-        return other_day or self.size_bytes >= segment_bytes
 
 
 class Sealing:
@@ -107,7 +89,8 @@ class Sealing:
         self._folder = store.directory / FOLDER
         self._work: Iterator[None] | None = None
         self._writing = ""
-        self._heaps: dict[str, _Heap] = {}
+        self._takes_room = False
+        self._heaps: dict[str, Heap] = {}
         self._nobodys: dict[str, float] = {}
         self._as_small_as_can_be: set[int] = set()
 
@@ -128,6 +111,8 @@ class Sealing:
 
     def reclaim(self, spare_bytes: int) -> bool:
         """One turn of making room with so many bytes to spare: files of which much has gone become small ones."""
+        if self._takes_room:
+            self._end()
         return self._turn(lambda: self._tidied(_URGENT_SHARE, spare_bytes))
 
     def _turn(self, found: Callable[[], Iterator[None] | None]) -> bool:
@@ -149,7 +134,7 @@ class Sealing:
         return True
 
     def _end(self) -> None:
-        self._work, self._writing = None, ""
+        self._work, self._writing, self._takes_room = None, "", False
 
     # -- what there is to do -----------------------------------------------------------------------------------------
 
@@ -188,26 +173,26 @@ class Sealing:
         names = self._store.read(lambda db: db.execute("SELECT DISTINCT name FROM devices ORDER BY name").fetchall())
         for (name,) in names:
             heap = self._heaps.get(name) or self._begun(name)
-            rows = self._store.read(partial(_next_of, heap))
-            for entry_no, day, size_bytes in rows:
-                if heap.ends_before(day, self._least_bytes, segment_bytes):
+            rows = self._store.read(partial(next_of, heap))
+            if heap.grow(rows, self._least_bytes, segment_bytes):
+                if heap.size_bytes < spare_bytes:
                     del self._heaps[name]
-                    return self._fresh(heap) if heap.size_bytes < spare_bytes else None
-                heap.upto, heap.size_bytes = entry_no, heap.size_bytes + size_bytes
-                heap.day = day if heap.day is None else heap.day
-            if len(rows) == _SEEN_AT_ONCE:
+                    return self._fresh(heap)
+            elif len(rows) == SEEN_AT_ONCE:
                 return iter((None,))
         return None
 
-    def _begun(self, name: str) -> _Heap:
+    def _begun(self, name: str) -> Heap:
         after = self._store.read(lambda db: sealed_upto(db, name))
-        return self._heaps.setdefault(name, _Heap(name, after, after))
+        return self._heaps.setdefault(name, Heap(name, after, after))
 
     # -- doing it ----------------------------------------------------------------------------------------------------
 
-    def _fresh(self, heap: _Heap) -> Iterator[None]:
+    def _fresh(self, heap: Heap) -> Iterator[None]:
         """Copy out of the pages, and switch."""
+        self._takes_room = True
         segment = yield from self._write(heap.device_name, heap.upto, self._in_pages(heap))
+        self._takes_room = False
         yield from self._switch(segment)
 
     def _anew(self, segment: Segment) -> Iterator[None]:
@@ -245,9 +230,9 @@ class Sealing:
         numbers = [segment.segment_no, *([] if instead_of is None else [instead_of])]
         self._store.write(lambda db: finish_segment(db, *numbers)).result()
 
-    def _in_pages(self, heap: _Heap) -> Turns:
+    def _in_pages(self, heap: Heap) -> Turns:
         after = heap.after
-        while rows := self._store.read(partial(_entries, heap, after)):
+        while rows := self._store.read(partial(entries_of, heap, after, _COPIED_AT_ONCE)):
             yield self._store.read(partial(_blobs_of, [number for row in rows for number in row[1:] if number], None))
             after = rows[-1][0]
 
@@ -262,28 +247,8 @@ def _sealed(segment: Segment, batch: list[Record], connection: Connection) -> in
     return seal(connection, segment, batch)
 
 
-def _next_of(heap: _Heap, connection: Connection) -> list[tuple[int, int, int]]:
-    """The next entries of a spectrometer: number, day, bytes of the sample's blobs."""
-    rows = connection.execute(
-        "SELECT e.entry_no, e.taken_at_us, length(c.counts) + length(c.saturated) + coalesce(length(c.spread), 0) "
-        "FROM entries e JOIN captures c ON c.capture_no = e.sample_no "
-        "WHERE e.device_name = ? AND e.entry_no > ? ORDER BY e.entry_no LIMIT ?",
-        (heap.device_name, heap.upto, _SEEN_AT_ONCE),
-    )
-    return [(int(number), int(at_us) // _DAY_US, int(size)) for number, at_us, size in rows]
-
-
 def _captures_after(segment: Segment, after: int, connection: Connection) -> list[int]:
     return captures_in(connection, segment.segment_no, after, _COPIED_AT_ONCE)
-
-
-def _entries(heap: _Heap, after: int, connection: Connection) -> list[tuple[int, int | None, int | None]]:
-    """Number, sample and shorter exposure of the next entries of a heap."""
-    return connection.execute(
-        "SELECT entry_no, sample_no, short_no FROM entries "
-        "WHERE device_name = ? AND entry_no > ? AND entry_no <= ? ORDER BY entry_no LIMIT ?",
-        (heap.device_name, after, heap.upto, _COPIED_AT_ONCE),
-    ).fetchall()
 
 
 def _blobs_of(numbers: list[int], segment_no: int | None, connection: Connection) -> list[tuple[int, Blobs]]:

@@ -19,7 +19,6 @@ from collections.abc import Generator, Iterator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
-import httpx
 import truststore
 
 from oesd.upload.address import Endpoint, origin_of
@@ -33,6 +32,7 @@ from oesd.upload.errors import (
     UploadError,
     one_line,
 )
+from oesd.upload.httpx_alone import httpx
 from oesd.upload.judgement import Answer, judge_api, judge_bucket
 from oesd.upload.key import ApiKey
 from oesd.upload.strict_json import parse_json

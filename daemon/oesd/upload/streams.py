@@ -12,11 +12,11 @@ from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
-import httpx
 import truststore
 
 from oesd.upload.address import Endpoint
 from oesd.upload.errors import ProtocolBroken, Uncertain, Unreachable, one_line
+from oesd.upload.httpx_alone import httpx
 from oesd.upload.judgement import Answer, judge_api
 from oesd.upload.key import ApiKey
 from oesd.version import __version__

@@ -19,10 +19,10 @@ import numpy as np
 
 from oesd.watching.errors import WatchError
 
-_NODES = 48
+_NODES = 24
 _NORMAL = NormalDist()
 _LARGEST_LIMIT = 60.0
-_STEPS = 60
+_STEPS = 34
 
 
 def cusum_run_length(limit: float, reference: float) -> float:
@@ -33,13 +33,14 @@ def cusum_run_length(limit: float, reference: float) -> float:
     limit, reference : float
         h and k, in standard deviations.
     """
-    nodes, weights = np.polynomial.legendre.leggauss(_NODES)
+    count = _NODES + int(4.0 * limit)  # the density is one wide, whatever the limit
+    nodes, weights = np.polynomial.legendre.leggauss(count)
     x, w = 0.5 * limit * (nodes + 1.0), 0.5 * limit * weights
     starts = np.concatenate([[0.0], x])
     density = np.exp(-0.5 * (x[None, :] + reference - starts[:, None]) ** 2) / np.sqrt(2.0 * np.pi)
     below = np.array([_NORMAL.cdf(reference - u) for u in starts])
-    system = np.eye(_NODES + 1) - np.column_stack([below, density * w])
-    return float(np.linalg.solve(system, np.ones(_NODES + 1))[0])
+    system = np.eye(count + 1) - np.column_stack([below, density * w])
+    return float(np.linalg.solve(system, np.ones(count + 1))[0])
 
 
 @cache

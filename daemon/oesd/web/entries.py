@@ -20,6 +20,7 @@ from oesd.web.calls import CSV, JSON, About, Call, Query, reading
 from oesd.web.live import summary_document
 from oesd.web.negotiation import preferred
 from oesd.web.sheets import CSV_TYPE, sheet
+from oesd.web.turns import making
 
 MOST = 1000
 _MOST_TERMS = 16
@@ -89,17 +90,19 @@ def entry_routes(store: Store, may_read: Check) -> list[Call]:
 
     def search(request: Request, query: Listing) -> Response:
         may_read(request)
-        found = store.find(query.sought(oldest_first=query.order == "oldest"), query.limit, query.cursor)
-        if preferred(request, (JSON, CSV)) == CSV:
-            return Response(_as_sheet(found.entries), media_type=CSV_TYPE, headers=_more(request, found))
-        documents = [found_document(one) for one in found.entries]
-        following = None if found.cursor is None else str(found.cursor)
-        return JsonAnswer({"entries": documents, "next": following}, headers=_more(request, found))
+        with making:
+            found = store.find(query.sought(oldest_first=query.order == "oldest"), query.limit, query.cursor)
+            if preferred(request, (JSON, CSV)) == CSV:
+                return Response(_as_sheet(found.entries), media_type=CSV_TYPE, headers=_more(request, found))
+            documents = [found_document(one) for one in found.entries]
+            following = None if found.cursor is None else str(found.cursor)
+            return JsonAnswer({"entries": documents, "next": following}, headers=_more(request, found))
 
     def list_entries(request: Request, query: Newest) -> Response:
         may_read(request)
-        entries = store.entries(query.limit, before=query.before, device_name=query.device_name)
-        return JsonAnswer([summary_document(entry) for entry in entries])
+        with making:
+            entries = store.entries(query.limit, before=query.before, device_name=query.device_name)
+            return JsonAnswer([summary_document(entry) for entry in entries])
 
     def newest(request: Request, _: Nothing) -> Response:
         may_read(request)

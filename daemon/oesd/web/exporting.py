@@ -20,6 +20,7 @@ from oesd.web.answers import Refusal, unprocessable
 from oesd.web.bodies import Check
 from oesd.web.calls import About, Call, reading
 from oesd.web.entries import MOST, Search
+from oesd.web.turns import making
 
 MOST_ENTRIES = 100_000
 AT_ONCE = 2  # exports: the others wait their turn with 503
@@ -134,7 +135,8 @@ def _all(store: Store, sought: Sought) -> Iterator[str]:
 
 def _begun(export: Export, ids: Iterator[str], form: str) -> Exported:
     try:
-        return export(ids, form)
+        with making:
+            return export(ids, form)
     except UnknownEntry as problem:
         raise Refusal(404, "no such data entry") from problem
     except ValueError as problem:

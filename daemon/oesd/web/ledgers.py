@@ -17,6 +17,7 @@ from oesd.web.bodies import Check
 from oesd.web.calls import CSV, JSON, About, Call, Query, reading
 from oesd.web.negotiation import preferred
 from oesd.web.sheets import CSV_TYPE, sheet
+from oesd.web.turns import making
 
 
 class LedgerQuery(Query):
@@ -32,7 +33,8 @@ def ledger_route(store: Store, unrecorded: Callable[[], Mapping[str, int]], may_
 
     def read_ledger(request: Request, query: LedgerQuery) -> Response:
         may_read(request)
-        document = ledger_document(store, query.by, query.device_name, query.since)
+        with making:
+            document = ledger_document(store, query.by, query.device_name, query.since)
         if preferred(request, (JSON, CSV)) == CSV:
             return Response(_as_sheet(document), media_type=CSV_TYPE, headers={"vary": "accept"})
         return JsonAnswer({**document, "unrecorded": dict(unrecorded())}, headers={"vary": "accept"})

@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from starlette.requests import Request
 from starlette.responses import Response
 
+from oesd.web.turns import making
+
 _MOST_RANGES = 32
 
 
@@ -59,7 +61,9 @@ def unless_known(
     headers = {"etag": etag, "cache-control": "no-cache", "vary": "accept", **(more or {})}
     if _knows(request, etag):
         return Response(status_code=304, headers=headers)
-    return Response(content(), media_type=media, headers=headers)
+    with making:
+        made = content()
+    return Response(made, media_type=media, headers=headers)
 
 
 def _knows(request: Request, etag: str) -> bool:

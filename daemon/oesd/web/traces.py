@@ -13,6 +13,7 @@ from oesd.web.answers import JsonAnswer
 from oesd.web.asking import Moment, Name
 from oesd.web.bodies import Check
 from oesd.web.calls import About, Call, Query, reading
+from oesd.web.turns import making
 
 
 class TraceQuery(Query):
@@ -30,7 +31,8 @@ def trace_route(store: Store, may_read: Check) -> Call:
 
     def read_trace(request: Request, query: TraceQuery) -> Response:
         may_read(request)
-        found = store.trace(query.device_name, query.nm, query.near_nm, since=query.since, until=query.until)
+        with making:
+            found = store.trace(query.device_name, query.nm, query.near_nm, since=query.since, until=query.until)
         columns = {name: getattr(found, name).tolist() for name in ("wavelength_nm", "intensity", "area")}
         lists = {name: [None if math.isnan(value) else value for value in values] for name, values in columns.items()}
         asked = {"device_name": query.device_name, "nm": query.nm}

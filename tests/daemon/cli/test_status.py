@@ -57,14 +57,16 @@ def test_runs() -> None:
     run = {
         "began_at_utc": "2026-03-01T12:00:00.000Z", "ended_at_utc": None, "ending": "", "device_name": "a", "on": True,
         "cause": "order", "labels": {"sample": "GaN-7", "step": "2"}, "period_us": 200_000, "paced": True,
-        "due": 5, "stored": 4, "lost": {"paused": 1},
+        "due": 5, "stored": 4, "lost": {"paused": 1}, "run_id": "r1",
     }  # fmt: skip
     burst = {**run, "paced": False, "cause": "", "labels": {}, "ended_at_utc": "2026-03-01T12:00:07.123Z", "lost": {}}
     assert run_lines({"runs": [run, burst]}) == [
-        "began (UTC)          ended                spectrometer  by     every  due  stored  lost  why       labels",
+        "began (UTC)          ended                spectrometer  by     every  due  stored  lost  why       "
+        "labels                run",
         "2026-03-01 12:00:00  still open           a             order  0.2 s    5       4     1  paused 1  "
-        "sample=GaN-7, step=2",
-        "2026-03-01 12:00:00  2026-03-01 12:00:07  a             -      burst    5       4     -",
+        "sample=GaN-7, step=2  r1",
+        "2026-03-01 12:00:00  2026-03-01 12:00:07  a             -      burst    5       4     -            "
+        "                      r1",
     ]
     assert run_lines({"runs": [], "standing": {"start": "on order", "labels": {}}}) == [
         "no run since then", "the configuration's own order: on order",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import pickle
 import re
@@ -288,7 +289,7 @@ def test_events_come_out_however_the_stream_is_cut(events: list[tuple[str, int, 
         f"id: {number}\nevent: {kind}\ndata: {json.dumps({'text': text})}\n\n".encode() for kind, number, text in events
     )
     edges = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
-    pieces = [stream[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[a:b] for a, b in itertools.pairwise(edges)]
     expected = [Event(kind, {"text": text}, str(number)) for kind, number, text in events]
     assert list(events_of(pieces)) == expected
 

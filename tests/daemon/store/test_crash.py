@@ -18,7 +18,8 @@ from tests.daemon.store.test_keeping import adds_up
 from oesd.store import Store
 
 KILLS = 200
-WHOLE_EVERY = 20
+LOOKED_INTO_EVERY = 3
+WHOLE_EVERY = 30
 TELL_AN_ENTRY = ("sample", "result", "override", "confirmed")
 SEED = 20260301
 
@@ -81,15 +82,23 @@ def test_kill_9_loses_nothing_acknowledged(tmp_path: Path, writers: subprocess.P
     chance = random.Random(SEED)
     said: list[list[str]] = []
     for kill in range(KILLS):
-        said += killed_after(writers, chance.randrange(0, 25), chance.random() * 0.003)
+        long = kill % 5 == 0  # so long that something is let go, and sealed
+        said += killed_after(
+            writers, chance.randrange(20, 30) if long else chance.randrange(0, 12), chance.random() * 0.003
+        )
+        if kill % LOOKED_INTO_EVERY:
+            continue  # the next writer opens what is left, and says so
         with Store.open(tmp_path / "data") as store:
             check_sums(store, said)
-            check(store, said[-15:])
+            check(store, said[-40:])
             assert all(store.measurement(e.data_id) is not None for e in store.entries(5)), "nothing torn is served"
         if kill % WHOLE_EVERY == 0:
             assert inspected(tmp_path / "data") == []
     with Store.open(tmp_path / "data") as store:
         check(store, said)
         assert sum(store.tally().tombstoned.values()) > KILLS // 10
+        assert (
+            store.read(lambda db: db.execute("SELECT count(*) FROM captures WHERE segment_no > 0").fetchone()[0]) > 10
+        )
     assert inspected(tmp_path / "data") == []
     assert sum(words[0] == "sample" for words in said) > KILLS

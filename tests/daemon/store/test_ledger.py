@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.daemon.store.making import NOW, analysis, capture, device, entry, loss, spectrum_file
-from tests.support.stores import open_store
+from tests.support.stores import ON_POSTGRES, open_store
 
 from oesd.model import Entry, Kind, new_id
 from oesd.store import OutboxState, Store
@@ -97,7 +97,7 @@ class Bookkeeping(RuleBasedStateMachine):
         assert tally.uploaded + tally.pending + tally.quarantined == sum(self.store.outbox.counts().values())
 
 
-Bookkeeping.TestCase.settings = settings(max_examples=12, stateful_step_count=20, deadline=None)
+Bookkeeping.TestCase.settings = settings(max_examples=3 if ON_POSTGRES else 12, stateful_step_count=20, deadline=None)
 TestBookkeeping = Bookkeeping.TestCase
 
 

@@ -25,6 +25,7 @@ from oesd.store.backup import back_up
 from oesd.store.inspection import Inspection
 from oesd.store.onlooker import Onlooker
 from oesd.store.postgres.address import Address
+from oesd.store.postgres.faults import from_postgres
 from oesd.store.postgres.session import Sessions
 
 pytestmark = on_postgres
@@ -220,6 +221,26 @@ def test_readers_outlive_their_server(server: Cluster, store: Store) -> None:
     assert store.tally().stored == 1
 
 
+class Interrupted(Exception):
+    pass
+
+
+def test_a_read_that_is_interrupted_leaves_no_broken_session_behind(store: Store) -> None:
+    def interrupt(*_: object) -> None:
+        raise Interrupted
+
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    later = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGUSR1))
+    later.start()
+    try:
+        with pytest.raises(Interrupted):
+            store.read(lambda db: db.execute("SELECT pg_sleep(60)"))
+    finally:
+        later.join()
+        signal.signal(signal.SIGUSR1, before)
+    assert store.tally().stored == 0
+
+
 _WRITER = """
 import sys
 from pathlib import Path
@@ -285,6 +306,15 @@ def test_a_task_that_swallows_an_error_is_not_taken_for_stored(store: Store) -> 
     with pytest.raises(StoreError):
         store.write(swallows).result(10)
     stored_entry(store, 1)
+
+
+def test_a_server_that_refuses_is_told_from_one_that_does_not_answer(tmp_path: Path, server: Cluster) -> None:
+    with pytest.raises(StoreError, match=r'server refuses: .*database "nowhere" does not exist'):
+        Store.open(tmp_path / "data", server.url("nowhere"))
+    with pytest.raises(StoreError, match=r"cannot be reached: .*port 1 "):
+        Store.open(tmp_path / "data", "postgresql://oesd@127.0.0.1:1/oesd")
+    told = from_postgres(psycopg.OperationalError("fe_sendauth: no password supplied"), str)
+    assert str(told).endswith("?passfile= in the URL")
 
 
 # -- passwords -------------------------------------------------------------------------------------------------------

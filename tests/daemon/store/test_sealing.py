@@ -12,7 +12,7 @@ from tests.daemon.store.making import NOW, capture, device, entry, processed, sa
 from tests.daemon.store.test_inspection import inspected
 from tests.daemon.store.test_keeping import adds_up
 
-from oesd.model import Capture, Kind
+from oesd.model import Capture, Kind, new_id
 from oesd.store import Store, StoreDamaged, StoreRefused
 from oesd.store.backup import back_up
 from oesd.store.onlooker import Onlooker
@@ -21,6 +21,7 @@ from oesd.store.segments import FOLDER, load_segments
 from oesd.store.tombstones import let_go
 
 SMALL = device(pixels=2048)
+LIGHT = [capture(seed=seed, of=SMALL) for seed in range(4)]
 LEAST_BYTES = 20_000
 A_DAY = 12
 SPARE, SIZE = 10**9, 10**9
@@ -45,10 +46,12 @@ class Desk:
         for k in range(spectra):
             slot = 100 * number + k
             at = NOW + timedelta(days=number, seconds=k)
-            sample = capture(seed=slot, of=SMALL, taken_at_utc=at, slot=slot, sequence=slot, scans=1 + k % 2)
+            sample = replace(
+                LIGHT[k % 4], record_id=new_id(), taken_at_utc=at, slot=slot, sequence=slot, scans=1 + k % 2
+            )
             if k % 2:
                 sample = replace(sample, spread=(sample.counts_sum % 7).astype("<f4"))
-            short = capture(seed=slot, of=SMALL, taken_at_utc=at, slot=-1) if k == 3 else None
+            short = replace(LIGHT[k % 4], record_id=new_id(), taken_at_utc=at, slot=-1) if k == 3 else None
             made = replace(entry(sample), short_id=short and short.record_id)
             self.store.save_capture(sample, made, upload=False, short=short).result(10)
             self.made |= {made.data_id: sample} | ({f"short of {made.data_id}": short} if short else {})
@@ -140,8 +143,26 @@ def test_small_days_go_together_and_large_ones_are_parted(desk: Desk) -> None:
 def test_nothing_is_sealed_without_room(desk: Desk) -> None:
     desk.day(0)
     desk.day(1, 1)
-    desk.work(spare=100)
+    for _ in range(3):
+        assert desk.work(spare=100) == 0
     assert desk.sealed() == 0
+    desk.work()
+    assert desk.sealed() == A_DAY + 1
+
+
+def test_what_takes_room_is_given_up_when_there_is_none(desk: Desk) -> None:
+    desk.day(0)
+    desk.day(1, 1)
+    desk.sealing.look(SPARE, SIZE)
+    assert [path.suffix for path in desk.files()] == [".part"]
+    assert not desk.sealing.reclaim(SPARE)
+    assert desk.sealing.leaving_bytes > 0
+    desk.now_s += GRACE_S
+    desk.sealing.reclaim(SPARE)
+    assert desk.files() == []
+    desk.work()
+    assert desk.sealed() == A_DAY + 1
+    desk.check()
 
 
 def test_a_store_opened_again_goes_on(tmp_path: Path) -> None:

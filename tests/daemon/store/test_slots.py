@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.daemon.store.earlier import set_back
 from tests.daemon.store.making import NOW, capture, device, entry, same
-from tests.support.stores import on_sqlite, open_store
+from tests.support.stores import ON_POSTGRES, on_sqlite, open_store
 
 from oesd.model import Capture, Kind, Loss, RunRecord, new_id
 from oesd.store import HostTime, SlotTaken, Store, StoreRefused
@@ -241,7 +241,7 @@ class Host(RuleBasedStateMachine):
         assert self.store.read(lambda db: db.execute(overlaps).fetchone()[0]) == 0
 
 
-Host.TestCase.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+Host.TestCase.settings = settings(max_examples=4 if ON_POSTGRES else 40, stateful_step_count=20, deadline=None)
 TestHost = Host.TestCase
 
 

@@ -30,7 +30,9 @@ def test_values_scatter_around_what_is_there_by_what_they_say(height: float) -> 
     """Below the noise too: no bias towards light that is not there, and chi^2 of one per value."""
     rng = np.random.default_rng(7)
     ar = planned("Ar_750.4")
-    found = [measured(light({AR: height, AR + 2.2: 900.0, F: 3000.0}, rng, found_nm=(AR + 2.2, F)), ar) for _ in range(300)]
+    found = [
+        measured(light({AR: height, AR + 2.2: 900.0, F: 3000.0}, rng, found_nm=(AR + 2.2, F)), ar) for _ in range(300)
+    ]
     off = np.array([(one.value - height / SECONDS) / one.sigma for one in found])
     assert abs(off.mean()) < 4.0 / math.sqrt(300)
     assert 0.85 < off.std() < 1.15
@@ -57,7 +59,8 @@ def test_a_value_is_measured_not_detected_saturated_or_undefined() -> None:
 
 def test_a_saturated_neighbour_does_not_spoil_a_line() -> None:
     clipped = np.abs(AXIS_NM - (AR + 3.0)) < 0.5
-    found = measured(light({AR: 800.0, AR + 3.0: 30_000.0}, found_nm=(AR + 3.0,), saturated=clipped), planned("Ar_750.4"))
+    seen = light({AR: 800.0, AR + 3.0: 30_000.0}, found_nm=(AR + 3.0,), saturated=clipped)
+    found = measured(seen, planned("Ar_750.4"))
     assert found.state is State.MEASURED
     assert found.value == pytest.approx(800.0 / SECONDS, rel=0.02)
 

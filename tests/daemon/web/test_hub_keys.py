@@ -134,7 +134,7 @@ def test_the_hubs_own_key_may_everything_and_is_not_listed(client: httpx.Client)
 
 class TestPage:
     def test_its_files_are_served_and_nothing_is_loaded_from_elsewhere(self, hub: Hub, bucket: httpx.Client) -> None:
-        for path in ("/", "/hub.js", "/plot.js", "/page.css", "/icon.svg"):
+        for path in ("/", "/hub.js", "/chart.js", "/page.css", "/icon.svg"):
             answer = bucket.get(hub.url + path)
             assert answer.status_code == 200
             assert "default-src 'self'" in answer.headers["content-security-policy"]

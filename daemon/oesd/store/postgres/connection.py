@@ -76,7 +76,7 @@ class Connection:
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open that can go on, if need be from a savepoint."""
-        return not self._session.broken and self._session.info.transaction_status in _OPEN
+        return self._session.info.transaction_status in _OPEN
 
     def execute(self, sql: str, parameters: Sequence[Any] | Mapping[str, Any] = (), /) -> RawCursor[tuple[Any, ...]]:
         """Run a statement; StoreError when the database refuses."""
@@ -99,8 +99,10 @@ class Connection:
         return cursor
 
     def rollback(self) -> None:
-        """Take back what was not committed; a session that is gone took it back."""
-        if not self._session.broken:
+        """Take back what was not committed; a session that is gone, or was left within a statement, took it back."""
+        if self._session.info.transaction_status == TransactionStatus.ACTIVE:
+            self._session.close()
+        if not self._session.closed:
             with self._told():
                 self._session.rollback()
 
@@ -115,7 +117,7 @@ class Connection:
         try:
             return self._cursor().execute(text.encode())
         except psycopg.OperationalError:
-            if not self._session.broken:
+            if not self._session.closed:
                 raise
         self.close()
         self._session = self._connect()

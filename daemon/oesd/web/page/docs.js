@@ -30,6 +30,10 @@ function bounds(schema) {
   return words.join(", ");
 }
 
+function worded(text) { // what stands between backticks is code
+  return text.split("`").map((part, place) => (place % 2 ? element("code", part) : part));
+}
+
 function table(rows) {
   const cells = (row) => element("tr", row.map((cell, place) => element(place ? "td" : "th", cell)));
   return element("table", element("tbody", rows.map(cells)));
@@ -84,7 +88,7 @@ function call(path, method, operation, schemas) {
   const body = Object.entries(operation.requestBody?.content ?? {});
   return element("article", [
     element("h3", [element("code", `${method.toUpperCase()} ${path}`), ...guarded]),
-    element("p", [operation.summary, operation.description].filter(Boolean).join(". ")),
+    element("p", worded([operation.summary, operation.description].filter(Boolean).join(". "))),
     ...parameters(operation),
     ...body.map(([media, one]) => folded(`body ${media}`, one.schema, schemas)),
     ...answers(operation, schemas),

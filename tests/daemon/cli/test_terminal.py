@@ -1,0 +1,120 @@
+"""What a terminal shows: columns that hold, ``oesd top``, ``oesd watch``, completion."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+from oesd.cli import COMMANDS, SUMMARIES, cli
+from oesd.cli.tables import number
+from oesd.cli.top_view import Seen, view_of
+from oesd.cli.watch import event_line
+from oesd.client import Event
+
+
+@pytest.mark.parametrize(
+    ("value", "width", "decimals", "text"),
+    [(1.5, 9, 1, "      1.5"), (1e300, 9, 1, "1.00e+300"), (-1e300, 5, 2, "-1e+300"), (123456789.1, 9, 1, " 1.23e+08")],
+)
+def test_numbers_keep_to_their_columns(value: float, width: int, decimals: int, text: str) -> None:
+    assert number(value, width, decimals) == text
+
+
+def unit(name: str = "SIM00001", **changes: Any) -> dict[str, Any]:
+    return {
+        "name": name, "word": "measuring", "level": "good", "line": "measuring", "notes": [], "integration_us": 20000,
+        "scans": 2, "saturated_pixels": 0, "captures": 0, **changes,
+    }  # fmt: skip
+
+
+def state(*units: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return {
+        "version": "0.1.0", "healthy": True, "simulated": True, "uptime_s": 60, "spectrometers": list(units),
+        "tally": {"captured": 5, "stored": 4, "processed": 3, "confirmed": 2, "waiting": 1, "pending": 7},
+        "day": {"due": 5, "stored": 4, "lost": {"overrun": 1}}, "upload": {"state": "ok"}, **changes,
+    }  # fmt: skip
+
+
+def screen(seen: Seen, now_s: float = 100.0, width: int = 80, height: int = 24) -> list[str]:
+    out = io.StringIO()
+    console = Console(file=out, width=width, height=height, force_terminal=False)
+    console.print(view_of(seen, now_s, console.size))
+    return out.getvalue().splitlines()
+
+
+def test_top_fits_an_old_terminal_and_shows_what_counts() -> None:
+    seen = Seen("http://127.0.0.1:8520", {})
+    for second in range(5):
+        seen.note(Event("state", state(unit(captures=2 * second))), 100.0 + second)
+    seen.note(Event("spectrum", {"device": "SIM00001", "elements": [{"element": "Ar", "probability": 0.99}]}), 104.0)
+    lines = screen(seen, 104.0)
+    assert len(lines) <= 24 and max(map(len, lines)) <= 80
+    text = "\n".join(lines)
+    wanted = "all is well|SIMULATED|SIM00001|20 ms x 2| 2 |Ar|1 lost|overrun|7 to forward|q quits"
+    for expected in wanted.split("|"):
+        assert expected in text, expected
+
+
+def test_top_names_what_needs_a_person() -> None:
+    alarm = {"name": "leak", "device": "a", "level": "bad", "text": "N2 is high"}
+    sick = unit("a", level="bad", line="unplugged: plug it in", saturated_pixels=12)
+    seen = Seen(
+        "u",
+        state(sick, healthy=False, problems={"USB": "no permission"}, upload={"state": "blocked", "blocked": "401"}),
+    )
+    seen.note(Event("alarm", alarm), 1.0)
+    text = "\n".join(screen(seen))
+    wanted = "NEEDS ATTENTION|unplugged: plug it in|no permission|12 px|leak a: N2 is high|blocked: 401"
+    for expected in wanted.split("|"):
+        assert expected in text, expected
+
+
+def test_top_with_more_than_fits_ends_with_the_last_line() -> None:
+    units = [unit(f"u{i}", level="bad", line="away") for i in range(6)]
+    lines = screen(Seen("u", state(*units)), height=14)
+    assert len(lines) <= 14 and "more lines" in lines[-1] and lines[-1].startswith("q quits")
+
+
+def test_top_says_when_nothing_is_heard_and_foreign_text_steers_nothing() -> None:
+    seen = Seen("u", {})
+    seen.note(Event("state", state(unit("x\x1b[2J[bold]"))), 100.0)
+    assert "silent for" not in screen(seen, 101.0)[0] and "silent for 10 s" in screen(seen, 110.0)[0]
+    text = "\n".join(screen(seen))
+    assert "\x1b" not in text and "[bold]" in text
+    assert "none" in "\n".join(screen(Seen("u", state())))
+
+
+def test_watch_has_a_line_for_each_thing() -> None:
+    spectrum = {
+        "device": "a", "taken_at_utc": "2026-11-22T11:20:01.5Z", "data_id": "d", "peaks": [{}, {}],
+        "elements": [{"element": "Ar", "probability": 0.999}], "metadata": {"saturated_pixels": 3},
+    }  # fmt: skip
+    assert event_line(Event("spectrum", spectrum)) == "11:20:01  a             Ar >0.99; 2 peaks; 3 px SATURATED  d"
+    assert "assigned: d, revision 2" in event_line(Event("change", {"why": "assigned", "data_id": "d", "revision": 2}))
+    assert "alarm leak raised at a: x" in event_line(
+        Event("alarm", {"name": "leak", "state": "raised", "device": "a", "text": "x"})
+    )
+
+
+def test_watch_and_top_say_what_is_missing() -> None:
+    told = CliRunner().invoke(cli, ["watch", "--url", "http://127.0.0.1:9"])
+    assert told.exit_code == 2 and "no oesd daemon answers" in told.stderr and told.stderr.count("\n") == 1
+    told = CliRunner().invoke(cli, ["top", "--url", "http://127.0.0.1:9"])
+    assert told.exit_code == 2 and "needs a terminal" in told.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_the_shells_own(shell: str) -> None:
+    told = CliRunner().invoke(cli, ["completion", shell])
+    assert told.exit_code == 0 and "_OESD_COMPLETE" in told.stdout
+
+
+def test_every_command_has_its_line_and_its_help() -> None:
+    assert set(SUMMARIES) == set(COMMANDS)
+    for name in COMMANDS:
+        told = CliRunner().invoke(cli, [name, "--help"])
+        assert told.exit_code == 0 and "Usage:" in told.stdout, name
