@@ -46,6 +46,8 @@ def infer(scene: Scene, prior: Prior, explain: bool = False, earlier: Inference 
     """
     suspects = suspects_of(prior)
     search = Search(scene, suspects, *_worth_asking(scene, suspects, earlier))
+    if earlier is not None:
+        search.adopt(earlier)
     search.grow()
     search.prune()
     search.weigh_rivals()

@@ -156,10 +156,11 @@ class Evidence:
         steps = (high - low) / (AMOUNTS - 1)
         self.amounts = np.exp(low[:, None] + FINE[:, None] * steps[:, None])
         tried = single(self.amounts[:, MARGIN : len(FINE) - MARGIN : FINER])
-        self.trial = np.repeat(tried, count, axis=2) * self.expected[:, None]
+        trial = np.repeat(tried, count, axis=2) * self.expected[:, None]
+        self.trial = np.concatenate([np.zeros((1, len(self.peak)), np.float32), trial.reshape(-1, len(self.peak))])
         absent = np.expm1(BETWEEN @ np.log1p(dark.losses(tried, strongest)))  # losses grow by powers of the amount
         self.absent = np.maximum(absent, np.float32(0.0)) + ROW_NATS[:, None, None]
-        self.absent_tried = self.absent[:, MARGIN : len(FINE) - MARGIN : FINER]
+        self.absent_tried = self.absent[:, MARGIN : len(FINE) - MARGIN : FINER].reshape(-1, len(count))
 
     def fits(self, first: int, last: int, others: FloatArray) -> Fits:
         """Best fit of each of the species ``first:last`` beside the light of others, (peaks,)."""
@@ -167,10 +168,10 @@ class Evidence:
         start, owner = self.first[first:last] - self.first[first], self.owner[site] - first
         costs = self.costs[0][site], self.costs[1][site], self.costs[2][site]
         background = self.floor[site] + single(others[self.peak[site]] * self.per_unit[site])
-        before = peak_loss(background, *costs)
-        saved = before - peak_loss(background + self.trial[:, :, site], *costs)
-        gain = np.add.reduceat(saved, start, axis=2) - self.absent_tried[:, :, first:last]
-        row, step = np.divmod(gain.reshape(EXCITATIONS * AMOUNTS, last - first).argmax(axis=0), AMOUNTS)
+        losses = peak_loss(background + self.trial[:, site], *costs)  # the first is that of no light
+        before = losses[0]
+        cost = np.add.reduceat(losses[1:] - before, start, axis=1) + self.absent_tried[:, first:last]
+        row, step = np.divmod(cost.argmin(axis=0), AMOUNTS)
         fine, column = FINER * step + (MARGIN + AROUND), np.arange(first, last)
         amount = self.amounts[row, fine, column]
         light = single(amount)[:, owner] * self.expected[row[owner], np.arange(site.start, site.stop)]

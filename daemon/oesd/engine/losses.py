@@ -25,9 +25,9 @@ def peak_loss(light: Float32Array, under_scale: Float32Array, under: Float32Arra
     """Loss at sites in peaks (last axis) for this light, in units of what is seen.
 
     ``under`` and ``over`` are 1 / 2vk of light unexplained and missing, ``under_scale`` the k of the former. Both
-    sides are worked out for all sites: choosing between them takes longer.
+    sides are worked out for all sites: choosing between them takes longer. Works in place.
     """
-    misfit = np.log(light)
+    misfit = np.log(light, out=light)
     below = np.minimum(misfit, NOTHING)
     below *= below
     below *= under

@@ -97,14 +97,14 @@ def _places(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float) -
     number = np.floor((wl - low_nm) / width).astype(np.int64)
     edges: FloatArray = low_nm + width * np.arange(int(number.max(initial=0)) + 2.0)
     start = np.flatnonzero(np.diff(species * len(edges) + number, prepend=-1))
-    relative = patterns.relative[:, lines]
+    relative = patterns.relative.take(lines, axis=1)
     strength = np.add.reduceat(relative, start, axis=1) if len(start) else relative
     owner, count = species[start], patterns.species_count
     top = _tops(strength, owner, count)
     keep = _worth_asking(strength, owner, top)
     soft = _mean(patterns.soft[lines].astype(np.float64), relative[REFERENCE_ROW] + 1e-15, start)
     known = (MISSING_SCALE * (1.0 - (1.0 - SOFT_ABSENCE) * soft))[keep].astype(np.float32)
-    strength, owner, number = np.ascontiguousarray(strength[:, keep]), owner[keep], number[start][keep]
+    strength, owner, number = strength.compress(keep, axis=1), owner[keep], number[start][keep]
     strong = _strong(strength, owner, count)
     return Places(
         edges_nm=edges,
@@ -138,7 +138,10 @@ def _tops(strength: Float32Array, species: IntArray, count: int) -> Float32Array
 
 def _worth_asking(strength: Float32Array, species: IntArray, top: Float32Array) -> MaskArray:
     """Which are under some excitation not hopelessly faint beside the species' strongest."""
-    return np.asarray((strength > np.float32(FAINTEST) * top[:, species]).any(axis=0), dtype=np.bool_)
+    worth = np.zeros(strength.shape[1], dtype=np.bool_)
+    for row, most in zip(strength, np.float32(FAINTEST) * top, strict=True):  # one at a time: all at once take 10 MB
+        worth |= row > most[species]
+    return worth
 
 
 def _strong(strength: Float32Array, species: IntArray, count: int) -> IntArray:
@@ -166,4 +169,4 @@ def _of_strong(values: NDArray[Any], strong: IntArray) -> NDArray[Any]:
 def _near(lines: IntArray, wl: FloatArray, species: IntArray, relative: Float32Array, top: Float32Array) -> Near:
     keep = np.flatnonzero(_worth_asking(relative, species, top))
     order = keep[np.argsort(wl[keep], kind="stable")]
-    return Near(wl[order], species[order].astype(np.int16), np.ascontiguousarray(relative[:, order]))
+    return Near(wl[order], species[order].astype(np.int16), relative.take(order, axis=1))

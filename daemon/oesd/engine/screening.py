@@ -35,7 +35,7 @@ def coarse_gains(scene: Scene) -> FloatArray:
     tried = np.repeat(amounts, count, axis=2)
     tried *= sites.expected[rows]
     tried += sites.floor
-    saved = peak_loss(sites.floor, *costs) - peak_loss(tried, *costs)
+    saved = peak_loss(sites.floor.copy(), *costs) - peak_loss(tried, *costs)
     gain = np.add.reduceat(saved, start, axis=2) - dark.losses(amounts, strongest)
     best[lit] = np.maximum(gain.max(axis=(0, 1)), 0.0)
     return best

@@ -7,6 +7,7 @@ shares light with are fitted anew, and at the end every claim must still be wort
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import exp
 
 import numpy as np
 
@@ -30,7 +31,7 @@ EXPLAINED = 0.3
 MAX_ELEMENTS = 25
 NEAR_MISS_NATS = 3.0  # below its price: what a person would ask about
 RIVAL_WITHIN_NATS = 2.0
-MOVED = 0.02  # of a peak: light that changes less changes no other's fit
+MOVED = 0.05  # of a peak: light that changes less changes no other's fit
 
 
 @dataclass(slots=True, eq=False)
@@ -42,7 +43,7 @@ class _Offer:
 
 
 def _logistic(x: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-np.clip(x, -60.0, 60.0))))
+    return 1.0 / (1.0 + exp(-min(max(x, -60.0), 60.0)))
 
 
 class Search:
@@ -118,7 +119,7 @@ class Search:
 
     def grow(self) -> None:
         """Take the best suspect until none is worth its price."""
-        waiting = np.ones(len(self.asked), dtype=np.bool_)
+        waiting = ~np.isin(self.asked, list(self.claims))
         while waiting.any() and len(self.claims) < MAX_ELEMENTS:
             fits, margin = self._margins(self.light)
             self.hope[self.asked[waiting]] = margin[waiting] + REGAINED_NATS
@@ -143,6 +144,16 @@ class Search:
                 best, top = (suspect, offer), margin
         return best
 
+    def adopt(self, earlier: Inference) -> None:
+        """Begin with what was found when the axis was hardly different."""
+        number = {name: n for n, name in enumerate(self.suspects.names)}
+        for name, claim in (earlier.claims | earlier.bands).items():
+            if number.get(name) in self.range:
+                self.claims[number[name]] = Claim(claim.fits, self._light(claim.fits), claim.gain)
+        self.light = sum((claim.light for claim in self.claims.values()), self.light)
+        for suspect in self.claims:
+            self._refit(suspect)
+
     def _take(self, suspect: int, offer: _Offer) -> None:
         self.claims[suspect] = self._claim(offer)
         self.light = self.light + self.claims[suspect].light
@@ -156,31 +167,45 @@ class Search:
     def _bright(self, light: FloatArray) -> MaskArray:
         return light > SHARED * self.scene.observed.height
 
-    def _refit_sharers(self, suspect: int, light: FloatArray) -> None:
+    def _disturb(self, suspect: int, change: FloatArray) -> list[int]:
+        """Claims with light in the peaks where that of a suspect has changed: they are to be fitted anew."""
+        if len(self.claims) < 2 and suspect in self.claims:
+            return []
+        height, asked = self.scene.observed.height, list(self.claims)
+        moved = np.abs(change) > MOVED * height
+        lights = np.stack([self.claims[n].light for n in asked]) if asked else np.zeros((0, len(height)))
+        touched = np.asarray(((lights > SHARED * height) & moved).any(axis=1)).tolist()
+        sharers = [n for n, touch in zip(asked, touched, strict=True) if touch and n != suspect]
+        self.stale.update(sharers)
+        return sharers
+
+    def _refit_sharers(self, suspect: int, change: FloatArray) -> None:
         """Fit those anew that have light in the peaks of the one that came or went."""
-        touched = self._bright(light)
-        for other in list(self.claims):
-            if other != suspect and bool((self._bright(self.claims[other].light) & touched).any()):
-                self._refit(other)
+        for other in self._disturb(suspect, change):
+            self._refit(other)
 
     def _refit(self, suspect: int) -> None:
+        self.stale.discard(suspect)
         before = self.claims[suspect].light
         others = np.maximum(self.light - before, 0.0)
         first, last = self.range[suspect]
         offer = self._offer(suspect, self._fits(first, last, others), first, others)
         self.claims[suspect] = self._claim(offer)
         self.light = others + self.claims[suspect].light
+        self._disturb(suspect, self.claims[suspect].light - before)
 
     def prune(self) -> None:
         """Drop, worst first, every claim that is not worth its price beside all the others."""
         for suspect in list(self.claims):
-            self._refit(suspect)
+            if suspect in self.stale:
+                self._refit(suspect)
         while self.claims:
             self.clutter = max(0.0, 2.0 * self._unexplained() - 1.0)
             worst = min(self.claims, key=lambda s: self._margin(s, self.claims[s].gain))
             if self._margin(worst, self.claims[worst].gain) >= 0.0:
                 return
             gone = self.claims.pop(worst)
+            self.stale.discard(worst)
             self.light = np.maximum(self.light - gone.light, 0.0)
             self._refit_sharers(worst, gone.light)
 

@@ -25,9 +25,9 @@ class Hook:
         self._url = url
         self._http = BucketHttp(deadlines=Deadlines(min(timeout_s, 10.0), timeout_s, timeout_s))
 
-    def tell(self, document: Mapping[str, Any]) -> None:
+    def tell(self, notice: Mapping[str, Any]) -> None:
         """Tell it once; any answer 2xx means done. Raises :class:`~oesd.upload.errors.UploadError`."""
-        body = json.dumps(dict(document), ensure_ascii=False).encode()
+        body = json.dumps(dict(notice), ensure_ascii=False).encode()
         self._http.put("hook", self._url, body, method="POST", media="application/json")
 
     def close(self) -> None:
