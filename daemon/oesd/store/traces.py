@@ -240,6 +240,7 @@ def pack_rows(rows: Rows) -> bytes:
 
 
 def unpack_rows(packed: bytes, form: np.dtype[Any]) -> Rows:
+    """Inverse of :func:`pack_rows`; EncodingError when the bytes are no such rows."""
     data = unpack_bytes(packed)
     count, rest = divmod(len(data), form.itemsize)
     if rest:

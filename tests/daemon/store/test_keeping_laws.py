@@ -184,4 +184,4 @@ def walked(seed: int, steps: int, told_every: int = 100) -> int:
 
 
 def test_a_long_walk_breaks_no_law() -> None:
-    assert walked(1, 150) > 5
+    assert walked(2, 120) > 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import wait
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -15,26 +16,34 @@ from tests.daemon.store.making import NOW, analysis, capture, device, entry, pea
 from tests.daemon.store.test_inspection import inspected
 from tests.support.stores import copy_store, open_store, rot
 
-from oesd.model import Peak
+from oesd.model import Analysis, Capture, Entry, Peak
 from oesd.store import Store, StoreDamaged, traces
 
 LINES_NM = (250.0, 253.9, 256.1, 417.2, 700.0)
 
 
-def stored(store: Store, second: int, lines_nm=LINES_NM, name: str = "chamber-a") -> str:
+def sample_of(second: int, name: str = "chamber-a") -> tuple[Capture, Entry]:
     sample = capture(seed=second, of=device(name, pixels=16), taken_at_utc=NOW + timedelta(seconds=second))
-    made = entry(sample)
+    return sample, entry(sample)
+
+
+def stored(store: Store, second: int, lines_nm=LINES_NM, name: str = "chamber-a") -> str:
+    sample, made = sample_of(second, name)
     store.save_capture(sample, made, upload=False).result(10)
     again(store, made.data_id, lines_nm, second)
     return made.data_id
 
 
 def again(store: Store, data_id: str, lines_nm, level: float) -> None:
+    store.save_result(data_id, shown(store, data_id, lines_nm, level), {}).result(10)
+
+
+def shown(store: Store, data_id: str, lines_nm, level: float) -> Analysis:
     found = analysis(store.measurement(data_id), tuple(lines_nm))
     peaks = tuple(
         replace(p, intensity=1000.0 * k + level, area=7.0 * level) for k, p in enumerate(found.detected_peaks, 1)
     )
-    store.save_result(data_id, replace(found, detected_peaks=peaks), {}).result(10)
+    return replace(found, detected_peaks=peaks)
 
 
 MANY = traces.BLOCK + 90
@@ -45,9 +54,14 @@ def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store whose first 512 spectra are folded; every fifth lacks the lines in the middle."""
     directory = tmp_path_factory.mktemp("folded") / "data"
     with open_store(directory) as store:
-        for second in range(MANY):
+        made = [sample_of(second) for second in range(MANY)]
+        wait([store.save_capture(sample, of, upload=False) for sample, of in made])
+        results = []
+        for second, (_, of) in enumerate(made):
             lines = LINES_NM if second % 5 else (250.0, 700.0)
-            stored(store, second, [nm + 0.004 * (second % 3) for nm in lines])
+            found = shown(store, of.data_id, [nm + 0.004 * (second % 3) for nm in lines], second)
+            results.append(store.save_result(of.data_id, found, {}))
+        assert all(future.exception(10) is None for future in results)
         assert store.read(lambda db: db.execute("SELECT count(*) FROM trace_blocks").fetchone()) == (1,)
     return directory
 
