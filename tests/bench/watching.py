@@ -62,9 +62,8 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20_000)
     runs = parser.parse_args().runs
     print(f"stated: one false alarm in {STATED:g} spectra; {runs} runs of 600 each, a mean and a scatter of its own")
-    print(
-        f"{'rule':20} {'sigma':8} {'one in':>8} {'of stated':>9} {'alarms':>7} {'2 sigma found after':>20} {'us/value':>9}"
-    )
+    heads = ("rule", "sigma", "one in", "of stated", "alarms", "2 sigma after", "us/value")
+    print("{:20} {:8} {:>8} {:>9} {:>7} {:>13} {:>9}".format(*heads))
     missed = False
     for name, rule in _RULES.items():
         for own in (False, True):
@@ -75,7 +74,7 @@ def main() -> int:
             share = rate * STATED
             late = delay(replace(asked, false_alarm_in=100_000.0), min(runs, 500), 2.0, seed=2)
             sigma = "own" if own else "learned"
-            print(f"{name:20} {sigma:8} {1 / rate:8.0f} {share:9.3f} {alarms:7} {late:20.1f} {cost_us:9.1f}")
+            print(f"{name:20} {sigma:8} {1 / rate:8.0f} {share:9.3f} {alarms:7} {late:13.1f} {cost_us:9.1f}")
             missed |= abs(share - 1.0) > GOAL
     print("a rate is more than 20 % off" if missed else "every rate is within 20 % of the stated one")
     return int(missed)

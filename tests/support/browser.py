@@ -14,7 +14,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shuti
 NEEDED = "OESD_TEST_BROWSER"
 DEADLINE_MS = 60_000.0
 
-_OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+_OPTIONS = ["--no-sandbox", "--disable-gpu"]
 
 # The map library in plotly's bundle brings a style of its own, which our policy refuses; we draw no maps.
 _EXPECTED = ("Applying inline style violates", "Failed to load resource")

@@ -64,11 +64,15 @@ def show(data_id: str, explain: bool, plot: Path | None, as_json: bool, url: str
 @click.argument("data_id", metavar="ID")
 @click.argument("peak_id", metavar="PEAK")
 @click.argument("candidate_key", metavar="KEY")
+@click.option("--json", "as_json", is_flag=True, help="The updated GET /oes document.")
 @where
-def assign(data_id: str, peak_id: str, candidate_key: str, url: str | None, data: Path | None) -> None:
+def assign(data_id: str, peak_id: str, candidate_key: str, as_json: bool, url: str | None, data: Path | None) -> None:
     """Choose candidate KEY (such as Ga_417.2) for PEAK (such as p3) of entry ID; it survives reprocessing."""
     with reached(url, data) as access:
         document = access.assign(data_id, peak_id, candidate_key)
+        if as_json:
+            click.echo(json.dumps(document))
+            return
         chosen = next(p for p in document["detected_peaks"] if p["peak_id"] == peak_id)
         click.echo(f"{peak_id} at {chosen['wavelength_nm']:.2f} nm is {chosen['element']}, by hand")
 

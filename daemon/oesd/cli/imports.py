@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -26,8 +27,9 @@ _LARGEST_CONTAINER_BYTES = 1024 * 1024 * 1024
 
 @click.command("import")
 @click.argument("files", metavar="FILES...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with the sums and what was refused.")
 @where
-def import_(files: Sequence[Path], url: str | None, data: Path | None) -> None:
+def import_(files: Sequence[Path], as_json: bool, url: str | None, data: Path | None) -> None:
     """Store FILES, and all in folders, as entries and have them analysed; a file that is there is left alone.
 
     Reads SpectraSuite (ProcSpec too), OceanView, Jaz, OOIBase32, AvaSoft text, JCAMP-DX, columns, and all that oesd
@@ -43,12 +45,22 @@ def import_(files: Sequence[Path], url: str | None, data: Path | None) -> None:
         for number, path in enumerate(found, start=1):
             refused += [(path, why) for why in _imported(access, path, counts)]
             shown.tell("importing", number, len(found))
-    for path, why in refused:
-        click.echo(printable(f"refused {path}: {why.removeprefix(f'{path.name}: ')}"))
-    spectra = counts["new"] + counts["there"] + len(refused)
-    held = f"{len(found)} files, {spectra} spectra" if spectra != len(found) else f"{len(found)} files"
-    click.echo(f"{held}: {counts['new']} stored, {counts['there']} were there already, {len(refused)} refused")
+    _tell(len(found), counts, refused, as_json)
     sys.exit(REFUSED if refused else 0)
+
+
+def _tell(files: int, counts: Counter[str], refused: Sequence[tuple[Path, str]], as_json: bool) -> None:
+    whys = [(str(path), why.removeprefix(f"{path.name}: ")) for path, why in refused]
+    if as_json:
+        listed = [{"file": path, "why": why} for path, why in whys]
+        told = {"files": files, "stored": counts["new"], "there": counts["there"], "refused": listed}
+        click.echo(json.dumps(told))
+        return
+    for path, why in whys:
+        click.echo(printable(f"refused {path}: {why}"))
+    spectra = counts["new"] + counts["there"] + len(refused)
+    held = f"{files} files, {spectra} spectra" if spectra != files else f"{files} files"
+    click.echo(f"{held}: {counts['new']} stored, {counts['there']} were there already, {len(refused)} refused")
 
 
 def _make(directory: Path) -> None:

@@ -17,7 +17,7 @@ from oesd.formats.assembly import check_increasing
 from oesd.formats.description import result_lines
 from oesd.formats.errors import FormatError
 from oesd.formats.ranges import mask_from_text, mask_text
-from oesd.model import FloatArray, MaskArray, Measurement, Quantity, Result, SpectrumFile
+from oesd.model import FloatArray, Measurement, Quantity, Result, SpectrumFile
 
 FILE_FORMAT = "file 1"
 OF_FILE = "Of File "
@@ -111,22 +111,23 @@ def spectrum_from_lines(form: str, header: Mapping[str, str], columns: Mapping[s
     )
 
 
-def _measurement(
-    header: Mapping[str, str], columns: Mapping[str, FloatArray], masks: Mapping[str, MaskArray]
-) -> Measurement:
+def _measurement(header: Mapping[str, str], columns: Mapping[str, FloatArray], masks: Mapping[str, Any]) -> Measurement:
     try:
-        told = json.loads(header["Settings"])
-        whole = {name: _whole(told[name], name) for name in _WHOLE}
-        several = {name: tuple(told[name]) for name in _SEVERAL}
-        saturation, quantity = told["saturation_counts"], Quantity(told["quantity"])
-        sound = all(_is_number(x) for x in (0.0 if saturation is None else saturation, *sum(several.values(), ())))
+        told = _told(json.loads(header["Settings"]))
     except (KeyError, ValueError, TypeError, RecursionError):
-        sound = False
-    if not sound:
-        raise FormatError("the header line 'Settings' is missing or damaged")
+        raise FormatError("the header line 'Settings' is missing or damaged") from None
     arrays: dict[str, Any] = {attribute: columns[name] for name, attribute in _COLUMNS.items() if name in columns}
-    more: dict[str, Any] = {**whole, **several, **masks, **arrays, "saturation_counts": saturation}
-    return Measurement(wavelengths_nm=columns["wavelength_nm"], quantity=quantity, **more)
+    return Measurement(wavelengths_nm=columns["wavelength_nm"], **told, **masks, **arrays)
+
+
+def _told(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, each what it must be; KeyError, ValueError or TypeError otherwise."""
+    whole = {name: _whole(given[name], name) for name in _WHOLE}
+    several = {name: tuple(given[name]) for name in _SEVERAL}
+    saturation = given["saturation_counts"]
+    if not all(_is_number(x) for x in (0.0 if saturation is None else saturation, *sum(several.values(), ()))):
+        raise ValueError("no number")
+    return {**whole, **several, "saturation_counts": saturation, "quantity": Quantity(given["quantity"])}
 
 
 def _whole(value: object, name: str) -> int | None:

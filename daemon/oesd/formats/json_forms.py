@@ -108,10 +108,14 @@ def _numbers(values: object, name: str) -> list[float]:
     return [float(value) for value in values]
 
 
+def _out_of_text(value: Any) -> Any:
+    """A whole number that stands as text: a hub has the header lines of a file."""
+    whole = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 15
+    return int(value) if whole else value
+
+
 def _number(document: Mapping[str, Any], name: str) -> float | None:
-    value = document.get(name)
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) <= 15:
-        value = int(value)  # a hub has the header lines of a file
+    value = _out_of_text(document.get(name))
     if value is not None and (type(value) not in (int, float) or not 0 <= value < 1e12):
         raise FormatError(f"'{name}' is no sensible number: {shown(str(value))}")
     return None if value is None else float(value)

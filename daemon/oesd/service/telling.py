@@ -203,6 +203,7 @@ class Teller:
                 self._queue.task_done()
 
     def _try(self, notice: Mapping[str, Any]) -> None:
+        why = ""
         for number in range(1 + len(self._pauses_s)):
             try:
                 self._way.tell(notice)

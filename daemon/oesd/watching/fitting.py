@@ -24,6 +24,7 @@ FOLLOWS_SIGMAS = 5.0
 AXIS_OFF = 0.15  # of a full width, that an uncorrected axis may be off
 ROUNDS = 3
 TINY = 1e-12
+_FIVE = np.full(5, 0.2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,8 @@ class _Window:
         z = (self.nm - center_nm) / self.sigma_nm
         line = shape(z, self.wing)
         slope = z * np.exp(-0.5 * z * z) / self.sigma_nm
-        basis = np.column_stack([line, self.fixed])
+        basis = np.empty((len(line), self.fixed.shape[1] + 1))
+        basis[:, 0], basis[:, 1:] = line, self.fixed
         weighted = basis * self.weight[:, None]
         system = weighted.T @ basis
         scale = np.sqrt(np.maximum(np.diag(system), TINY))
@@ -165,7 +167,8 @@ def _beside(light: Light, center: float, sigma: float, side: float, others_nm: S
     width = sigma * FWHM_PER_SIGMA
     asked = [device_nm(nm, light.axis) for nm in others_nm]
     beside: list[float] = []
-    for nm in (*asked, *light.peaks_nm.tolist()):
+    found = light.peaks_nm[np.abs(light.peaks_nm - center) < side + width]
+    for nm in (*asked, *found.tolist()):
         far_enough = abs(nm - center) >= SAME * width and all(abs(nm - other) >= SAME * width for other in beside)
         if far_enough and abs(nm - center) < side + width:
             beside.append(nm)
@@ -174,7 +177,6 @@ def _beside(light: Light, center: float, sigma: float, side: float, others_nm: S
 
 def _smooth(variance: FloatArray, at: slice) -> FloatArray:
     """Variance in a window, as the mean over five pixels."""
-    first, last = max(at.start - 2, 0), min(at.stop + 2, len(variance))
-    padded = np.pad(variance[first:last], (2 - at.start + first, 2 - last + at.stop), mode="edge")
-    sums = np.convolve(padded, np.full(5, 0.2), mode="valid")
+    places = np.clip(np.arange(at.start - 2, at.stop + 2), 0, len(variance) - 1)
+    sums = np.convolve(variance[places], _FIVE, mode="valid")
     return np.maximum(sums, TINY)

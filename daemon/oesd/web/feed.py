@@ -93,7 +93,7 @@ class Feed:
                 yield await listener.next()
         finally:
             pump.leave(listener)
-            self._forget_idle()
+            self._forget_if_idle(pump)
 
     def _pump(self) -> Pump:
         """The pump of the running loop."""
@@ -105,9 +105,11 @@ class Feed:
                 self._pumps.append(found)
         return found
 
-    def _forget_idle(self) -> None:
+    def _forget_if_idle(self, pump: Pump) -> None:
+        """Let a pump go; only its own loop does, so nobody joins it meanwhile."""
         with self._lock:
-            self._pumps = [pump for pump in self._pumps if pump.listeners]
+            if not pump.listeners and pump in self._pumps:
+                self._pumps.remove(pump)
 
     def _greeting(self, wish: Wish, after: int | None) -> bytes:
         """What a listener that comes needs to know: the state, the newest spectra, what it missed."""

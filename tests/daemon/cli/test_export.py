@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -206,3 +207,18 @@ def test_output_that_cannot_be_written_is_told() -> None:
         command = [sys.executable, "-m", "oesd.cli", "completion", "bash"]
         told = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (told.returncode, told.stderr) == (74, "oesd: the output cannot be written: No space left on device\n")
+
+
+def test_import_and_assign_tell_programs_what_became_of_it(archive: Archive, tmp_path: Path) -> None:
+    junk, there = tmp_path / "junk.txt", tmp_path / "archive"
+    junk.write_text("hello")
+    assert export(archive, archive.ids[1], "--to", tmp_path / "one.csv").exit_code == 0
+    told = run("import", junk, tmp_path / "one.csv", "--json", "--data", there)
+    document = json.loads(told.stdout)
+    assert (told.exit_code, document["files"], document["stored"], document["there"]) == (1, 2, 1, 0)
+    assert document["refused"][0]["file"] == str(junk) and "no spectrum" in document["refused"][0]["why"]
+    shown = json.loads(run("show", archive.ids[1], "--json", "--data", archive.data).stdout)
+    peak = shown["detected_peaks"][0]
+    key = peak["candidates"][0]["candidate_key"]
+    chosen = run("assign", archive.ids[1], peak["peak_id"], key, "--json", "--data", archive.data)
+    assert json.loads(chosen.stdout)["detected_peaks"][0]["manual"] is True

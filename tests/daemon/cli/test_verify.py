@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 from tests.daemon.store.making import stored_entry
-from tests.support.stores import rot
 from tests.support.daemons import Daemon, oesd, until
+from tests.support.stores import rot
 
 from oesd.store import Store
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.support.stores import rot
 from tests.daemon.web import spectra
+from tests.support.stores import rot
 
 from oesd.model import Analysis, ElementFinding, Override, Recipe, Result, new_id
 from oesd.processing import Processing

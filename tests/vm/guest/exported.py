@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, "/tests/usbip")
 
 from asserting import BENCH, MARK
-from usbip import USBIP, In, Out, USBDevice
+from usbip import USBIP, In, Out, Stall, USBDevice
 from usbip.core import SPEED_HIGH
 from usbip.device import Endpoint
 from usbip.function import Interface
@@ -40,17 +40,25 @@ class Pipe(Endpoint):
         super().__init__(spec)
         self._read = read
         self._asked: queue.Queue = queue.Queue()
-        self._dropped: set[int] = set()
+        self._guard = threading.Lock()
+        self._waiting: set[int] = set()
         threading.Thread(target=self._serve, daemon=True).start()
 
     def take_or_park(self, length: int, complete: Callable, seqnum: int) -> None:
         """Answer later: when the device has data, or when the host takes its request back."""
+        with self._guard:
+            self._waiting.add(seqnum)
         self._asked.put((length, complete, seqnum))
 
     def cancel(self, seqnum: int) -> bool:
-        """Take a request back."""
-        self._dropped.add(seqnum)
-        return True
+        """Take a request back, if it is one of ours that waits: the kernel gives up a device that answers it later."""
+        return self._taken(seqnum)
+
+    def _taken(self, seqnum: int) -> bool:
+        with self._guard:
+            waited = seqnum in self._waiting
+            self._waiting.discard(seqnum)
+        return waited
 
     def _serve(self) -> None:
         while True:
@@ -59,20 +67,20 @@ class Pipe(Endpoint):
 
     def _answer(self, length: int, complete: Callable, seqnum: int) -> None:
         """Collect packets until the request is full or a short one ends it, as a host controller does."""
-        got = b""
-        while seqnum not in self._dropped:
+        got, status = b"", 0
+        while seqnum in self._waiting:
             try:
                 packets = self._read(length - len(got), _TURN_MS)
             except BusError as error:
                 if error.code is Code.TIMEOUT:
                     continue
-                complete(got, GONE if error.code is Code.NO_DEVICE else STALLED)
-                return
+                status = GONE if error.code is Code.NO_DEVICE else STALLED
+                break
             got += packets
             if len(got) >= length or len(packets) % self.mps:
-                complete(got)
-                return
-        self._dropped.discard(seqnum)
+                break
+        if self._taken(seqnum):
+            complete(got, status)
 
 
 class Spectrometer(Interface):
@@ -89,7 +97,11 @@ class Spectrometer(Interface):
 
     def on_out(self, ep: Endpoint, data: bytes) -> None:
         """The host writes."""
-        self._bus.write(self._opened(), ep.addr, bytes(data))
+        try:
+            self._bus.write(self._opened(), ep.addr, bytes(data))
+        except BusError as error:
+            print(f"write of {len(data)} bytes to {ep.addr:#x}: {error}", flush=True)
+            raise Stall from None
 
     def on_reset(self) -> None:
         """The host set the configuration or reset the port: what was on its way is lost, settings stay."""

@@ -65,13 +65,11 @@ def plugged_starts_the_service(story: Story) -> None:
 
 
 def elements() -> list[str]:
-    """Elements of the newest entry."""
-    newest = asked("/latest")
-    entries = newest.get("entries", newest if isinstance(newest, list) else [newest])
-    for entry in entries:
-        if entry.get("data_id"):
-            return [e["element"] for e in asked(f"/oes/{entry['data_id']}").get("elements", [])]
-    return []
+    """Elements that the newest entry names."""
+    found: list[str] = []
+    for data_id in asked("/latest").values():
+        found += [one["element"] for one in asked(f"/oes/{data_id}").get("elements", [])] if data_id else []
+    return found
 
 
 def permission(story: Story) -> None:

@@ -145,7 +145,7 @@ export class History {
   }
 
   place(key) {
-    const made = holding("section", "trace", holding("h3", ""), element("div", "chart low"), element("p", "quiet"));
+    const made = holding("section", "strip", holding("h3", ""), element("div", "chart low"), element("p", "quiet"));
     made.dataset.key = key;
     $("traces").append(made);
     return made;

@@ -2,7 +2,7 @@
 import { $, clockText, element, holding, showOnce, thousands } from "/words.js";
 
 const WELL = ["measuring", "idle", "waiting for plasma", "waiting for trigger", "paused"];
-const LISTED = 4;
+const LISTED = 5;
 const BEHIND = 100;   // spectra that wait for the engine before it is said
 const levelOf = (unit) => unit.level ?? (WELL.includes(unit.state) ? (unit.state === "measuring" ? "good" : "wait") : "bad");
 

@@ -101,7 +101,7 @@ def test_faults_are_said_with_what_to_do(site: Site, visit: Visit) -> None:
         "forwarder does not answer",
         "Disk: no room for spectra",
         "Spectra cannot be stored: the disk is full",
-        "and 5 more",
+        "and 4 more",
         "1 201 device gone: look at its cable",
         "7 disk full: make room",
         "2 over<i>run",

@@ -119,7 +119,7 @@ class Desk:
             "name": name,
             "device": device,
             "unit": "",
-            "definition": name,
+            "definition": "Cu_324.8 / Ar_811.5",
             "refused": "",
             "runs": [],
             "events": [event],
@@ -180,7 +180,7 @@ class Desk:
             "species": species,
             "sentence": "One species differs.",
             "times_s": [0.0, 1.0],
-            "series": {"Cu": {"run": [1.0, 2.0], "golden": [1.0, None]}},
+            "series": {"Cu": {"run": [1.0, 2.0], "golden": [1.0, 1.5]}},
             "notes": [],
         }
 
@@ -241,15 +241,15 @@ def test_a_rule_is_tried_on_stored_runs_with_one_click(site: Site, visit: Visit)
 def test_traces_with_events_and_the_waterfall(site: Site, visit: Visit) -> None:
     page = visit("#history")
     expect(page.locator("#waterfall .hm image")).to_be_visible()
-    expect(page.locator(".trace h3")).to_have_text("copperCu_324.8 / Ar_811.50.59")
-    expect(page.locator(".trace .js-line").first).to_be_visible()
-    expect(page.locator(".trace p")).to_contain_text("<b>up")
+    expect(page.locator(".strip h3")).to_have_text("copperCu_324.8 / Ar_811.50.59")
+    expect(page.locator(".strip .js-line").first).to_be_visible()
+    expect(page.locator(".strip p")).to_contain_text("<b>up")
     expect(page.locator("#trace-picks .refused")).to_have_attribute(
         "title", "Ar_420.1 / Ar_419.8 420.07 and 419.83 nm cannot be resolved"
     )
     page.locator("#history-line").fill("Xx_1.0")
     page.locator("#history-line").press("Enter")
-    expect(page.locator(".trace").nth(1)).to_contain_text("no line Xx_1.0; the nearest is Xe_0.9")
+    expect(page.locator(".strip").nth(1)).to_contain_text("no line Xx_1.0; the nearest is Xe_0.9")
     box = page.locator("#waterfall .nsewdrag").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)

@@ -1,0 +1,64 @@
+"""What the commands print of traces, alarms, back-tests and comparisons; in one line what is wrong."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from oesd.cli.alarms import alarm_lines
+from oesd.cli.backtest import run_lines
+from oesd.cli.compare import comparison_lines
+from oesd.cli.trace import named_lines
+from oesd.store.named_traces import NamedSeries
+
+
+def test_a_named_trace_is_a_table_with_errors_and_limits() -> None:
+    ones = np.ones(3, np.int64)
+    values, sigmas = np.array([5.0, 0.1, np.nan]), np.array([0.5, 0.2, np.nan])
+    series = NamedSeries(ones, 10**15 * ones, ones, ones, values, sigmas, np.array([0, 1, 3], np.uint8))
+    lines = list(named_lines(series))
+    assert lines[0] == "taken_at_utc,value,sigma,upper,state"
+    assert lines[1] == "2001-09-09T01:46:40.000Z,5,0.5,,measured"
+    assert lines[2].startswith("2001-09-09T01:46:40.000Z,0.1,0.2,0.4")
+    assert lines[3] == "2001-09-09T01:46:40.000Z,,,,undefined"
+    nothing = NamedSeries(
+        *(np.zeros(0, np.int64) for _ in range(4)), *(np.zeros(0) for _ in range(2)), np.zeros(0, np.uint8)
+    )
+    assert list(named_lines(nothing)) == []
+
+
+def test_alarms_are_lines_with_what_to_do() -> None:
+    alarm = {
+        "name": "leak", "device": "a", "state": "raised", "since_utc": "2026-01-01T10:00:00.000Z", "text": "n2 is 5\x1b[2J",  # noqa: E501
+        "needs_acknowledge": True,
+    }  # fmt: skip
+    failed = {"name": "mail", "state": "failed", "text": "no server"}
+    lines = list(alarm_lines({"alarms": [alarm], "endpoints": [], "actions": [failed, {**failed, "state": "ok"}]}))
+    assert len(lines) == 2
+    assert "oesd alarms --acknowledge leak since 2026-01-01 10:00 UTC" in lines[0]
+    assert "\x1b" not in lines[0]
+    assert "nothing is watched" in next(alarm_lines({"alarms": [], "endpoints": [], "actions": []}))
+
+
+def test_a_back_test_says_where_it_is_otherwise_than_live() -> None:
+    run = {
+        "run_id": "r1", "device": "a", "began_utc": "2026-01-01T10:00:00.000Z", "fired": {"run_s": 20.0, "why": "low"},
+        "same_as_live": False, "measured": "live", "state": "reached", "values": 30,
+    }  # fmt: skip
+    lines = list(run_lines({"runs": [run, {**run, "fired": None, "same_as_live": None}], "sentence": "one of two"}))
+    assert "at 20.00 s: low; OTHERWISE THAN LIVE" in lines[0]
+    assert "not (reached, 30 values)" in lines[1]
+    assert lines[-1] == "one of two"
+
+
+def test_a_comparison_is_a_table_of_species() -> None:
+    one = {
+        "species": "Ar", "run": 2.0, "golden": 1.0, "difference": 1.0, "sigma": 0.1, "p_corrected": 1e-9,
+        "different": True, "lines": ["Ar_750.4"],
+    }  # fmt: skip
+    document = {
+        "run": "r1", "golden": "r0", "device": "a", "aligned": {"sentence": "0 s"}, "species": [one], "notes": [],
+        "sentence": "1 of 1 species differ",
+    }  # fmt: skip
+    lines = list(comparison_lines(document))
+    assert lines[3].startswith(" * Ar")
+    assert lines[-1] == "1 of 1 species differ"
