@@ -13,24 +13,17 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
-
-from starlette.applications import Starlette
 
 from oesd.config import BackgroundSection, Config
 from oesd.health import Health, Watchdog, notify
 from oesd.processing import BackgroundRules, Processing
-from oesd.processing.explaining import explain
-from oesd.processing.importing import import_file
 from oesd.processing.jobs import versions
 from oesd.processing.made import Made
 from oesd.service.advice import advice_for
 from oesd.service.bench import boot_id
-from oesd.service.directory import forget_running, local_token, note_running
-from oesd.service.elements import element_lines
-from oesd.service.exporting import exporter
+from oesd.service.door import Door
 from oesd.service.forwarding import Forwarding
 from oesd.service.hub import HubService
 from oesd.service.keeping import Keeper, keeping_rules
@@ -44,7 +37,6 @@ from oesd.service.watching import Watching
 from oesd.store import HostTime, Store, Tally
 from oesd.store.waiting import waited_s
 from oesd.version import __version__
-from oesd.web import Feed, Server, Shown, create_api, newest_shown
 
 log = logging.getLogger(__name__)
 
@@ -75,6 +67,11 @@ class Service:
         """Where everything is kept."""
         return self._config.data_dir
 
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return self._door.url
+
     # -- start and stop ----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -100,7 +97,7 @@ class Service:
         self.hub: HubService | None = self._opened(hub, config.hub.enabled)
         self._forwarding = Forwarding.of(config, self.hub, self.store, self._health.beat)
         wake = self._forwarding.wake if self._forwarding else (lambda: None)
-        self._feed = Feed(self.status, partial(newest_shown, self.store))
+        self._door = Door(config, self.store, status=self.status, healthy=self.healthy, beat=self._health.beat)
         upload = self._forwarding is not None
         self._watching = Watching(config, self.store, beat=self._health.beat)
         self.processing = Processing(
@@ -114,13 +111,14 @@ class Service:
         if self._forwarding:
             self._forwarding.render_with(self.processing)
             self._opened(self._forwarding)
-        self._watching.publish_to(self._feed.alarm)
+        self._watching.publish_to(self._door.feed.alarm)
         self._opened(self._watching)  # stopped after the processing, whose last spectra it looks at
         self._opened(self.processing)
         self._measuring = Measuring(config, self.processing, self._health)
         self._desk = WatchDesk(self.store, self._watching)
         self._watching.look_at(self._outside)
-        self._serve_web()
+        self._door.lead_to(self.processing, self._measuring, self._desk)
+        self._opened(self._door)
         self._opened(self._measuring)
         log.info("oesd %s measures; data in %s; page at %s", __version__, config.data_dir, self.url)
 
@@ -130,41 +128,6 @@ class Service:
         part.start()
         self._open.append(part.stop)
         return part
-
-    def _serve_web(self) -> None:
-        web, beat = self._config.web, self._health.beat
-        server = self._opened(Server(self._api(), web.host, web.port, option="--port or [web] port", beat=beat))
-        host = f"[{web.host}]" if ":" in web.host else web.host
-        self.url = f"http://{host}:{server.port}"
-        note_running(self._config.data_dir, self.url)
-        self._open.append(lambda: forget_running(self._config.data_dir))
-        if web.remote and web.certificate and web.certificate_key:
-            tls = (web.certificate, web.certificate_key)
-            app, option = self._api(remote=True), "[web] remote_port"
-            self._opened(Server(app, web.remote_host, web.remote_port, option=option, beat=beat, tls=tls))
-            log.info("others reach it as %s", ", ".join(f"https://{name}" for name in web.names))
-
-    def _api(self, *, remote: bool = False) -> Starlette:
-        directory = self._config.data_dir
-        return create_api(
-            self.store,
-            status=self.status,
-            healthy=self.healthy,
-            token=local_token(directory),
-            reprocess=self._reprocess,
-            capture=self._measuring.capture,
-            runs=self._measuring.runs,
-            unrecorded=self.processing.unrecorded,
-            evidence=partial(explain, self.store),
-            keep=self.processing.keep,
-            take_file=self._take_file,
-            export=exporter(self.store, directory),
-            lines=element_lines,
-            feed=self._feed,
-            watching=self._desk,
-            hosts=self._config.web.names if remote else (),
-            remote=remote,
-        )
 
     def stop(self) -> None:
         """Stop everything in the opposite order: nothing is asked of a room that is closed."""
@@ -265,19 +228,10 @@ class Service:
         self._measuring.use(self._config, lambda: notify("WATCHDOG=1"))
         log.info("the configuration was read again")
 
-    def _take_file(self, data: bytes, filename: str) -> Mapping[str, Any]:
-        imported = import_file(self.store, data, filename)
-        if imported.new:
-            self.processing.ingested(imported.data_id)
-        return dataclasses.asdict(imported)
-
     def _show(self, made: Made) -> None:
         """Tell the pages and the alarms of a result; called by the thread that made it."""
         self._watching.wake()
-        if made.first:
-            self._feed.spectrum(Shown(made.device_name, made.result, made.analysis.baseline))
-        else:
-            self._feed.changed(made.result.data_id, made.result.revision, "reprocessed")
+        self._door.show(made)
 
     def _outside(self) -> Outside:
         """What alarms go by that no spectrum tells."""
@@ -287,9 +241,6 @@ class Service:
             room_bytes=self._keeper.room_bytes(),
             oldest_s=waited_s(self.store, datetime.now(UTC)),
         )
-
-    def _reprocess(self, data_id: str) -> None:
-        self.processing.reprocess(data_id)
 
     # -- what others are told ----------------------------------------------------------------------------------------
 

@@ -42,6 +42,7 @@ class Pipe(Endpoint):
         self._asked: queue.Queue = queue.Queue()
         self._guard = threading.Lock()
         self._waiting: set[int] = set()
+        self._kept = b""
         threading.Thread(target=self._serve, daemon=True).start()
 
     def take_or_park(self, length: int, complete: Callable, seqnum: int) -> None:
@@ -53,6 +54,11 @@ class Pipe(Endpoint):
     def cancel(self, seqnum: int) -> bool:
         """Take a request back, if it is one of ours that waits: the kernel gives up a device that answers it later."""
         return self._taken(seqnum)
+
+    def reset(self) -> None:
+        """The port was reset: what was on its way is lost."""
+        super().reset()
+        self._kept = b""
 
     def _taken(self, seqnum: int) -> bool:
         with self._guard:
@@ -66,9 +72,13 @@ class Pipe(Endpoint):
             self._answer(length, complete, seqnum)
 
     def _answer(self, length: int, complete: Callable, seqnum: int) -> None:
-        """Collect packets until the request is full or a short one ends it, as a host controller does."""
-        got, status = b"", 0
-        while seqnum in self._waiting:
+        """Collect packets until the request is full or a short one ends it, as a host controller does.
+
+        What was collected for a request that the host takes back meanwhile is the next one's.
+        """
+        (got, self._kept), status = (self._kept[:length], self._kept[length:]), 0
+        ended = bool(got) and (len(got) >= length or bool(len(got) % self.mps))
+        while not ended and seqnum in self._waiting:
             try:
                 packets = self._read(length - len(got), _TURN_MS)
             except BusError as error:
@@ -77,10 +87,11 @@ class Pipe(Endpoint):
                 status = GONE if error.code is Code.NO_DEVICE else STALLED
                 break
             got += packets
-            if len(got) >= length or len(packets) % self.mps:
-                break
+            ended = len(got) >= length or bool(len(packets) % self.mps)
         if self._taken(seqnum):
             complete(got, status)
+        else:
+            self._kept = got
 
 
 class Spectrometer(Interface):

@@ -59,7 +59,7 @@ def plugged_starts_the_service(story: Story) -> None:
     started_s = time.monotonic() - began_s
     until("a spectrum is stored", lambda: stored(FIRST) > 0, 120)
     cold_s = time.monotonic() - began_s
-    until("it is named", lambda: "Ar" in elements(), 60)
+    until("it is named", lambda: "Ar" in elements(), 180)
     story.step("plugged in, service started by udev", node_s=round(node_s, 2), started_s=round(started_s, 2),
                first_spectrum_from_nothing_s=round(cold_s, 1), elements=elements())  # fmt: skip
 
