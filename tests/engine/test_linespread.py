@@ -44,6 +44,17 @@ def test_the_width_is_learned_along_the_axis():
     assert all(0.0 < s < 0.05 * w for s, w in zip(spread.sigma_nm, spread.fwhm_nm, strict=True))
 
 
+@pytest.mark.parametrize("wide_px", [24.0, 30.0, 40.0])
+def test_a_hint_is_followed_to_lines_wider_than_are_looked_for_without_one(wide_px):
+    wide_nm = wide_px * STEP
+    centers = np.linspace(300.0, 850.0, 9) + np.array([0.0, 3.0, -4.0, 1.0, 5.0, -2.0, 2.0, -5.0, 0.0])
+    light = spectrum(centers, np.linspace(3000.0, 12000.0, 9), lambda _: wide_nm, seed=11)
+    found = measure(light, Recipe(fwhm_nm=wide_nm))
+    assert found.fwhm_px == pytest.approx(wide_px, rel=0.02)
+    assert found.line_spread is not None
+    assert len(found.peaks) == len(centers)
+
+
 def test_without_lines_nothing_is_learned():
     assert measure(spectrum([], [], leaning), Recipe()).line_spread is None
 

@@ -67,7 +67,7 @@ def taken_apart(seen: Windows, tops: IntArray) -> Apart:
     diagonal = np.arange(len(NODES) + 2)
     trusted = system[:, diagonal, diagonal]
     system[:, diagonal, diagonal] = trusted + RIDGE * trusted + _likely(seen, tops, height)
-    inverse = np.linalg.inv(system)
+    inverse = np.linalg.inv(system).astype(np.float64, copy=False)
     amount = (inverse @ (weighted @ (seen.left[tops] / height[:, None])[:, :, None]))[:, :, 0]
     amount[:, -2] += 1.0
     basis = _fine_basis(seen.skew)

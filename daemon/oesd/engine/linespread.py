@@ -110,7 +110,7 @@ def first_fwhm_px(net: FloatArray, variance: FloatArray, masked: MaskArray, hint
     if usable.sum() < 3:
         return DEFAULT_PX if hint_px is None else max(hint_px, NARROWEST_PX)
     found = _weighted_quantile(widths[usable], np.minimum(snr[usable], 100.0), 0.3)
-    return min(max(found, NARROWEST_PX), WIDEST_PX, high)
+    return max(found, NARROWEST_PX)
 
 
 def _top_widths(net: FloatArray, variance: FloatArray, masked: MaskArray) -> tuple[FloatArray, FloatArray]:

@@ -57,7 +57,7 @@ class _Absences:
     def losses(self, amounts: Float32Array, strongest: Float32Array) -> Float32Array:
         """What is missing at each amount, (steps, rows, species)."""
         scale = absence_scale(self.strength, np.maximum(strongest, LEAST_STRENGTH), self.known)
-        light = amounts[:, None] * self.expected
+        light = (amounts[:, None] * self.expected).astype(np.float32, copy=False)
         light += self.floor
         lost: Float32Array = dark_loss(light, scale, 1.0 / (self.variance * scale)).sum(axis=1)
         return lost
