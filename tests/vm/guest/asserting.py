@@ -38,12 +38,12 @@ def shown(name: str, unit: str = "oesd") -> str:
     return run("systemctl", "show", unit, "-p", name, "--value").strip()
 
 
-def until(what: str, true: Callable[[], object], limit_s: float) -> float:
-    """Wait until something holds; returns how long it took, seconds."""
+def until(what: str, true: Callable[[], object], limit_s: float, instead: Callable[[], str] = str) -> float:
+    """Wait until something holds; returns how long it took, seconds. ``instead`` tells what there is otherwise."""
     began_s = time.monotonic()
     while not true():
         if time.monotonic() - began_s > limit_s:
-            raise AssertionError(f"after {limit_s:g} s still not: {what}")
+            raise AssertionError(f"after {limit_s:g} s still not: {what}; {instead()}")
         time.sleep(0.02)
     return time.monotonic() - began_s
 
