@@ -87,6 +87,7 @@ class Door:
     def stop(self) -> None:
         """Listen no more."""
         forget_running(self._directory)
+        self.feed.end()
         while self._servers:
             self._servers.pop().stop()
 

@@ -46,6 +46,7 @@ class Feed:
         self._kept: deque[Told] = deque(maxlen=_KEPT)
         self._numbers = itertools.count(int(time.time() * 1000))  # grows over restarts too, while the clock does
         self._pumps: list[Pump] = []
+        self._over = False
 
     @property
     def listeners(self) -> int:
@@ -80,6 +81,13 @@ class Feed:
         for pump in pumps:
             pump.note(told)
 
+    def end(self) -> None:
+        """Let every listener go, whoever comes later too; they try again by themselves."""
+        with self._lock:
+            self._over, pumps = True, list(self._pumps)
+        for pump in pumps:
+            pump.end()
+
     # -- on the event loop of a server --------------------------------------------------------------------------------
 
     async def listen(self, wish: Wish, after: int | None) -> AsyncIterator[bytes]:
@@ -89,7 +97,7 @@ class Feed:
         try:
             yield b"retry: %d\n\n" % RETRY_MS
             yield await run_in_threadpool(self._greeting, wish, after)
-            while True:
+            while not (listener.over or self._over):
                 yield await listener.next()
         finally:
             pump.leave(listener)

@@ -88,6 +88,15 @@ class Pump:
             self._notes.append(told)
         self._wake_up()
 
+    def end(self) -> None:
+        """Let every listener go: the server is about to stop, and would wait for them."""
+        with suppress(RuntimeError):  # the loop has ended
+            self.loop.call_soon_threadsafe(self._let_go)
+
+    def _let_go(self) -> None:
+        for listener in self.listeners:
+            listener.let_go()
+
     def _wake_up(self) -> None:
         with suppress(RuntimeError):  # the loop has ended
             self.loop.call_soon_threadsafe(self._wake.set)
@@ -152,6 +161,7 @@ class Listener:
 
     def __init__(self, wish: Wish) -> None:
         self.wish = wish
+        self.over = False
         self._waiting: deque[Told] = deque(maxlen=_QUEUE)
         self._ready = asyncio.Event()
 
@@ -162,6 +172,11 @@ class Listener:
         newer = {told.key for told in messages if told.key}
         kept = [told for told in self._waiting if told.key not in newer]
         self._waiting = deque([*kept, *messages], maxlen=_QUEUE)
+        self._ready.set()
+
+    def let_go(self) -> None:
+        """Nothing more comes."""
+        self.over = True
         self._ready.set()
 
     async def next(self) -> bytes:

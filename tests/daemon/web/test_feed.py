@@ -185,3 +185,14 @@ class TestThinning:
         values = np.array([np.nan, 5.0, np.nan, -1.0, np.nan, 2.0])
         assert set(envelope(values, 2)) == {1, 3}
         assert len(envelope(np.full(10, np.nan), 4)) <= 4
+
+
+def test_who_listens_is_let_go_when_the_daemon_ends(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    with listening(api) as told:
+        next(told)
+        api.feed.end()
+        assert list(told) == [], "the answer is over, as it should end: no error for the client"
+    with listening(api) as told:  # who comes later is greeted and let go at once
+        assert [event["event"] for event in told] == ["state"]
+    until(lambda: api.feed.listeners == 0)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
