@@ -20,7 +20,7 @@ _SYNCS = 20
 # A sync to a bus-attached disk with a protected cache takes 15 us and more; what returns sooner has not asked the disk.
 _TOO_FAST_S = 10e-6
 _SLOW_S = 0.1
-_BYTES_EACH = 5_000  # of a stored spectrum of 2048 to 3648 pixels with its result: tests/bench/store.py
+_BYTES_EACH = 6_500  # of a stored spectrum with 40 peaks of seven candidates, sealed: tests/bench/store.py
 _FEW_DAYS, _DAY_S = 30.0, 86_400.0
 
 
