@@ -8,7 +8,16 @@ from tests.engine.spectra import axis, continuum, lines, measured, plasma
 
 import oesd
 from oesd.engine.bands import SYSTEMS, band_light
-from oesd.engine.calibration import Axis, Hypothesis, correction, hypotheses, refined_axis, unsure, why_unsafe
+from oesd.engine.calibration import (
+    Axis,
+    Hypothesis,
+    correction,
+    hypotheses,
+    refined_axis,
+    sharpened,
+    unsure,
+    why_unsafe,
+)
 from oesd.engine.combs import Shifts, shift_scores
 from oesd.engine.lines import line_table
 
@@ -145,9 +154,37 @@ def test_the_score_of_a_comb_is_highest_at_its_shift():
     table = line_table()
     mine = (table.element == table.index_of["Ar"]) & (table.stage == 1) & (table.prom > -0.8)
     comb = table.wl_air_nm[mine & (table.wl_air_nm > 650.0) & (table.wl_air_nm < 900.0)]
-    shifts = shift_scores(comb + 0.4, np.full(len(comb), 100.0), 250.0, 900.0, 0.9, 0.65)
+    shifts, votes = shift_scores(comb + 0.4, np.full(len(comb), 100.0), 250.0, 900.0, 0.9, 0.65)
     assert abs(shifts.nm[np.argmax(shifts.score)] - 0.4) < 0.2
     assert shifts.nm[-1] >= 3.0 and np.all(shifts.score >= 0.0)
+    line_nm, weight = votes.at(int(np.argmax(shifts.score)))
+    best = np.abs(line_nm[np.argsort(-weight)[:5]][:, None] - comb).min(axis=1)
+    assert best.max() < 0.3  # a third of a line: what one bin of the comb is wide
+
+
+def spread_lines(rng, shift_nm, stretch):
+    """Lines of true positions and peaks that show them, a third of the lines shown by nothing or by chance."""
+    true_nm = np.sort(rng.uniform(300.0, 900.0, 30))
+    peaks = true_nm[::3], true_nm[1::3], rng.uniform(300.0, 900.0, 10)
+    center = np.sort(np.concatenate(peaks))
+    return true_nm, center + shift_nm + stretch * (center - 600.0)
+
+
+def test_line_by_line_the_shift_is_known_better_than_by_the_bins_of_the_comb():
+    rng, fwhm = np.random.default_rng(7), 0.9
+    for _ in range(20):
+        true_nm, center = spread_lines(rng, 0.4, 1e-4)
+        coarse = Axis(0.4 + rng.uniform(-0.12, 0.12), sigma_nm=0.08 * fwhm)
+        axis = sharpened(coarse, center, np.full(len(center), 50.0), fwhm, true_nm, np.ones(len(true_nm)))
+        off = (axis.true_nm(center) - (center - 0.4 - 1e-4 * (center - 600.0))) / fwhm
+        assert np.abs(off).max() < 0.06
+        assert axis.sigma_nm < coarse.sigma_nm
+
+
+def test_two_lines_sharpen_nothing():
+    coarse = Axis(0.3)
+    found = sharpened(coarse, np.array([400.0, 500.0, 600.0]), np.ones(3), 0.5, np.array([399.7, 499.6]), np.ones(2))
+    assert found is coarse
 
 
 CLEAR = Hypothesis(Axis(0.3), 0.0, 3.0, -1.2)

@@ -33,6 +33,15 @@ RESIDUAL_FWHM = 0.2  # rms of right lines about the straight line is 0.06; of li
 SEARCH_WIDER = "search wider, with search_nm"
 EDGE = 0.9  # of the reach: a shift this far out may only be the nearest that was looked at
 UNKNOWN_FWHM, UNKNOWN_NM = 0.15, 0.1  # tolerance where the axis could not be told
+MET_FWHM = 0.4  # farther from the comb's shift no line is met
+MOST_CLARITY = 5.0  # ln(1 + height / noise) beyond which a peak's centre is as well known as it gets
+SHIFT_FWHM = 0.3  # how far the comb's bins may be off
+VOTED_STRETCH_NM = 0.05  # half of STRETCH_NM: some of the lines that voted are not there
+VOTED_FWHM = 0.05  # 1 sigma of a shift read off line by line, against that of the lines found in the end: measured
+STRETCH_OVER_NM = 300.0
+SHIFT_NM, STRETCH_NM = 0.3, 0.1  # 1 sigma of what is still to be found, the stretch over so much of the axis
+LEAST_FOR_STRETCH = 6
+ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,8 @@ class Hypothesis:
     """A shift of the axis.
 
     ``prior_nats`` speaks against large ones; ``clear_nats`` is by how much it fits better than the best of all others,
-    ``rival_nm``, which may lie outside the reach. ``asked`` is False for a shift beyond the reach.
+    ``rival_nm``, which may lie outside the reach; ``number`` is that of the shift. ``asked`` is False for a shift
+    beyond the reach.
     """
 
     axis: Axis
@@ -66,6 +76,7 @@ class Hypothesis:
     clear_nats: float
     rival_nm: float
     asked: bool = True
+    number: int = 0
 
 
 def hypotheses(shifts: Shifts, fwhm_nm: float, reach_nm: float) -> list[Hypothesis]:
@@ -99,7 +110,7 @@ def _hypothesis(shifts: Shifts, fit: FloatArray, prior: FloatArray, at: int, fwh
     apart = _apart(shifts, at)
     rival = int(np.argmax(np.where(apart, fit, -np.inf)))
     clear = float(fit[at] - fit[rival]) if apart.any() else 0.0
-    return Hypothesis(axis, float(prior[at]), clear, float(shifts.nm[rival]))
+    return Hypothesis(axis, float(prior[at]), clear, float(shifts.nm[rival]), number=at)
 
 
 def _apart(shifts: Shifts, at: int) -> MaskArray:
@@ -116,6 +127,35 @@ def _vertex(score: FloatArray, best: int) -> float:
     return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if bend < 0.0 else 0.0
 
 
+def sharpened(
+    coarse: Axis, center_nm: FloatArray, clarity: FloatArray, fwhm_nm: float, line_nm: FloatArray, weight: FloatArray
+) -> Axis:
+    """The shift of the comb, read off line by line: a straight line through the nearest peaks of those that voted.
+
+    Most of the offsets are right or chance, spread evenly: Tukey's weights (Beaton and Tukey 1974) about the comb's
+    shift. ``center_nm`` are on the device's axis, ``line_nm`` the true positions of the lines, each with a ``weight``.
+    """
+    wanted = line_nm + coarse.shift_nm
+    after = np.minimum(np.maximum(np.searchsorted(center_nm, wanted), 1), len(center_nm) - 1)
+    peak = after - (wanted - center_nm[after - 1] < center_nm[after] - wanted)
+    offset = center_nm[peak] - wanted
+    met = np.flatnonzero(np.abs(offset) < MET_FWHM * fwhm_nm)
+    if len(met) < LEAST_PEAKS:
+        return coarse
+    offset, peak, weight = offset[met], peak[met], weight[met]
+    weight = weight * np.minimum(np.log1p(clarity[peak]), MOST_CLARITY)
+    pivot = float(weight @ center_nm[peak] / weight.sum())
+    line = _Line((center_nm[peak] - pivot) / STRETCH_OVER_NM, offset, (SHIFT_FWHM * fwhm_nm, VOTED_STRETCH_NM))
+    weight *= (float(weight.max()) * (RIGHT_FWHM * fwhm_nm) ** 2) ** -1.0
+    left, solution = offset, (0.0, 0.0, 0.0)
+    for _ in range(ROUNDS):
+        near = np.maximum(1.0 - (left / (MET_FWHM * fwhm_nm)) ** 2, 0.0)
+        solution = line.through(near * near * weight)
+        left = line.left(*solution)
+    shift, stretch, _ = solution
+    return Axis(coarse.shift_nm + shift, stretch / STRETCH_OVER_NM, pivot, VOTED_FWHM * fwhm_nm)
+
+
 def refined_axis(coarse: Axis, center_nm: FloatArray, expected_nm: FloatArray, sigma_nm: FloatArray) -> Axis:
     """Shift and stretch from identified peaks: weighted straight line, outliers losing their weight (Huber).
 
@@ -124,28 +164,47 @@ def refined_axis(coarse: Axis, center_nm: FloatArray, expected_nm: FloatArray, s
     """
     if len(center_nm) < 2:
         return coarse
-    pivot = float(np.mean(center_nm))
-    arm = (center_nm - pivot) / 300.0
+    pivot = float(center_nm.sum()) / len(center_nm)
     offset = center_nm - expected_nm - coarse.shift_nm
-    prior = np.diag([1.0 / 0.3**2, (1.0 / 0.1**2) if len(center_nm) >= 6 else 1e12])
-    design = np.stack([np.ones_like(arm), arm])
-    solution: FloatArray = np.zeros(2)
-    weight = 1.0 / (sigma_nm * sigma_nm)
-    for _ in range(5):
-        weight = _huber_weight(offset - solution @ design, sigma_nm)
-        solution = np.asarray(np.linalg.solve(design * weight @ design.T + prior, design * weight @ offset), np.float64)
-    covariance = np.linalg.inv(design * weight @ design.T + prior)
-    return Axis(
-        shift_nm=coarse.shift_nm + float(solution[0]),
-        stretch=float(solution[1]) / 300.0,
-        pivot_nm=pivot,
-        sigma_nm=float(np.sqrt(covariance[0, 0])),
-    )
+    line = _Line((center_nm - pivot) / STRETCH_OVER_NM, offset, (SHIFT_NM, STRETCH_NM))
+    left, solution = offset, (0.0, 0.0, 0.0)
+    for _ in range(ROUNDS):
+        solution = line.through(_huber_weight(left, sigma_nm))
+        left = line.left(*solution)
+    shift, stretch, variance = solution
+    return Axis(coarse.shift_nm + shift, stretch / STRETCH_OVER_NM, pivot, float(np.sqrt(variance)))
+
+
+class _Line:
+    """A straight line through offsets, both its numbers held back by a prior: (sigma of the shift, of the stretch).
+
+    The stretch, nm over ``STRETCH_OVER_NM``, needs ``LEAST_FOR_STRETCH`` offsets.
+    """
+
+    def __init__(self, arm: FloatArray, offset: FloatArray, prior: tuple[float, float]) -> None:
+        self._arm, self._offset = arm, offset
+        self._terms = np.stack([np.ones_like(arm), arm, arm * arm, offset, arm * offset])
+        self._of_shift = prior[0] ** -2.0
+        self._of_stretch = prior[1] ** -2.0 if len(arm) >= LEAST_FOR_STRETCH else 1e12
+
+    def through(self, weight: FloatArray) -> tuple[float, float, float]:
+        """Shift, stretch, and the variance of the shift."""
+        one, arm, square, offset, moment = (self._terms @ weight).tolist()
+        one, square = one + self._of_shift, square + self._of_stretch
+        determinant = one * square - arm * arm
+        shift, stretch = square * offset - arm * moment, one * moment - arm * offset
+        return shift / determinant, stretch / determinant, square / determinant
+
+    def left(self, shift: float, stretch: float, _variance: float) -> FloatArray:
+        """What a line leaves of the offsets."""
+        left: FloatArray = self._offset - shift - stretch * self._arm
+        return left
 
 
 def _huber_weight(residual: FloatArray, sigma: FloatArray) -> FloatArray:
-    scale = max(1.4826 * float(median(np.abs(residual / sigma))), 1.0) * sigma
-    weight: FloatArray = 1.0 / (scale * scale) / np.maximum(np.abs(residual) / (1.5 * scale), 1.0)
+    off = np.abs(residual) / sigma
+    scale = max(1.4826 * float(median(off)), 1.0)
+    weight: FloatArray = (scale * sigma) ** -2.0 / np.maximum(off / (1.5 * scale), 1.0)
     return weight
 
 

@@ -33,8 +33,26 @@ SMEAR = np.exp(-0.5 * (np.arange(-3, 4) * FWHM_PER_SIGMA / BINS_PER_FWHM) ** 2)
 DYNAMIC_RANGE = 300.0
 FAINTEST = 10.0  # of DYNAMIC_RANGE
 MOST_LINES = 25  # of a species: its strongest lines are seen first; a forest of weak ones fits every shift
-POWER = 6  # of the agreement: those species that fit best decide, and not how many there are
+VOTER = 0.01  # of the best species' sixth power: who fits this well at a shift tells where within the comb's bins it is
 EQUILIBRIUM = 1  # the excitation used beside the lamp's
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Combs:
+    """Compressed expected spectra, a row for each species that has lines on the axis, filled up with weight 0.
+
+    Attributes
+    ----------
+    place : (species, lines) int64
+        Bin of the grid.
+    weight : (species, lines) float32
+    nm : (species, lines) float64
+        Air wavelength of the light in the bin.
+    """
+
+    place: NDArray[np.int64]
+    weight: Float32Array
+    nm: FloatArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +72,22 @@ class Shifts:
     width_nm: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Votes:
+    """What each species' comb adds to the score of every shift, (species, shifts) float32."""
+
+    sixth: Float32Array
+    combs: Combs
+
+    def at(self, number: int) -> tuple[FloatArray, FloatArray]:
+        """Lines of the species that fit best at one of the shifts: air wavelengths, nm, and how much each counts."""
+        share = self.sixth[:, number]
+        rows = np.flatnonzero(share > VOTER * share.max())
+        weight = (self.combs.weight[rows] * np.sqrt(share[rows])[:, None]).ravel()
+        line = np.flatnonzero(weight)
+        return self.combs.nm[rows].ravel()[line], weight[line].astype(np.float64)
+
+
 def shift_scores(
     center_nm: FloatArray,
     clarity: FloatArray,
@@ -61,8 +95,8 @@ def shift_scores(
     high_nm: float,
     fwhm_nm: float,
     reach_nm: float,
-) -> Shifts:
-    """Score of every shift within the reach and beyond it.
+) -> tuple[Shifts, Votes]:
+    """Score of every shift within the reach and beyond it, and whose votes it is made of.
 
     Parameters
     ----------
@@ -82,11 +116,13 @@ def shift_scores(
     reach = int(min(np.ceil(wide / step), MAX_LAGS))
     combs = _combs(round(low_nm, 6), bins, step)
     observed = _observed(center_nm, np.log1p(0.5 * clarity), low_nm, step, bins, reach)
-    lags = np.arange(-reach, reach + 1)
-    met = sliding_window_view(observed, len(lags))[combs.place] * combs.weight[:, None]
-    agreement = np.clip(np.add.reduceat(met, combs.start, axis=0), 0.0, None).astype(np.float64)
-    shift_nm: FloatArray = (lags * step).astype(np.float64)
-    return Shifts(shift_nm, (agreement**POWER).sum(axis=0), width)
+    shifted = np.ascontiguousarray(sliding_window_view(observed, 2 * reach + 1))  # (bins, shifts)
+    agreement = np.matmul(combs.weight[:, None, :], shifted.take(combs.place, axis=0))[:, 0]
+    sixth = np.maximum(agreement, np.float32(0.0), out=agreement)
+    sixth *= sixth
+    sixth = sixth * sixth * sixth  # those species that fit best decide, and not how many there are
+    shift_nm: FloatArray = np.arange(-reach, reach + 1) * step
+    return Shifts(shift_nm, sixth.sum(axis=0, dtype=np.float64), width), Votes(sixth, combs)
 
 
 def _observed(
@@ -109,17 +145,8 @@ def _observed(
     return (smeared / max(float(np.linalg.norm(grid)), 1e-12)).astype(np.float32)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Combs:
-    """Compressed expected spectra: entries in the order of species, ``start`` where each one's begin."""
-
-    place: NDArray[np.int32]
-    weight: Float32Array
-    start: NDArray[np.int64]
-
-
 @lru_cache(maxsize=4)
-def _combs(low_nm: float, bins: int, step: float) -> _Combs:
+def _combs(low_nm: float, bins: int, step: float) -> Combs:
     """Combs of all species on the grid, each of unit norm when smeared by one line width, prior-weighted.
 
     A line counts with the better of its equilibrium and its lamp strength: which of the two rules is not known yet.
@@ -129,20 +156,33 @@ def _combs(low_nm: float, bins: int, step: float) -> _Combs:
     place = np.rint((patterns.wl_nm[lines] - low_nm) / step).astype(np.int64)
     strength = np.maximum(patterns.relative[EQUILIBRIUM, lines], patterns.relative[LAMP, lines])
     used = (place >= 0) & (place < bins) & (patterns.species[lines] < strengths.species_count + len(LISTED))
-    place, strength, species = place[used], strength[used], patterns.species[lines[used]]
+    place, strength, lines = place[used], strength[used], lines[used]
+    species = patterns.species[lines]
     first = np.flatnonzero(np.diff(species * bins + place, prepend=-1))
     if not len(first):
-        return _Combs(np.zeros(1, dtype=np.int32), np.zeros(1, dtype=np.float32), np.zeros(1, dtype=np.int64))
+        return Combs(np.zeros((1, 1), dtype=np.int64), np.zeros((1, 1), dtype=np.float32), np.zeros((1, 1)))
+    moment = np.add.reduceat(strength * patterns.wl_nm[lines], first)
     strength, place, species = np.add.reduceat(strength, first), place[first], species[first]
+    middle_nm = moment / np.maximum(strength, 1e-30)
     strong, weight = _strongest(strength, species)
-    place, species, weight = place[strong], species[strong], weight[strong]
+    place, species, weight, middle_nm = place[strong], species[strong], weight[strong], middle_nm[strong]
     prior = np.ones(patterns.species_count)
     prior[: strengths.species_count] = np.repeat(
         [np.exp(-0.15 * prior_nats(name)) for name in strengths.table.elements], STAGES
     )
     norm = _smeared_norm(place, species, weight, patterns.species_count)
+    return _in_rows(species, place, weight * (prior / norm)[species], middle_nm)
+
+
+def _in_rows(species: NDArray[np.int64], place: NDArray[np.int64], weight: FloatArray, nm: FloatArray) -> Combs:
+    """One row for each species that has entries, filled up with nothing."""
     start = np.flatnonzero(np.diff(species, prepend=-1))
-    return _Combs(place.astype(np.int32), (weight * (prior / norm)[species]).astype(np.float32), start)
+    row = np.repeat(np.arange(len(start)), np.diff(start, append=len(species)))
+    column = np.arange(len(species)) - start[row]
+    size = len(start), int(column.max()) + 1
+    combs = Combs(np.zeros(size, dtype=np.int64), np.zeros(size, dtype=np.float32), np.zeros(size))
+    combs.place[row, column], combs.weight[row, column], combs.nm[row, column] = place, weight, nm
+    return combs
 
 
 def _strongest(strength: FloatArray, species: NDArray[np.int64]) -> tuple[NDArray[np.int64], FloatArray]:

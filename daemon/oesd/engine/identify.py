@@ -18,6 +18,7 @@ from oesd.engine.calibration import (
     Hypothesis,
     hypotheses,
     refined_axis,
+    sharpened,
     too_few,
     unsure,
     why_unsafe,
@@ -131,8 +132,11 @@ def _hypotheses(seen: _Seen, reach_nm: float) -> list[Hypothesis]:
         return []
     peaks, low_nm, high_nm = seen.light.peaks, float(seen.device_nm[0]), float(seen.device_nm[-1])
     clarity = peaks.height / peaks.height_sigma
-    shifts = shift_scores(seen.center_nm, clarity, low_nm, high_nm, seen.fwhm_nm, reach_nm)
-    return hypotheses(shifts, seen.fwhm_nm, reach_nm)
+    shifts, votes = shift_scores(seen.center_nm, clarity, low_nm, high_nm, seen.fwhm_nm, reach_nm)
+    return [
+        replace(told, axis=sharpened(told.axis, seen.center_nm, clarity, seen.fwhm_nm, *votes.at(told.number)))
+        for told in hypotheses(shifts, seen.fwhm_nm, reach_nm)
+    ]
 
 
 def _best(seen: _Seen, tried: list[Hypothesis], prior: Prior, explain: bool) -> tuple[Hypothesis, Scene, Inference]:
