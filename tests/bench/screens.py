@@ -113,10 +113,15 @@ def measuring(studio: Studio, daemon: Daemon) -> None:
     studio.take("live-tablet", url, drawn, size=WIDE_TABLET)
     studio.take("live-tablet-tall", url, drawn, size=TALL_TABLET, scheme="dark")
     studio.take("live-log-lines", url, lines_of_copper)
+    studio.take("live-raw-dark", url, raw_with_reference, scheme="dark")
     for view in ("history", "runs", "devices"):
-        studio.take(f"{view}-light", f"{url}/#{view}", lambda page: page.wait_for_timeout(4000))
-    studio.take("history-dark", f"{url}/#history", lambda page: page.wait_for_timeout(4000), scheme="dark")
-    studio.take("devices-tablet-tall", f"{url}/#devices", lambda page: page.wait_for_timeout(2000), size=TALL_TABLET)
+        studio.take(f"{view}-light", f"{url}/#{view}", settled)
+    studio.take("history-traces-light", f"{url}/#history", traces)
+    studio.take("history-dark", f"{url}/#history", settled, scheme="dark")
+    studio.take("history-tablet", f"{url}/#history", traces, size=WIDE_TABLET, scheme="dark")
+    studio.take("runs-tablet-tall", f"{url}/#runs", settled, size=TALL_TABLET, scheme="dark")
+    studio.take("devices-tablet-tall", f"{url}/#devices", settled, size=TALL_TABLET)
+    studio.take("devices-below-dark", f"{url}/#devices", below, scheme="dark")
 
 
 def alarmed(studio: Studio, daemon: Daemon) -> None:
@@ -135,10 +140,30 @@ def alarmed(studio: Studio, daemon: Daemon) -> None:
     )
 
 
+def settled(page: Page) -> None:
+    page.wait_for_timeout(4000)
+
+
+def below(page: Page) -> None:
+    settled(page)
+    page.mouse.wheel(0, 5000)
+
+
+def traces(page: Page) -> None:
+    page.locator(".strip .js-line").first.wait_for()
+    page.locator(".strip").last.scroll_into_view_if_needed()
+
+
+def raw_with_reference(page: Page) -> None:
+    drawn(page)
+    page.locator("[data-show=raw]").first.click()
+    page.locator("[data-show=reference]").first.click()
+
+
 def lines_of_copper(page: Page) -> None:
     drawn(page)
     page.locator("[data-show=log]").first.click()
-    page.locator(".of input").first.fill("Cu")
+    page.locator(".of input").first.fill("Cu Al")
     page.locator(".of input").first.press("Enter")
     page.locator("[data-zoom=closer]").first.click()
 
@@ -167,23 +192,36 @@ def steered(studio: Studio, daemon: Daemon) -> None:
     def compare(page: Page) -> None:
         page.locator("#run-rows tr").nth(3).wait_for()
         page.locator("#run-rows tr", has_text="GaN-6").first.get_by_role("button", name="golden").click()
-        page.locator("#run-rows tr", has_text="GaN-7").first.get_by_role("button", name="this run").click()
-        page.locator("#compare-rows tr").first.wait_for()
-        page.locator("#compare-said").scroll_into_view_if_needed()
+        paste(page)
+        page.locator("#run-rows tr", has_text="GaN-7").first.get_by_role("button", name="Compare").click()
+        page.locator("#compare-chart .js-line").first.wait_for()
+        page.locator("#compare-chart").scroll_into_view_if_needed()
+
+    def golden(page: Page) -> None:
+        drawn(page)
+        page.locator(".keep").first.click()
+        paste(page)
+        page.locator("[data-show=log]").first.click()
+
+    def paste(page: Page) -> None:
+        page.locator("#token-text").fill(token)
+        page.get_by_role("button", name="Go on").click()
 
     def backtest(page: Page) -> None:
         page.get_by_role("button", name="Back-test").first.click()
-        page.locator("#token-text").fill(token)
-        page.get_by_role("button", name="Go on").click()
+        paste(page)
         page.locator("#backtest-rows button").first.click()
         page.locator("#backtest-chart .js-line").first.wait_for()
+        page.locator("#backtest-table").scroll_into_view_if_needed()
 
     studio.take("peak-light", url, choose)
     studio.take("peak-tablet-tall", url, choose, size=TALL_TABLET)
     studio.take("element-dark", url, choose_element, scheme="dark")
     studio.take("token", url, asked_for_the_token)
     studio.take("order", url, lambda page: page.locator("[data-order=start]").first.click())
+    studio.take("golden", url, golden)
     studio.take("compare", f"{url}/#runs", compare)
+    studio.take("compare-tablet-dark", f"{url}/#runs", compare, size=WIDE_TABLET, scheme="dark")
     studio.take("backtest", f"{url}/#alarms", backtest)
 
 
@@ -194,7 +232,7 @@ def hub(studio: Studio, daemon: Daemon) -> None:
     def paste(page: Page) -> None:
         page.locator("#key").fill(key)
         page.get_by_role("button", name="Show").click()
-        page.locator("#rows tr").first.click()
+        page.locator("#rows tr", has_text="success").first.click()
         page.locator(".name").first.wait_for()
 
     studio.take("hub-key", url)
@@ -209,6 +247,8 @@ def told(studio: Studio, place: Path) -> None:
         site.start()
         site.tell(simulated=False)
         studio.take("empty", site.url)
+        for view in ("history", "runs", "alarms", "devices"):
+            studio.take(f"empty-{view}", f"{site.url}#{view}")
         device = spectra.device()
         spectra.store_spectrum(store, device, processed=False)
         site.tell(device)
@@ -221,6 +261,14 @@ def told(studio: Studio, place: Path) -> None:
         idle = unit_of(device, state="idle", word="idle", level="wait", line="idle since 12:00 UTC", notes=[due])
         site.tell(spectrometers=[idle])
         studio.take("waiting", site.url, drawn)
+        full = {
+            "store": "no room on the disk: delete files or set [retention]",
+            "disk": {"level": "bad", "line": "0.3 GB left: nothing more is taken"},
+            "unrecorded": {"disk full": 212},
+            "advice": {"disk full": "make room: oldest confirmed spectra go by themselves with [retention]"},
+        }
+        site.tell(device, **full)
+        studio.take("disk-full", site.url, drawn)
         faults(site)
         studio.take("fault", site.url, drawn)
         studio.take("fault-tablet-dark", site.url, drawn, size=WIDE_TABLET, scheme="dark")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import PurePath
@@ -9,6 +10,8 @@ from pathlib import PurePath
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
+
+from oesd.web.negotiation import tag
 
 _TYPES = {
     ".css": "text/css; charset=utf-8",
@@ -29,9 +32,14 @@ def page_routes(front: str = "index.html", more_headers: Mapping[str, str] | Non
 def _file_route(path: str, name: str, headers: Mapping[str, str]) -> Route:
     content = files("oesd.web").joinpath("page", name).read_bytes()
     media_type = _TYPES[PurePath(name).suffix]
+    etag = tag(hashlib.sha256(content).hexdigest()[:32])
+    headers = {**headers, "etag": etag}
 
-    def send(_: Request) -> Response:
-        # Asked for anew each time: after an update of oesd no browser shows the old page.
+    # Asked for anew each time: after an update of oesd no browser shows the old page. It is at hand, so no thread is
+    # needed.
+    async def send(request: Request) -> Response:
+        if request.headers.get("if-none-match") == etag:
+            return Response(status_code=304, headers=headers)
         return Response(content, media_type=media_type, headers=headers)
 
     return Route(path, send, methods=["GET"])

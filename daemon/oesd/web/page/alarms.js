@@ -1,12 +1,13 @@
 // Alarms with their acknowledgement, endpoint rules with their back-test, and what happened.
 import { Cancelled, get, send } from "/calls.js";
-import { axis, draw, layout } from "/chart.js";
+import { axis, draw, layout, title } from "/chart.js";
 import { ink } from "/colours.js";
-import { $, button, element, holding, short, showOnce, thousands, whenText } from "/words.js";
+import { $, button, element, holding, lengthText, plain, short, showOnce, thousands, whenText } from "/words.js";
 
 const STATES = { ok: "well", pending: "watching", raised: "RAISED", acknowledged: "acknowledged", cleared: "over, not acknowledged" };
 const LAST_RUNS = 10;
 const keyOf = (one) => `${one.rule ? "endpoint" : "alarm"} ${one.name} ${one.device}`;
+const amount = (value, unit) => (value === null || value === undefined ? "" : unit === "s" ? lengthText(value) : `${short(value)} ${unit ?? ""}`.trim());
 const levelOf = (endpoint) => ({ reached: "good", refused: "bad" }[endpoint.state] ?? "");
 
 export class Alarms {
@@ -53,7 +54,7 @@ export class Alarms {
   }
 
   alarm(one) {
-    const facts = [one.value === null || one.value === undefined ? "" : `${short(one.value)} ${one.unit ?? ""}`.trim(), one.limit === null || one.limit === undefined ? "" : `limit ${short(one.limit)}`,
+    const facts = [amount(one.value, one.unit), one.limit === null || one.limit === undefined ? "" : `limit ${amount(one.limit, one.unit)}`,
       one.since_utc ? `since ${whenText(one.since_utc)}` : "", one.acknowledged_by ? `acknowledged by ${one.acknowledged_by}` : ""].filter(Boolean).join(" · ");
     const made = holding("li", "", holding("span", "head", element("b", "", one.name), element("span", "state-word", STATES[one.state] ?? one.state), element("span", "quiet", one.device)),
       element("p", "", one.text), element("p", "quiet", facts), one.needs_acknowledge ? button("Acknowledge", () => this.acknowledge(one), "main") : null);
@@ -83,12 +84,12 @@ export class Alarms {
     words.textContent = "Testing on stored runs …";
     try {
       const found = await send("POST", "/backtest", { rule: one.name, device: one.device, ...over });
-      words.textContent = `${one.name}: ${found.sentence}`;
+      words.textContent = found.sentence.startsWith(one.name) ? found.sentence : `${one.name}: ${found.sentence}`;
       $("backtest-table").hidden = !found.runs.length;
       $("backtest-rows").replaceChildren(...found.runs.map((run) => this.tested(one, run)));
       const only = found.runs.length === 1 ? found.runs[0] : null;
       $("backtest-chart").hidden = !only?.trace;
-      if (only?.trace) this.plot(only);
+      if (only?.trace) this.plot(only, one.trace ?? "value");
     } catch (problem) {
       words.textContent = problem instanceof Cancelled ? "" : `It cannot be tested: ${problem.message}`;
     }
@@ -100,13 +101,13 @@ export class Alarms {
       element("td", "", run.fired ? `${run.fired.run_s.toFixed(1)} s: ${run.fired.why}` : "no"), element("td", "", run.live ? whenText(run.live.at_utc) : "no"), element("td", run.same_as_live === false ? "bad" : "", same));
   }
 
-  plot({ trace, fired }) {
+  plot({ trace, fired }, name) {
     const line = (name, y, colour, dash) => ({ name, x: trace.run_s, y, type: "scatter", mode: "lines", line: { color: colour, width: 1.7, dash } });
     draw($("backtest-chart"), () => ({
-      data: [line("value", trace.value, ink("trace"), "solid"), ...(trace.statistic ? [{ ...line("what the rule sums", trace.statistic, ink("over"), "solid"), yaxis: "y2" }] : []), ...(trace.limit ? [{ ...line("limit", trace.limit, ink("bad"), "dash"), yaxis: trace.statistic ? "y2" : "y" }] : [])],
+      data: [line(plain(name), trace.value, ink("trace"), "solid"), ...(trace.statistic ? [{ ...line("what the rule sums", trace.statistic, ink("over"), "solid"), yaxis: "y2" }] : []), ...(trace.limit ? [{ ...line("limit", trace.limit, ink("bad"), "dash"), yaxis: trace.statistic ? "y2" : "y" }] : [])],
       layout: layout({
-        margin: { l: 76, r: 70, t: 10, b: 46 }, showlegend: true, legend: { orientation: "h", y: 1.12, font: { color: ink("ink") } }, xaxis: axis({ title: { text: "since the run began / s", font: { color: ink("soft") } } }),
-        yaxis: axis({ exponentformat: "e" }), yaxis2: axis({ overlaying: "y", side: "right", showgrid: false }),
+        margin: { l: 76, r: 70, t: 10, b: 46 }, showlegend: true, legend: { orientation: "h", y: 1.12, font: { color: ink("ink") } }, xaxis: axis({ title: title("since the run began / s") }),
+        yaxis: axis({ exponentformat: "e", nticks: 6, title: title(plain(name), 8) }), yaxis2: axis({ overlaying: "y", side: "right", showgrid: false, nticks: 6, tickformat: ".3~g", title: title("what the rule sums") }),
         shapes: fired ? [{ type: "line", xref: "x", yref: "y domain", x0: fired.run_s, x1: fired.run_s, y0: 0, y1: 1, line: { color: ink("good"), width: 3 } }] : [],
       }),
     }));

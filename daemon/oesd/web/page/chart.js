@@ -1,10 +1,28 @@
-// What all plots share: plotly with our colours, no network, no markup from outside.
+// What all plots share: plotly with our colours, no network, no markup from outside. Plotly is five megabytes: it is
+// fetched when the first plot is wanted, and what was wanted meanwhile is drawn when it is there.
 import { ink, onTheme } from "/colours.js";
 
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", showTips: false, scrollZoom: false };
+const MISSING = "Plots need the package plotly beside the daemon: pip install plotly";
 const charts = new Set();
+const waiting = new Set();
+let script = null;
 
-export const ready = () => typeof Plotly !== "undefined";
+const ready = () => typeof Plotly !== "undefined";
+
+// tell() is called once when plotly is there.
+export function whenReady(tell) {
+  waiting.add(tell);
+}
+
+function fetchPlotly() {
+  if (script) return;
+  script = document.createElement("script");
+  script.src = "/plotly.min.js";
+  script.addEventListener("load", () => { performance.mark("plotly"); redraw(); waiting.forEach((tell) => tell()); waiting.clear(); });
+  script.addEventListener("error", () => { script.failed = true; redraw(); });
+  document.head.append(script);
+}
 
 export function axis(more = {}) {
   return {
@@ -12,6 +30,8 @@ export function axis(more = {}) {
     tickfont: { color: ink("soft"), size: 13 }, showline: true, zeroline: false, ...more,
   };
 }
+
+export const title = (text, standoff = 6) => ({ text, standoff, font: { size: 13, color: ink("soft") } });
 
 export function layout(more = {}) {
   return {
@@ -21,18 +41,22 @@ export function layout(more = {}) {
   };
 }
 
-// Draws or redraws; a chart that is out of sight waits until it is seen. A new theme draws all anew.
-export function draw(host, make) {
+// Draws or redraws; a chart that is out of sight waits until it is seen. A new theme draws all anew. hear: { event of plotly: take }.
+export function draw(host, make, hear = {}) {
   host.make = make;
-  if (!charts.has(host)) charts.add(host);
+  host.hear ??= hear;
+  charts.add(host);
   if (!ready()) {
-    host.dataset.trouble = "Plots need the package plotly beside the daemon: pip install plotly";
+    if (script?.failed) host.dataset.trouble = MISSING;
+    fetchPlotly();
     return null;
   }
-  delete host.dataset.trouble;
   if (!host.offsetParent || !host.clientHeight) return null;
   const { data, layout: laid } = make();
-  return Plotly.react(host, data, laid, CONFIG);
+  const drawn = Plotly.react(host, data, laid, CONFIG);
+  if (!host.hears) for (const [event, take] of Object.entries(host.hear)) host.on(event, take);
+  host.hears = true;
+  return drawn;
 }
 
 export function drop(host) {

@@ -1,5 +1,10 @@
 // Colours: of the page's theme, resolved for plotly, and one for each element.
-const HUES = [342, 150, 28, 278, 180, 100, 310, 48, 5, 240];
+const HUES = [5, 240, 310, 48, 100, 180, 278, 150, 28, 342];
+// What chambers are watched for has the same colour on every page; neighbours in one plasma are far apart. Blue is the spectrum's own.
+const KNOWN = {
+  Ar: 342, Cu: 28, Al: 150, Ga: 278, As: 48, In: 100, N: 240, N2: 255, H: 5, O: 180, Ti: 310, F: 130, Cl: 68, Si: 28, He: 48, Hg: 278, Fe: 15, Na: 40, K: 320,
+  Sr: 342, Ba: 100, La: 278, Mn: 310, Zn: 180, W: 240, Cr: 130, Mo: 255, C: 5, OH: 180, CN: 68, CO: 15,
+};
 const seen = new Map();
 const probe = document.createElement("i");
 probe.hidden = true;
@@ -16,11 +21,12 @@ export function ink(name) {
   return getComputedStyle(probe).color;
 }
 
-// Hues in order of first appearance: the first ten elements of a session are told apart, and each keeps its own.
+// Others take hues in order of first appearance.
 export function colourOf(symbol) {
   if (!symbol) return ink("soft");
-  if (!seen.has(symbol)) seen.set(symbol, HUES[seen.size % HUES.length]);
-  return dark() ? `hsl(${seen.get(symbol)}, 75%, 72%)` : `hsl(${seen.get(symbol)}, 80%, 30%)`;
+  if (!seen.has(symbol)) seen.set(symbol, KNOWN[symbol] ?? HUES[seen.size % HUES.length]);
+  const hue = seen.get(symbol), pale = hue > 40 && hue < 200;   // greens look brighter than they are
+  return dark() ? `hsl(${hue}, 75%, 72%)` : `hsl(${hue}, 80%, ${pale ? 24 : 30}%)`;
 }
 
 const told = new Set();

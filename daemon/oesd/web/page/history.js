@@ -1,12 +1,13 @@
 // What was: the waterfall of the last hour, and traces of lines, bands and ratios with what happened.
 import { get } from "/calls.js";
-import { axis, draw, drop, layout } from "/chart.js";
+import { axis, draw, drop, layout, title } from "/chart.js";
 import { dark, ink } from "/colours.js";
 import { $, button, clockText, element, holding, plain, short, showOnce } from "/words.js";
 
 const EVERY_MS = 10000;
 const ROWS = 240;
 const COLUMNS = 480;
+const INFERNO = [[0, "#000004"], [0.25, "#57106e"], [0.5, "#bc3754"], [0.75, "#f98e09"], [1, "#fcffa4"]];   // plotly has no name for it
 const LEVELS = { bad: "bad", wait: "wait", good: "good" };
 
 export class History {
@@ -74,27 +75,24 @@ export class History {
     const all = found.values.flat().filter((value) => value !== null).sort((a, b) => a - b);
     const quiet = Math.max(1, Math.abs(all[Math.floor(all.length / 2)] ?? 1)), top = Math.max(all[all.length - 1] ?? 1, 2 * quiet);
     const shade = (value) => (value === null ? null : Math.asinh(Math.max(0, value) / quiet));
-    const ticks = [0, quiet * 3, quiet * 10, quiet * 100, quiet * 1000].filter((value) => value < top);
+    const ticks = [0, ...[10, 30, 100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5].filter((value) => value > quiet && value < 0.97 * top)];
     const data = () => [{
       type: "heatmap", x: found.wavelengths_nm, y: found.taken_at_utc, z: found.values.map((row) => row.map(shade)),
       customdata: found.values, hovertemplate: "%{x:.1f} nm, %{y|%H:%M:%S}<br>%{customdata:,.0f} counts<extra></extra>", zmin: 0, zmax: Math.asinh(top / quiet),
-      colorscale: dark() ? "Inferno" : "Cividis", showscale: true,
-      colorbar: { thickness: 14, outlinewidth: 0, tickvals: ticks.map(shade), ticktext: ticks.map((value) => short(value)), tickfont: { color: ink("soft") }, title: { text: "counts", font: { color: ink("soft") } } },
+      colorscale: dark() ? INFERNO : "Cividis", showscale: true,
+      colorbar: { thickness: 14, outlinewidth: 0, tickvals: ticks.map(shade), ticktext: ticks.map((value) => short(value)), tickfont: { color: ink("soft") }, title: title("counts") },
     }];
     draw(host, () => ({ data: data(), layout: layout({
       margin: { l: 76, r: 10, t: 8, b: 44 }, uirevision: `${this.device} ${$("history-span").value}`,
-      xaxis: axis({ title: { text: "wavelength in air / nm", font: { color: ink("soft") } } }), yaxis: axis({ autorange: "reversed", tickformat: "%H:%M:%S" }),
-    }) }));
-    if (!host.listens) {
-      host.listens = true;
-      host.on("plotly_click", ({ points: [point] }) => { const id = this.ids[point.pointIndex[0]]; if (id) this.tell.look(this.device, id); });
-    }
+      xaxis: axis({ title: title("wavelength in air / nm") }), yaxis: axis({ autorange: "reversed", tickformat: "%H:%M:%S" }),
+    }) }), { plotly_click: ({ points: [point] }) => { const id = this.ids[point.pointIndex[0]]; if (id) this.tell.look(this.device, id); } });
     this.ids = found.data_id;
   }
 
   async list() {
     const { traces } = await get(`/traces?device=${encodeURIComponent(this.device)}`).catch((problem) => ({ traces: [], problem }));
-    this.named = traces.filter((trace) => !trace.device || trace.device === this.device);
+    // What a person has named stands before what oesd measures of itself.
+    this.named = traces.filter((trace) => !trace.device || trace.device === this.device).sort((a, b) => (a.definition === a.name) - (b.definition === b.name));
     const picks = [...this.named.map((trace) => ({ key: trace.name, words: trace.name, title: `${trace.definition ?? ""} ${trace.refused ?? ""}`.trim(), refused: trace.refused })),
       ...[...this.extra.keys()].map((key) => ({ key, words: key, title: "asked for here" }))];
     showOnce($("trace-picks"), [picks, [...this.chosen()]], () => picks.map((pick) => {
@@ -141,7 +139,10 @@ export class History {
     const host = $("traces");
     const kept = new Map([...host.children].map((child) => [child.dataset.key, child]));
     for (const [key, child] of kept) if (!wanted.includes(key)) { drop(child.querySelector(".chart")); child.remove(); }
-    wanted.forEach((key, i) => this.one(kept.get(key) ?? this.place(key), found[i], since, until));
+    // All on one axis of time, no longer than there is anything to see.
+    const first = Math.min(until, ...found.map((trace) => (trace.taken_at_utc.length ? new Date(trace.taken_at_utc[0]) : until)));
+    const from = new Date(Math.max(since, Math.min(first, until - 60000)));
+    wanted.forEach((key, i) => this.one(kept.get(key) ?? this.place(key), found[i], [from, until]));
   }
 
   place(key) {
@@ -151,7 +152,7 @@ export class History {
     return made;
   }
 
-  one(place, trace, since, until) {
+  one(place, trace, range) {
     const chart = place.querySelector(".chart"), last = lastOf(trace);
     showOnce(place.querySelector("h3"), [trace.name, trace.definition, last, trace.unit], () => [
       element("b", "", trace.name ?? place.dataset.key), element("span", "quiet", trace.definition && trace.definition !== trace.name ? trace.definition : ""),
@@ -160,7 +161,7 @@ export class History {
     const none = !trace.taken_at_utc.length;
     place.querySelector("p").textContent = trace.refused ? `Not measured: ${trace.refused}` : none ? "Nothing in this time." : (trace.events ?? []).slice(-3).map((event) => `${clockText(event.at_utc)} ${event.text}`).join(" · ");
     chart.hidden = none;
-    if (!none) draw(chart, () => ({ data: lines(trace), layout: strip(trace, since, until) }));
+    if (!none) draw(chart, () => ({ data: lines(trace), layout: strip(trace, range, `${this.device} ${$("history-span").value}`) }));
   }
 }
 
@@ -183,12 +184,13 @@ function lines(trace) {
   ];
 }
 
-function strip(trace, since, until) {
+// A zoom stays while new points come; another spectrometer or time begins anew.
+function strip(trace, range, revision) {
   const events = trace.events ?? [];
   const colour = (event) => ink(LEVELS[event.level] ?? "soft");
   return layout({
     margin: { l: 76, r: 14, t: 18, b: 28 }, uirevision: "kept", hovermode: "x",
-    xaxis: axis({ type: "date", range: [since.toISOString(), until.toISOString()], tickformat: "%H:%M:%S", uirevision: since.toISOString() }), yaxis: axis({ nticks: 5, exponentformat: "e" }),
+    xaxis: axis({ type: "date", range: range.map((at) => at.toISOString()), tickformat: "%H:%M:%S", uirevision: revision }), yaxis: axis({ nticks: 5, exponentformat: "e" }),
     shapes: events.map((event) => ({ type: "line", xref: "x", yref: "y domain", x0: event.at_utc, x1: event.at_utc, y0: 0, y1: 1, line: { color: colour(event), width: 2, dash: "dot" } })),
     annotations: events.slice(-6).map((event) => ({ x: event.at_utc, xref: "x", y: 1, yref: "y domain", yanchor: "bottom", showarrow: false, text: plain(event.name ?? event.kind), font: { size: 12, color: colour(event) } })),
   });

@@ -11,7 +11,6 @@ let next = "";
 
 startTheme();
 const spectrum = new Spectrum($("plot"), { peak: (peak) => tell(peak) });
-$("plotly").addEventListener("load", () => spectrum.later());
 
 function say(level, word, note) {
   $("state").dataset.level = level;
@@ -29,16 +28,26 @@ async function ask(path) {
 }
 
 function row(entry) {
-  const open = button(entry.raw_name, (event) => { event.stopPropagation(); attempt(() => show(entry)); }, "small");
+  const name = button(entry.raw_name, (event) => { event.stopPropagation(); open(entry); }, "small");
   const state = element("td", entry.pipeline_error ? "bad" : "", entry.pipeline_error || entry.pipeline_status);
-  const line = holding("tr", "", element("td", "", entry.upload_datetime.slice(0, 19).replace("T", " ")), holding("td", "", open), element("td", "", entry.physical_sample_name ?? ""), state);
-  line.addEventListener("click", () => attempt(() => show(entry)));
+  const line = holding("tr", "", element("td", "", entry.upload_datetime.slice(0, 19).replace("T", " ")), holding("td", "", name), element("td", "", entry.physical_sample_name ?? ""), state);
+  line.addEventListener("click", () => open(entry));
   return line;
+}
+
+// One that is not read yet, or cannot be, is no fault of the hub.
+async function open(entry) {
+  try {
+    await show(entry);
+  } catch (problem) {
+    $("about").textContent = `${entry.raw_name} cannot be shown: ${entry.pipeline_error || problem.message}`;
+  }
 }
 
 async function show(entry) {
   const [result] = await ask(`/oes/${entry.data_id}`);
   $("title").textContent = entry.raw_name;
+  document.body.classList.add("chosen");
   const found = [...result.elements, ...(result.molecules ?? [])];
   $("elements").replaceChildren(...found.map((one) => {
     const chip = holding("span", "chip", element("b", "", one.element), element("span", "", chance(one.probability)));
@@ -63,6 +72,7 @@ async function list(path) {
   next = /<([^>]*)>; rel="next"/.exec(link)?.[1] ?? "";
   $("more").hidden = !next;
   say("good", "Connected", "oesd hub: spectra of all daemons at this site");
+  if (!document.body.classList.contains("chosen")) $("about").textContent = $("rows").children.length ? "Choose an upload below." : "";
 }
 
 async function attempt(action) {

@@ -1,5 +1,5 @@
 // What became of every slot, as a bar that adds up, and what was lost with what to do about it.
-import { $, element, holding, showOnce, thousands } from "/words.js";
+import { $, counted, element, holding, showOnce, thousands } from "/words.js";
 
 const sum = (counts) => Object.values(counts ?? {}).reduce((all, count) => all + count, 0);
 
@@ -35,11 +35,11 @@ export function showLedger(status) {
   const shares = parts(tally, upload?.state);
   const all = tally.captured ?? 0, added = shares.reduce((total, part) => total + part.count, 0);
   showOnce($("ledger"), [shares, all, tally.processed, tally.waiting, tally.failed, tally.darks, tally.references], () => [
-    holding("p", "sum", element("b", "", thousands(all)), " spectra were due ", ...shares.flatMap((part, i) => [i ? " + " : "= ", legend(part)]),
+    holding("p", "sum", element("b", "", thousands(all)), ` ${all === 1 ? "spectrum was" : "spectra were"} due `, ...shares.flatMap((part, i) => [i ? " + " : "= ", legend(part)]),
       ...(shares.length ? [] : ["so far"]), added === all ? "" : element("em", "", ` (${thousands(added - all)} are on their way)`)),
     bar(shares, Math.max(added, 1)),
     element("p", "more", [`${thousands(tally.processed ?? 0)} analysed`, tally.waiting ? `${thousands(tally.waiting)} to analyse` : "", tally.failed ? `${thousands(tally.failed)} without a result` : "",
-      `${thousands(tally.darks ?? 0)} darks, ${thousands(tally.references ?? 0)} references`].filter(Boolean).join(" · ")),
+      `${counted(tally.darks ?? 0, "dark")}, ${counted(tally.references ?? 0, "reference")}`].filter(Boolean).join(" · ")),
   ]);
   showLosses(status);
 }

@@ -6,12 +6,13 @@ import { redraw } from "/chart.js";
 import { dark, setTheme, startTheme } from "/colours.js";
 import { Devices } from "/devices.js";
 import { Feed } from "/feed.js";
+import { askGolden, takeGolden } from "/golden.js";
 import { History } from "/history.js";
 import { showLedger } from "/ledger.js";
 import { Panel } from "/panel.js";
 import { Runs } from "/runs.js";
 import { bigState, reasons, showState } from "/state.js";
-import { $, clockText, lengthText } from "/words.js";
+import { $, clockText, hereText, lengthText } from "/words.js";
 
 const VIEWS = ["live", "history", "runs", "alarms", "devices"];
 const EVERYTHING = 0;   // points: none left out
@@ -32,6 +33,7 @@ const feed = new Feed({
   spectrum: (document) => measured(document),
   change: ({ data_id }) => panels.forEach((panel) => panel.changedElsewhere(data_id)),
   alarm: (document) => { views.alarms.take(document); retell(); },
+  golden: takeGolden,
 }, (up, since, next) => linked(up, since, next));
 
 function units() { return [...new Set([...panels.keys(), ...(status?.spectrometers ?? []).map((unit) => unit.name)])]; }
@@ -39,6 +41,7 @@ function units() { return [...new Set([...panels.keys(), ...(status?.spectromete
 function panelOf(name) {
   if (!panels.has(name)) {
     panels.set(name, new Panel(name, detail));
+    panels.get(name).about((status?.spectrometers ?? []).find((unit) => unit.name === name));
     $("panels").append(...[...panels.keys()].sort().map((known) => panels.get(known).root));
   }
   return panels.get(name);
@@ -85,7 +88,7 @@ function linked(up, since, next) {
   const from = since ? `since ${clockText(since)}` : "yet";
   away = up ? null : `The daemon has not answered ${from}. ${since ? "What is shown is from before. " : ""}Trying again in ${lengthText(Math.max(1, next / 1000))}.`;
   document.body.classList.toggle("stale", !up);
-  if (up) retell();
+  if (up) { retell(); askGolden(); }
   else showState({ level: "bad", word: "No answer", note: away }, [], go);
 }
 
@@ -125,9 +128,7 @@ $("theme").addEventListener("click", () => setTheme(dark() ? "light" : "dark"));
 addEventListener("hashchange", route);
 addEventListener("keydown", keys);
 document.addEventListener("visibilitychange", seen);
-// Plotly may come after us: what waits for it is drawn then.
-$("plotly").addEventListener("load", () => { redraw(); panels.forEach((panel) => panel.spectrum.later()); });
-setInterval(() => { $("clock").textContent = clockText(new Date()); panels.forEach((panel) => panel.footer()); }, 1000);
+setInterval(() => { $("clock").textContent = hereText(new Date()); panels.forEach((panel) => panel.footer()); }, 1000);
 feed.open();
 get("/alarms").then((document) => { views.alarms.takeAll(document); retell(); }).catch(() => {});
 route();

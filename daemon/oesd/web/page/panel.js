@@ -1,35 +1,15 @@
 // One spectrometer: its live spectrum, what is in it, and the orders it takes.
 import { get } from "/calls.js";
-import { colourOf, onTheme } from "/colours.js";
+import { onTheme } from "/colours.js";
+import { Found } from "/found.js";
 import { ask } from "/orders.js";
+import { Overlays } from "/overlays.js";
+import { fromFeed, fromResult } from "/shown.js";
 import { Spectrum } from "/spectrum.js";
 import { Why } from "/why.js";
-import { $, ageText, button, chance, clockText, element, holding, labelsText, lineName, short, showOnce, thousands } from "/words.js";
+import { $, ageText, clockText, element, labelsText, showOnce } from "/words.js";
 
-const MARKS = [
-  ["manual", "by hand", "assigned by a person"],
-  ["saturated", "sat", "the detector was saturated here"],
-  ["blended", "blend", "more than one line"],
-  ["ambiguous", "?", "several elements could be it, and nothing tells which"],
-];
 const CLOSE = 0.5;   // share of the axis from which on every pixel is wanted
-
-// A spectrum of the feed and one of GET /oes, as the same document.
-function fromFeed(event) {
-  return {
-    data_id: event.data_id, revision: event.revision, taken_at_utc: event.taken_at_utc, wavelengths: event.wavelengths_nm,
-    scope_corrected: event.scope_corrected, baseline: event.baseline, detected_peaks: event.peaks, elements: event.elements, molecules: event.molecules,
-    ambiguous: event.ambiguous ?? [], saturated: event.metadata?.saturated_pixels ?? Number(event.saturated), integration_us: event.integration_us, run_id: event.run_id, labels: event.labels, simulated: event.simulated, metadata: event.metadata ?? {},
-  };
-}
-
-function fromResult(result) {
-  const metadata = result.spectral_metadata ?? {};
-  return {
-    ...result, whole: true, taken_at_utc: metadata.taken_at, saturated: metadata.saturated_pixels, integration_us: metadata.integration_us,
-    run_id: metadata.run_id, labels: metadata.labels, simulated: metadata.simulated, metadata, baseline: null,
-  };
-}
 
 export class Panel {
   // feed: { detail(points) }
@@ -43,11 +23,14 @@ export class Panel {
     this.show = { raw: false, log: false, baseline: true, reference: false, golden: false };
     this.spectrum = new Spectrum(this.part(".plot"), { peak: (peak, quiet) => this.choose({ peak: peak.peak_id }, quiet), zoom: (share) => this.zoomed(share) });
     this.why = new Why(this.part(".why"), {
-      document: (document, one) => this.explain(document, one), lines: (symbol) => this.overlay(symbol),
+      document: (document, one) => this.explain(document, one), lines: (symbol) => { this.part(".of input").value = symbol; this.overlays.of(symbol); },
       changed: (result) => this.changed(result), said: (words) => this.say(words),
     });
+    const parts = { elements: this.part(".elements"), body: this.part(".peaks tbody"), head: this.part(".peaks thead"), none: this.part(".none") };
+    this.found = new Found(parts, (what) => this.choose(what));
+    this.overlays = new Overlays(name, { draw: () => this.draw(), say: (words) => this.say(words) });
     this.wire();
-    onTheme(() => { if (this.current) { this.shownPeaks = null; this.list(); } });
+    onTheme(() => { if (this.current) this.listNow(); });
   }
 
   wire() {
@@ -57,7 +40,7 @@ export class Panel {
     for (const look of this.root.querySelectorAll("[data-zoom]")) look.addEventListener("click", zoom[look.dataset.zoom]);
     this.part(".live").addEventListener("click", () => this.live());
     this.part(".keep").addEventListener("click", () => this.keep());
-    this.part(".of").addEventListener("submit", (event) => { event.preventDefault(); this.overlay(this.part(".of input").value.trim()); });
+    this.part(".of").addEventListener("submit", (event) => { event.preventDefault(); this.overlays.of(this.part(".of input").value); });
     this.root.addEventListener("keydown", (event) => { if (event.key === "Escape" && this.held) this.live(); });
   }
 
@@ -111,8 +94,7 @@ export class Panel {
       await this.hold();
       this.chosen = what.peak ?? null;
       await this.why.choose(what, this.whole);
-      this.shownPeaks = null;
-      this.list();
+      this.listNow();
       this.draw();
       if (!quiet) this.part(".why").scrollIntoView({ block: "nearest" });
     } catch (problem) {
@@ -128,14 +110,14 @@ export class Panel {
   }
 
   changed(result) {
-    this.shownPeaks = null;
+    this.found.forget();
     this.now({ ...fromResult(result), baseline: this.whole?.baseline ?? null });
     if (this.held) this.why.show(this.whole);
   }
 
   toggle(what) {
     if (what === "corrected") this.show.raw = false; else this.show[what] = !this.show[what];
-    if (what === "golden" && this.show.golden) this.fetchGolden();
+    if (what === "golden") this.overlays.showGolden(this.show.golden);
     for (const choice of this.root.querySelectorAll("[data-show]")) {
       const on = choice.dataset.show === "corrected" ? !this.show.raw : this.show[choice.dataset.show];
       choice.setAttribute("aria-pressed", String(on));
@@ -152,7 +134,8 @@ export class Panel {
     const result = await get(`/oes/${data_id}`).catch(() => null);
     this.asking = false;
     if (!result) return;
-    this.whole = fromResult(result);
+    this.lastWhole = fromResult(result);
+    if (this.current.data_id === data_id) this.whole = this.lastWhole;
     this.draw();
   }
 
@@ -170,111 +153,33 @@ export class Panel {
     this.draw();
   }
 
-  // All lines of an element, laid under the spectrum.
-  async overlay(symbol) {
-    this.lines = [];
-    this.part(".of input").value = symbol;
-    if (symbol) {
-      try {
-        const found = await get(`/lines?element=${encodeURIComponent(symbol)}&device=${encodeURIComponent(this.name)}`);
-        this.lines = found.lines.map((line) => ({ nm: line.wavelength_nm, strength: line.strength, name: found.element }));
-        this.say(`${found.lines.length} lines of ${found.element}, taller where they are stronger. Empty the field to take them away.`);
-      } catch (problem) {
-        this.say(`No lines of ${symbol}: ${problem.message}`);
-      }
-    }
-    this.draw();
-  }
-
-  // A golden spectrum: one that a person calls good, laid over what is measured now. Which one is kept in this browser.
-  keep() {
-    if (!this.current) return;
-    localStorage.setItem(`oesd-golden-${this.name}`, this.current.data_id);
-    this.show.golden = false;
+  async keep() {
+    if (!this.current || !await this.overlays.keep(this.current) || this.show.golden) return;
     this.toggle("golden");
-    this.say(`The spectrum of ${clockText(this.current.taken_at_utc)} is the golden one in this browser.`);
-  }
-
-  async fetchGolden() {
-    const data_id = localStorage.getItem(`oesd-golden-${this.name}`);
-    if (!data_id) {
-      this.say("No golden spectrum yet: when the light is as it should be, press Keep as golden.");
-      return;
-    }
-    try {
-      this.golden = fromResult(await get(`/oes/${data_id}`));
-      this.say(`Golden spectrum of ${new Date(this.golden.taken_at_utc).toLocaleString()}.`);
-    } catch (problem) {
-      this.say(`The golden spectrum cannot be shown: ${problem.message}`);
-    }
-    this.draw();
-  }
-
-  over() {
-    const over = [];
-    const { golden, whole, show } = this;
-    if (show.golden && golden) over.push({ name: "golden", x: golden.wavelengths, y: golden.scope_corrected });
-    if (show.reference && whole?.reference) over.push({ name: "reference", x: whole.wavelengths, y: whole.reference.map((value, i) => value - (whole.dark?.[i] ?? 0)) });
-    return over;
   }
 
   draw() {
-    const { current: document, whole, show } = this;
+    const { current: document, show } = this;
     if (!document) return;
+    // The whole document comes once a second: until the next one is there, the last one stays.
+    const whole = this.whole ?? (this.held ? null : this.lastWhole);
     const raw = show.raw && whole?.sample;
     const shown = raw ? whole : document;
     this.part(".nothing").hidden = true;
     this.spectrum.show({
       x: shown.wavelengths, y: raw ? whole.sample : document.scope_corrected, dark: raw ? whole.dark ?? null : null,
       baseline: raw || !show.baseline ? null : document.baseline, peaks: document.detected_peaks, chosen: this.held ? this.chosen : null,
-      missing: raw || !this.held ? [] : this.missing ?? [], over: this.over(), lines: this.lines ?? [], unit: "counts", log: show.log,
+      missing: raw || !this.held ? [] : this.missing ?? [], over: this.overlays.over(whole, show), lines: this.overlays.lines, unit: "counts", log: show.log,
     });
   }
 
   list() {
-    const { elements = [], molecules = [], ambiguous = [], detected_peaks: peaks } = this.current;
-    showOnce(this.part(".elements"), [elements, molecules, ambiguous, document.documentElement.dataset.theme, matchMedia("(prefers-color-scheme: dark)").matches], () => {
-      const found = [...elements, ...molecules].map((one) => this.chip(one.element, chance(one.probability), { name: one.element }));
-      for (const { elements: either, peaks_nm: at } of ambiguous) {
-        const chip = this.chip(either.join(" or "), "ambiguous", { name: either[0] });
-        chip.title = `one of these, and nothing tells which: ${at.map((nm) => nm.toFixed(2)).join(", ")} nm`;
-        found.push(chip);
-      }
-      return found.length ? found : [element("span", "quiet", "No element named")];
-    });
-    // A table that is rebuilt five times a second can be neither read nor clicked.
-    if (!this.held && this.shownPeaks && Date.now() - this.shownPeaks < 1000) return;
-    if (this.part(".peaks tbody").contains(document.activeElement) && this.shownPeaks && !this.held) return;
-    this.shownPeaks = Date.now();
-    this.part(".peaks tbody").replaceChildren(...peaks.map((peak) => this.row(peak)));
-    this.part(".none").hidden = peaks.length > 0;
-    this.part(".peaks thead").hidden = peaks.length === 0;
+    this.found.show(this.current, Boolean(this.held), this.chosen);
   }
 
-  chip(name, words, what) {
-    const chip = button("", () => this.choose(what), "chip");
-    chip.title = "Why?";
-    chip.style.color = colourOf(name);
-    chip.append(element("b", "", name), element("span", "", words));
-    return chip;
-  }
-
-  row(peak) {
-    const line = button(lineName(peak), (event) => { event.stopPropagation(); this.choose({ peak: peak.peak_id }); }, "line");
-    line.style.color = colourOf(peak.element);
-    line.setAttribute("aria-label", `${peak.wavelength_nm.toFixed(2)} nm, ${peak.element ?? "not named"}: candidates`);
-    const name = holding("td", "", line);
-    for (const [key, word, meaning] of MARKS) {
-      if (!peak[key]) continue;
-      const mark = element("span", "mark", word);
-      mark.title = meaning;
-      name.append(mark);
-    }
-    const numbers = [peak.element ? chance(peak.probability) : "", thousands(peak.intensity), short(peak.snr)];
-    const row = holding("tr", this.held && peak.peak_id === this.chosen ? "chosen" : "", element("td", "", peak.wavelength_nm.toFixed(2)), name, ...numbers.map((text) => element("td", "", text)));
-    row.dataset.peak = peak.peak_id;
-    row.addEventListener("click", () => this.choose({ peak: peak.peak_id }));
-    return row;
+  listNow() {
+    this.found.forget();
+    this.list();
   }
 
   // What /status says of it; once a second.

@@ -1,7 +1,8 @@
 // Runs with their labels and what became of their slots, and a run against a golden one.
-import { get } from "/calls.js";
-import { axis, draw, layout } from "/chart.js";
+import { Cancelled, get } from "/calls.js";
+import { axis, draw, layout, title } from "/chart.js";
 import { colourOf, ink } from "/colours.js";
+import { isGoldenRun, keepRun, onGolden } from "/golden.js";
 import { bar } from "/ledger.js";
 import { $, button, element, holding, labelsText, lengthText, plain, short, showOnce, thousands, whenText } from "/words.js";
 
@@ -12,6 +13,7 @@ const DRAWN = 4;
 export class Runs {
   constructor(tell) {
     this.tell = tell;
+    onGolden(() => { if (this.runs && !$("view-runs").hidden) this.list(this.runs); });
     $("compare-tools").addEventListener("submit", (event) => { event.preventDefault(); this.compare(); });
   }
 
@@ -24,19 +26,25 @@ export class Runs {
   async load() {
     try {
       const { runs } = await get(`/runs?limit=${LISTED}`);
-      $("runs-said").textContent = runs.length ? "" : "No run yet: press Start run at a spectrometer, or give one in the configuration.";
-      showOnce($("run-rows"), runs, () => runs.map((run) => this.row(run)));
-      showOnce($("compare-run"), runs.map((run) => run.run_id), () => runs.map((run) => new Option(nameOf(run), run.run_id)));
-      showOnce($("compare-golden"), runs.map((run) => run.run_id), () => [new Option("as configured", ""), ...runs.map((run) => new Option(nameOf(run), run.run_id))]);
-      const golden = localStorage.getItem("oesd-golden-run");
-      if (golden && !this.chosen && runs.some((run) => run.run_id === golden)) $("compare-golden").value = golden;
-      this.chosen = true;
+      if (!runs.length) $("runs-said").textContent = "No run yet: press Start run at a spectrometer, or give one in the configuration.";
+      this.list(runs);
     } catch (problem) {
       $("runs-said").textContent = `The runs cannot be shown: ${problem.message}`;
     }
   }
 
-  row(run) {
+  list(runs) {
+    this.runs = runs;
+    const golden = runs.map(isGoldenRun), options = () => runs.map((run) => new Option(nameOf(run), run.run_id));
+    showOnce($("run-rows"), [runs, golden], () => runs.map((run, i) => this.row(run, golden[i])));
+    for (const [id, first] of [["compare-run", []], ["compare-golden", [["the golden run of its spectrometer", ""]]]]) {
+      const chosen = $(id).value;
+      showOnce($(id), runs.map((run) => run.run_id), () => [...first.map(([words, value]) => new Option(words, value)), ...options()]);
+      if (runs.some((run) => run.run_id === chosen)) $(id).value = chosen;
+    }
+  }
+
+  row(run, golden) {
     const lost = Object.entries(run.lost ?? {}), lostSlots = lost.reduce((all, [, slots]) => all + slots, 0);
     const spectra = element("td", "spectra", `${thousands(run.stored)} of ${thousands(run.due)}`);
     spectra.append(bar([{ key: "confirmed", count: run.stored }, { key: "lost", count: lostSlots }], Math.max(1, run.due)));
@@ -44,13 +52,31 @@ export class Runs {
     return holding("tr", run.on ? "on" : "", element("td", "", run.device_name), element("td", "", whenText(run.began_at_utc)),
       element("td", "", run.on ? "still on" : lengthText((ended - new Date(run.began_at_utc)) / 1000)), element("td", "", labelsText(run.labels) || "–"), spectra,
       element("td", lostSlots ? "bad" : "", lost.map(([reason, slots]) => `${thousands(slots)} ${reason}`).join(", ") || "0"),
-      holding("td", "", button("this run", () => { $("compare-run").value = run.run_id; this.compare(); }, "small"), button("golden", () => this.golden(run), "small")));
+      holding("td", "", button("Compare", () => this.choose(run), "small"), this.star(run, golden)));
   }
 
-  golden(run) {
-    localStorage.setItem("oesd-golden-run", run.run_id);
-    $("compare-golden").value = run.run_id;
-    $("compare-said").textContent = `${nameOf(run)} is the golden run in this browser. Choose a run and press Compare.`;
+  // Pressed: this is the golden run of its spectrometer; pressing again takes that back.
+  star(run, golden) {
+    const made = button("golden", () => this.keep(run, !golden), "small");
+    made.setAttribute("aria-pressed", String(golden));
+    made.title = golden ? `the golden run of ${run.device_name}` : `make it the golden run of ${run.device_name}`;
+    return made;
+  }
+
+  async keep(run, golden) {
+    try {
+      await keepRun(run, golden);
+      $("compare-golden").value = "";
+      $("runs-said").textContent = golden ? `${nameOf(run)} is the golden run of ${run.device_name} from now on: others are compared with it.` : `${run.device_name} has no golden run any more.`;
+    } catch (problem) {
+      if (!(problem instanceof Cancelled)) $("runs-said").textContent = `Not changed: ${problem.message}`;
+    }
+  }
+
+  choose(run) {
+    $("compare-run").value = run.run_id;
+    $("compare-tools").scrollIntoView({ block: "nearest" });
+    this.compare();
   }
 
   async compare() {
@@ -60,12 +86,14 @@ export class Runs {
     if ($("compare-golden").value) query.set("golden", $("compare-golden").value);
     try {
       const found = await get(`/compare?${query}`);
-      words.textContent = [found.sentence, found.aligned?.sentence, ...(found.notes ?? [])].filter(Boolean).join(" ");
+      words.textContent = found.sentence;
+      $("compare-how").textContent = [found.aligned?.sentence, ...(found.notes ?? [])].filter(Boolean).join("; ");
       this.tabulate(found);
       this.plot(found);
     } catch (problem) {
       $("compare-table").hidden = $("compare-chart").hidden = true;
       words.textContent = `They cannot be compared: ${problem.message}`;
+      $("compare-how").textContent = "";
     }
   }
 
@@ -90,7 +118,7 @@ export class Runs {
         x: times, y: series[name][which], type: "scatter", mode: "lines", name: `${plain(name)} ${which === "run" ? "this run" : "golden"}`,
         line: { color: colourOf(name), width: which === "run" ? 2 : 1.6, dash: which === "run" ? "solid" : "dot" },
       }))),
-      layout: layout({ margin: { l: 76, r: 14, t: 10, b: 46 }, showlegend: true, legend: { orientation: "h", y: 1.12, font: { color: ink("ink") } }, xaxis: axis({ title: { text: "since the run began / s", font: { color: ink("soft") } } }), yaxis: axis({ exponentformat: "e" }) }),
+      layout: layout({ margin: { l: 76, r: 14, t: 10, b: 46 }, showlegend: true, legend: { orientation: "h", y: 1.12, font: { color: ink("ink") } }, xaxis: axis({ title: title("since the run began / s") }), yaxis: axis({ exponentformat: "e", title: title("counts/s", 8) }) }),
     }));
   }
 }

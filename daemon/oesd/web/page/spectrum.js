@@ -1,12 +1,13 @@
 // One spectrum: the trace with baseline, names and marks, what is laid over it, and a zoom that stays while it is live.
-import { axis, draw, layout } from "/chart.js";
+import { axis, draw, layout, title, whenReady } from "/chart.js";
 import { colourOf, ink, onTheme } from "/colours.js";
 import { BAND_PX, Labels } from "/labels.js";
-import { element, labelOf, plain } from "/words.js";
+import { sketch } from "/sketch.js";
+import { element, labelOf, plain, stage } from "/words.js";
 
 const MARGIN = { l: 70, r: 14, t: BAND_PX, b: 44, pad: 0 };
 const NEAR_PX = 14;
-const FIRST = "first picture";   // a mark that the tests measure
+const FIRST = "first picture";
 
 export class Spectrum {
   // tell: { peak(peak), zoom(share of the axis that is seen) }
@@ -17,7 +18,8 @@ export class Spectrum {
     this.plot.tabIndex = 0;
     this.plot.setAttribute("role", "application");
     this.plot.setAttribute("aria-label", "Spectrum: arrows move, plus and minus zoom, 0 shows all, n and p choose the next or previous peak");
-    host.append(this.plot);
+    this.sheet = element("canvas", "sheet");
+    host.append(this.sheet, this.plot);
     this.labels = new Labels(host, (peak) => tell.peak(peak));
     this.zoom = null;
     this.view = null;
@@ -25,7 +27,8 @@ export class Spectrum {
     this.plot.addEventListener("click", (event) => this.click(event));
     this.plot.addEventListener("pointerdown", (event) => { this.down = [event.clientX, event.clientY]; });
     new ResizeObserver(() => this.later()).observe(host);
-    onTheme(() => this.labels.forget());
+    onTheme(() => { this.labels.forget(); this.later(); });
+    whenReady(() => this.later());
   }
 
   // view: { x, y, log, unit, peaks, chosen, dark, baseline, over: [{ name, x, y }], lines: [{ nm, strength, name }],
@@ -42,16 +45,29 @@ export class Spectrum {
     requestAnimationFrame(() => { this.waits = false; this.paint(); });
   }
 
+  // At first on a canvas, which takes no time; plotly follows and takes its place.
   paint() {
     if (!this.host.clientWidth || !this.view.x.length) return;
-    const drawn = draw(this.plot, () => ({ data: this.traces(), layout: this.layout() }));
-    if (drawn && !this.listens) {
-      this.listens = true;
-      this.plot.on("plotly_relayout", (change) => this.zoomed(change));
+    if (!this.sheet) {
+      if (draw(this.plot, () => this.picture())) this.name();
+      return;
     }
-    this.plot.parentElement.classList.toggle("drawn", Boolean(drawn));
-    if (drawn) this.name();
-    if (drawn && !performance.getEntriesByName(FIRST).length) performance.mark(FIRST);
+    const { data, layout: laid } = this.picture();
+    sketch(this.sheet, data, laid);
+    this.host.classList.add("drawn");
+    this.name();
+    setTimeout(() => { seen(); this.plotly(); });
+  }
+
+  plotly() {
+    if (!this.sheet || !draw(this.plot, () => this.picture(), { plotly_relayout: (change) => this.zoomed(change) })) return;
+    this.sheet.remove();
+    this.sheet = null;
+    this.name();
+  }
+
+  picture() {
+    return { data: this.traces(), layout: this.layout() };
   }
 
   name() {
@@ -136,16 +152,12 @@ export class Spectrum {
   }
 
   layout() {
-    const { log, unit, lines } = this.view;
+    const { log, unit } = this.view;
     return layout({
       margin: MARGIN, uirevision: "kept", dragmode: "zoom",
-      xaxis: axis({ range: this.range(), title: { text: "wavelength in air / nm", font: { size: 13, color: ink("soft") }, standoff: 6 }, hoverformat: ".2f", ticks: "outside", uirevision: String(this.zoom) }),
-      yaxis: axis({ type: log ? "log" : "linear", range: this.zoomY ?? this.heights(), title: { text: unit, font: { size: 13, color: ink("soft") }, standoff: 8 }, exponentformat: "none", dtick: log ? 1 : undefined, nticks: 7, uirevision: `${log} ${this.zoomY}` }),
+      xaxis: axis({ range: this.range(), title: title("wavelength in air / nm"), hoverformat: ".2f", ticks: "outside", uirevision: String(this.zoom) }),
+      yaxis: axis({ type: log ? "log" : "linear", range: this.zoomY ?? this.heights(), title: title(unit, 8), exponentformat: "none", dtick: log ? 1 : undefined, nticks: 7, uirevision: `${log} ${this.zoomY}` }),
       yaxis2: { overlaying: "y", range: [0, 1], fixedrange: true, visible: false },
-      shapes: (lines ?? []).map((one) => ({
-        type: "line", layer: "below", xref: "x", yref: "y domain", x0: one.nm, x1: one.nm, y0: 0, y1: 0.12 + 0.88 * one.strength,
-        line: { color: colourOf(one.name), width: 1.4, dash: "dot" },
-      })),
     });
   }
 
@@ -173,7 +185,8 @@ export class Spectrum {
     });
     const tops = peaks.map((peak) => this.topOf(peak));
     return [
-      ...(over ?? []).map((one) => line(one.name, one.x, one.y, ink("over"), 1.6)),
+      ...combs(this.view.lines ?? []),
+      ...(over ?? []).map((one) => line(one.name, one.x, one.y, ink(one.name), 1.6, one.name === "reference" ? "dash" : "solid")),
       ...(dark ? [line("dark", x, dark, ink("quiet"), 1)] : []),
       line("counts", x, y, ink("trace")),
       ...(baseline ? [line("baseline", x, baseline, ink("base"), 1.6, "dash")] : []),
@@ -195,6 +208,24 @@ export class Spectrum {
     const around = y.slice(Math.max(0, i - 1), i + 2).filter((value) => value !== null);
     return around.length ? Math.max(...around) : null;
   }
+}
+
+// Lines of elements, each as tall as it is strong: one trace for each element, on an axis of its own.
+function combs(lines) {
+  const names = [...new Set(lines.map((one) => one.name))];
+  return names.map((name) => {
+    const of = lines.filter((one) => one.name === name), height = (one) => 0.12 + 0.84 * one.strength;
+    return {
+      name: plain(`lines of ${name}`), x: of.flatMap(({ nm }) => [nm, nm, null]), y: of.flatMap((one) => [0, height(one), null]), yaxis: "y2", type: "scatter", mode: "lines",
+      text: of.flatMap((one) => ["", plain(`${name} ${stage(one.ionization)} ${one.nm.toFixed(2)}`), ""]), hovertemplate: "%{text} nm<extra>may lie here</extra>",
+      line: { color: colourOf(name), width: 1.4, dash: "dot" },
+    };
+  });
+}
+
+// What the bench measures.
+function seen() {
+  if (!performance.getEntriesByName(FIRST).length) performance.mark(FIRST);
 }
 
 function extent(x, y, [from, to]) {

@@ -2,7 +2,7 @@
 import { $, clockText, element, holding, showOnce, thousands } from "/words.js";
 
 const WELL = ["measuring", "idle", "waiting for plasma", "waiting for trigger", "paused"];
-const LISTED = 5;
+const LISTED = () => (innerHeight < 900 ? 3 : 5);   // the spectrum stays in sight on a tablet
 const BEHIND = 100;   // spectra that wait for the engine before it is said
 const levelOf = (unit) => unit.level ?? (WELL.includes(unit.state) ? (unit.state === "measuring" ? "good" : "wait") : "bad");
 
@@ -14,16 +14,20 @@ export function reasons(status, alarms) {
   if (status.disk?.level && status.disk.level !== "good") say(status.disk.level, `Disk: ${status.disk.line}`);
   for (const [where, why] of Object.entries(status.problems ?? {})) say("bad", `${where}: ${why}`);
   for (const name of status.late ?? []) say("bad", `${name} does not answer`);
-  if (status.healthy === false && !(status.late ?? []).length) say("bad", "The daemon is not well: look at its log");
-  for (const unit of status.spectrometers ?? []) {
-    const level = levelOf(unit);
-    if (level === "bad") say("bad", `${unit.name}: ${unit.line ?? ([unit.state, unit.detail].filter(Boolean).join(": "))}`);
-    for (const note of unit.notes ?? []) if (note.level) say(note.level, `${unit.name}: ${note.text.replace(/^to do: /, "")}`);
-  }
+  for (const unit of status.spectrometers ?? []) ofUnit(unit, say);
   if (status.tally?.waiting > BEHIND) say("wait", `${thousands(status.tally.waiting)} spectra wait to be analysed: what is shown is older; none is lost`);
   upload(status, say);
   for (const alarm of alarms) if (alarm.level !== "good" && alarm.state) say(alarm.level, `Alarm ${alarm.name}${alarm.device ? ` (${alarm.device})` : ""}: ${alarm.text}`, "alarms");
+  if (status.healthy === false && !found.some((one) => one.level === "bad")) say("bad", "The daemon is not well: look at its log");
   return found.sort((a, b) => (a.level === "bad" ? 0 : 1) - (b.level === "bad" ? 0 : 1));
+}
+
+// What ails a spectrometer and what to do about it, in one line.
+function ofUnit(unit, say) {
+  const ill = levelOf(unit) === "bad", notes = (unit.notes ?? []).filter((note) => note.level);
+  const todo = ill ? notes.filter((note) => note.level === "bad") : [];
+  if (ill) say("bad", `${unit.name}: ${[unit.line ?? [unit.state, unit.detail].filter(Boolean).join(": "), ...todo.map((note) => note.text)].join("; ")}`);
+  for (const note of notes) if (!todo.includes(note)) say(note.level, `${unit.name}: ${note.text.replace(/^to do: /, "")}`);
 }
 
 function upload(status, say) {
@@ -56,13 +60,13 @@ export function showState({ level, word, note }, found, go) {
   if ($("note").textContent !== note) $("note").textContent = note;
   document.title = `${word} · oesd`;
   showOnce($("reasons"), found, () => {
-    const items = found.slice(0, LISTED).map((one) => {
+    const listed = LISTED(), items = found.slice(0, listed).map((one) => {
       const item = holding("li", "", element("b", "", one.level === "bad" ? "To do" : "Note"), element("span", "", one.text));
       item.dataset.level = one.level;
       return item;
     });
-    if (found.length > LISTED) {
-      const more = element("a", "", `and ${found.length - LISTED} more`);
+    if (found.length > listed) {
+      const more = element("a", "", `and ${found.length - listed} more`);
       more.href = "#devices";
       items.push(holding("li", "", more));
     }

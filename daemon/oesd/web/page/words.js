@@ -37,6 +37,9 @@ export function thousands(value) {
   return Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, "\u202f");
 }
 
+// "1 dark", "2 darks".
+export const counted = (count, one, many = `${one}s`) => `${thousands(count)} ${count === 1 ? one : many}`;
+
 // Three significant digits, for values of any size.
 export function short(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
@@ -47,6 +50,9 @@ export function short(value) {
 
 // Never "1.00" and never "0.00": nothing here is certain.
 export const chance = (probability) => (probability > 0.994 ? ">0.99" : probability < 0.005 ? "<0.01" : probability.toFixed(2));
+
+// With the zone: sentences of the daemon tell UTC.
+export const hereText = (moment) => new Date(moment).toLocaleTimeString([], { hour12: false, timeZoneName: "short" });
 
 export const clockText = (moment) => new Date(moment).toLocaleTimeString([], { hour12: false });
 

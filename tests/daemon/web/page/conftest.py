@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -10,14 +11,18 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from starlette.types import ASGIApp
 from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN, Daemon
 from tests.support.browser import DEADLINE_MS, Complaints, chromium
+from tests.support.flood import Flood, Recorded
 
 from oesd.model import Device, Recipe
 from oesd.processing import Processing
 from oesd.processing.explaining import explain
+from oesd.service.elements import element_lines
+from oesd.service.golden import Golden
 from oesd.store import Store
 from oesd.web import Server, create_api
 from oesd.web.feed import Feed
@@ -39,10 +44,14 @@ class Site:
     daemon: Daemon = field(default_factory=Daemon)
     port: int = 0
     watching: WatchDesk | None = None
+    before: Callable[[ASGIApp], ASGIApp] | None = None
 
     def __post_init__(self) -> None:
-        self.feed = Feed(self.daemon.tell, partial(newest_shown, self.store))
+        self.feed = self._new_feed()
         self._server: Server | None = None
+
+    def _new_feed(self) -> Feed:
+        return Feed(self.daemon.tell, partial(newest_shown, self.store))
 
     @property
     def url(self) -> str:
@@ -58,16 +67,20 @@ class Site:
             capture=self.daemon.capture,
             runs=self.daemon,
             evidence=partial(explain, self.store),
+            lines=element_lines,
             watching=self.watching,
+            golden=Golden(self.store.directory),
         )
-        self._server = Server(app, port=self.port)
+        self._server = Server(self.before(app) if self.before else app, port=self.port)
         self._server.start()
         self.port = self._server.port
 
     def stop(self) -> None:
+        self.feed.end()  # as the daemon does: whoever listens would be waited for
         if self._server is not None:
             self._server.stop()
         self._server = None
+        self.feed = self._new_feed()
 
     def measure(self, device: Device, *, seed: int = 1) -> str:
         """Store a spectrum with a made result, and tell it."""
@@ -103,6 +116,32 @@ class Site:
             "upload": {"state": "ok", "last_error": "refused, an hour ago"},
             **changes,
         }
+
+
+def flooded(site: Site, device: Device, seeds: int = 8) -> Flood:
+    """Serve the site's page from now on with events as fast as it takes them."""
+    recorded = [Recorded("spectrum", shown_text(site, device, seed)) for seed in range(seeds)]
+
+    def state(sent: int) -> str:
+        tally = {**site.daemon.status["tally"], "captured": sent, "processed": sent}
+        return json.dumps({**site.daemon.status, "tally": tally, "uptime_s": sent / 5, "version": f"after {sent}"})
+
+    made: list[Flood] = []
+
+    def before(app: ASGIApp) -> ASGIApp:
+        made.append(Flood(app, recorded, state))
+        return made[0]
+
+    site.stop()
+    site.before = before
+    site.start()
+    return made[0]
+
+
+def taken(page: Page, flood: Flood, spectra: int) -> None:
+    """Let so many more spectra come, and wait until the page has taken them all."""
+    flood.limit += spectra
+    expect(page.locator("#version")).to_have_text(f"oesd after {flood.limit}", timeout=4 * 3600 * 1000.0)
 
 
 def shown_text(site: Site, device: Device, seed: int) -> str:

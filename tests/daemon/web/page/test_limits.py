@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import json
-
-import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from tests.daemon.web import spectra
-from tests.daemon.web.page.conftest import Site, shown_text, unit_of
-from tests.support.browser import PLAYED, heap_bytes
+from tests.daemon.web.page.conftest import Site, flooded, taken, unit_of
+from tests.support.browser import kept
 
 SERIOUS = ("serious", "critical")
 VIEWS = ("#live", "#history", "#runs", "#alarms", "#devices")
 
 
-def findings(page: Page) -> list[str]:
-    violations = Axe().run(page).response["violations"]
+def findings(page: Page, **options: object) -> list[str]:
+    violations = Axe().run(page, options=options).response["violations"]
     serious = [one for one in violations if one["impact"] in SERIOUS]
     return [f"{one['id']}: {node['target']} {node['failureSummary']}" for one in serious for node in one["nodes"]]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(site: Site, browser: Browser, scheme: str) -> None:
+def test_axe_finds_nothing_serious(site: Site, browser: Browser) -> None:
+    """In the light theme everything; in the dark one, which changes colours only, what depends on them."""
     device = spectra.device()
     site.analyse(device)
     due = unit_of(device, notes=[{"level": "wait", "text": "a dark is due"}])
     site.tell(spectrometers=[due], disk={"level": "bad", "line": "full"})
     # The checker comes into the page from outside, which the page's policy rightly forbids.
-    context = browser.new_context(color_scheme=scheme, bypass_csp=True, viewport={"width": 1024, "height": 768})
+    context = browser.new_context(color_scheme="light", bypass_csp=True, viewport={"width": 1024, "height": 768})
     page = context.new_page()
     page.goto(site.url)
     page.locator(".name").first.wait_for()
@@ -44,7 +41,11 @@ def test_axe_finds_nothing_serious(site: Site, browser: Browser, scheme: str) ->
 def _at(page: Page, site: Site, view: str) -> list[str]:
     page.goto(f"{site.url}{view}")
     page.locator(f"#view-{view[1:]}").wait_for()
-    return findings(page)
+    found = findings(page)
+    page.emulate_media(color_scheme="dark")
+    found += findings(page, runOnly=["color-contrast"])
+    page.emulate_media(color_scheme="light")
+    return found
 
 
 def test_nothing_is_wider_than_a_tablet(site: Site, browser: Browser) -> None:
@@ -67,20 +68,16 @@ def test_nothing_is_wider_than_a_tablet(site: Site, browser: Browser) -> None:
 
 
 def test_memory_of_a_page_that_stays_open(site: Site, browser: Browser) -> None:
-    """A short one; ``python -m tests.bench.page_memory`` plays a day."""
-    context = browser.new_context()
-    context.add_init_script(PLAYED)
-    page = context.new_page()
-    page.goto(site.url)
+    """A short one; ``python -m tests.bench.page`` plays a day."""
     device = spectra.device()
     site.tell(device)
-    texts = [shown_text(site, device, seed) for seed in range(5)]
-    page.evaluate("text => play('state', [text], 1, 1)", json.dumps(site.daemon.status))
-    play = "([texts, times]) => play('spectrum', texts, times, 3)"
-    page.evaluate(play, [texts, 60])
-    page.locator(".name").first.wait_for()
-    before = heap_bytes(page)
-    page.evaluate(play, [texts, 300])
-    after = heap_bytes(page)
-    context.close()
-    assert after < 1.2 * before, (before, after)
+    flood = flooded(site, device, seeds=3)
+    page = browser.new_page()
+    page.goto(site.url)
+    page.locator(".canvas .js-line").first.wait_for()
+    taken(page, flood, 100)
+    before = kept(page)
+    taken(page, flood, 400)
+    after = kept(page)
+    page.close()
+    assert after.grown(before) < 1.2, (before, after)

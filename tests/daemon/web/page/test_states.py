@@ -96,12 +96,12 @@ def test_faults_are_said_with_what_to_do(site: Site, visit: Visit) -> None:
     expect(page.locator("h1")).to_have_text("Needs you")
     says(
         page,
-        "b: device gone since 12:00",
+        "b: device gone since 12:00; look at its <cable>",
         "usb:3.1: permission denied",
         "forwarder does not answer",
         "Disk: no room for spectra",
         "Spectra cannot be stored: the disk is full",
-        "and 4 more",
+        "and 3 more",
         "1 201 device gone: look at its cable",
         "7 disk full: make room",
         "2 over<i>run",

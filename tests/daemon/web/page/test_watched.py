@@ -257,11 +257,18 @@ def test_traces_with_events_and_the_waterfall(site: Site, visit: Visit) -> None:
     expect(page.locator(".panel")).to_have_class("panel held")
 
 
-def test_a_run_is_compared_with_a_golden_one(site: Site, visit: Visit) -> None:
+def test_a_run_is_compared_with_the_golden_one(site: Site, visit: Visit) -> None:
     page = visit("#runs")
     expect(page.locator("#run-rows tr")).to_contain_text("sample=<i>7")
-    page.locator("#run-rows tr").first.get_by_role("button", name="golden").click()
-    page.locator("#run-rows tr").first.get_by_role("button", name="this run").click()
-    expect(page.locator("#compare-said")).to_have_text("One species differs. aligned by all light")
+    golden = page.locator("#run-rows tr").first.get_by_role("button", name="golden")
+    golden.click()
+    page.locator("#token-text").fill(TOKEN)
+    page.get_by_role("button", name="Go on").click()
+    expect(golden).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(golden).to_have_attribute("aria-pressed", "true")
+    page.locator("#run-rows tr").first.get_by_role("button", name="Compare").click()
+    expect(page.locator("#compare-said")).to_have_text("One species differs.")
+    expect(page.locator("#compare-how")).to_have_text("aligned by all light")
     expect(page.locator("#compare-rows tr")).to_have_text("Cu211 ± 0.1 (+100.0 %)10Cu is twice as bright")
     expect(page.locator("#compare-chart .js-line").first).to_be_visible()
