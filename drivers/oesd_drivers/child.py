@@ -14,29 +14,39 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import wire
-from .errors import GiveUp, Lost, SpectrometerError
+from .errors import GiveUp, Gone, Lost, Reopen, SpectrometerError
 from .spectrometer import Address
 from .usb import MODELS
 
 _REAP_S = 5.0
 _CLOSE_DEADLINE_S = 2.0
 _SLICE_S = 0.05
+#: For starting an interpreter and its imports: 0.3 s on a lab PC, a hundredfold on one that swaps or is emulated.
+_START_DEADLINE_S = 30.0
 #: Thread pools of numpy's BLAS cost 30 MB and more in each child and are never used there.
 _ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class Child:
-    """A running worker of one spectrometer.
+    """A running worker, for one spectrometer at a time.
 
     It is started by ``Popen`` with nothing inherited but its end of a socket pair; never fork without exec, never
-    multiprocessing. Any break of the conversation ends it: what it would say next could not be trusted.
+    multiprocessing. Any break of the conversation ends it: what it would say next could not be trusted. It may be
+    started long before it is asked for the first time: starting takes longer than opening a device.
 
     Parameters
     ----------
-    address : Address
-    backend : {"libusb", "virtual"}
     environment : mapping
         Variables besides this process's own.
+
+    Attributes
+    ----------
+    alive : bool
+        Whether it can be asked.
+    sound : bool
+        Whether no call left its device in doubt: such a worker may open another one.
+    exposing_us : int
+        Integration time its device is at.
 
     Raises
     ------
@@ -46,13 +56,14 @@ class Child:
         The system cannot start a process now.
     """
 
-    def __init__(self, address: Address, backend: str, environment: Mapping[str, str]) -> None:
-        self._address = address
-        self.alive = True
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._name = "the worker"
+        self._ready = False
+        self.alive = self.sound = True
         self.exposing_us = 0
         self._channel, theirs = socket.socketpair()
         try:
-            self._process = self._start(theirs.fileno(), backend, environment)
+            self._process = self._start(theirs.fileno(), environment)
         except (FileNotFoundError, PermissionError) as error:
             self._channel.close()
             raise GiveUp(f"the worker cannot be started: {str(error)!r:.160}") from error
@@ -61,13 +72,36 @@ class Child:
             raise Lost(f"the worker could not be started: {str(error)!r:.160}") from error
         finally:
             theirs.close()
-        self._ready = select.poll()
-        self._ready.register(self._channel, select.POLLIN)
+        self._heard = select.poll()
+        self._heard.register(self._channel, select.POLLIN)
 
     @property
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether the process runs."""
+        return self.alive and self._process.poll() is None
+
+    def open(self, address: Address, backend: str, within_s: float) -> tuple[dict[str, Any], wire.Arrays]:
+        """Have it open the spectrometer at an address; returns its description, packed.
+
+        Until its imports are done it has a deadline of its own, which says nothing of the device.
+
+        Raises
+        ------
+        SpectrometerError
+            What the worker answers; :class:`Lost` when it does not.
+        """
+        self._name = _name(address)
+        if not self._ready:
+            with self.checked("start", _START_DEADLINE_S):
+                wire.receive(self._channel, time.monotonic() + _START_DEADLINE_S)
+            self._ready = True
+        numbers = (address.bus, address.address, address.vendor_id, address.product_id)
+        return self.ask({"call": "open", "backend": backend, "address": list(numbers)}, within_s)
 
     def ask(self, request: Mapping[str, Any], within_s: float) -> tuple[dict[str, Any], wire.Arrays]:
         """Answer to a request; what is left of a series that nobody waits for any more is passed over.
@@ -94,7 +128,7 @@ class Child:
     def heard(self, deadline_s: float) -> bool:
         """Wait a slice of 50 ms for the child to say something, less when the deadline, monotonic, comes first."""
         left_s = max(0.0, deadline_s - time.monotonic())
-        return bool(self._ready.poll(min(_SLICE_S, left_s) * 1e3)) or left_s <= 0
+        return bool(self._heard.poll(min(_SLICE_S, left_s) * 1e3)) or left_s <= 0
 
     def hear(self, deadline_s: float) -> tuple[dict[str, Any], wire.Arrays]:
         """Receive a message; to be called within :meth:`checked`."""
@@ -114,12 +148,10 @@ class Child:
                 self._process.wait(_REAP_S)
         return _ending(self._process.returncode)
 
-    def _start(self, descriptor: int, backend: str, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        a = self._address
-        numbers = (a.bus, a.address, a.vendor_id, a.product_id)
+    def _start(self, descriptor: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
         # -P: a file named like one of our imports in the working directory must not be run instead.
         return subprocess.Popen(  # noqa: S603  # our own interpreter, our own arguments
-            [sys.executable, "-P", "-m", "oesd_drivers.worker", str(descriptor), backend, *map(str, numbers)],
+            [sys.executable, "-P", "-m", "oesd_drivers.worker", str(descriptor)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             env={**os.environ, **_ENVIRONMENT, **environment},
@@ -137,6 +169,7 @@ class Child:
         self.exposing_us = max(0, int(header["exposing_us"]))
         error = wire.unpack_error(header)
         if error is not None:
+            self.sound = self.sound and (isinstance(error, Gone) or not isinstance(error, Reopen))
             raise error
 
     @contextlib.contextmanager
@@ -148,16 +181,17 @@ class Child:
             raise
         except TimeoutError as error:
             self.end(kill=True)
-            raise Lost(f"{self._name()} did not end {call!r} within {within_s:.1f} s and was killed") from error
+            raise Lost(f"{self._name} did not end {call!r} within {within_s:.1f} s and was killed") from error
         except (EOFError, ConnectionError) as error:
-            raise Lost(f"{self._name()} died: {self.end(kill=False)}") from error
+            raise Lost(f"{self._name} died: {self.end(kill=False)}") from error
         except (wire.WireError, KeyError, TypeError) as error:
             self.end(kill=True)
-            raise Lost(f"{self._name()} answered nonsense and was killed: {str(error)!r:.160}") from error
+            raise Lost(f"{self._name} answered nonsense and was killed: {str(error)!r:.160}") from error
 
-    def _name(self) -> str:
-        model = MODELS.get((self._address.vendor_id, self._address.product_id), "device")
-        return f"the worker of the {model} at {self._address}"
+
+def _name(address: Address) -> str:
+    model = MODELS.get((address.vendor_id, address.product_id), "device")
+    return f"the worker of the {model} at {address}"
 
 
 def _ending(status: int | None) -> str:

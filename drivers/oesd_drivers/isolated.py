@@ -11,9 +11,11 @@ from typing import Any
 from . import wire
 from .calibration import detector_goal_c
 from .child import Child
-from .errors import Gone, Reopen, SpectrometerError
+from .errors import GiveUp, Gone, Reopen, Retry, SpectrometerError
 from .incoming import Incoming
+from .spare import Spare
 from .spectrometer import ONE, Address, Description, Exposure, Frame, Series
+from .usb import find
 
 #: Transfer and readout of one scan beyond its exposure: 4 kB at USB full speed take 4-17 ms.
 _READOUT_S = 0.03
@@ -28,12 +30,14 @@ class IsolatedSpectrometer:
     address : Address
     backend : {"libusb", "virtual"}
     open_deadline_s : float
-        For starting the child and opening the device, seconds.
+        For opening the device, seconds; starting the child has its own.
     margin_s : float
         What a call may take beyond the exposures it waits for, seconds; more than the one second after which the
         worker itself gives up a silent device.
     env : mapping, optional
         Environment variables for the child besides this process's own.
+    spare : Spare, optional
+        Where the child comes from and goes to, instead of ``env``; without, it is started and ended each time.
     """
 
     def __init__(
@@ -44,10 +48,13 @@ class IsolatedSpectrometer:
         open_deadline_s: float = 10.0,
         margin_s: float = 2.0,
         env: Mapping[str, str] | None = None,
+        spare: Spare | None = None,
     ) -> None:
         self._address, self._backend = address, backend
         self._open_deadline_s, self._margin_s = open_deadline_s, margin_s
-        self._environment = dict(env or {})
+        self._spare = spare or Spare(env)
+        if spare is None:
+            self._spare.close()
         self._child: Child | None = None
         self._in_place = True
         self._pixels = 0
@@ -63,7 +70,8 @@ class IsolatedSpectrometer:
         """Open the device, in a new child if need be. Also recovers, in two steps.
 
         The first time after a good frame, a child that still answers closes and opens the device itself: no process is
-        started. When that does not do, and until the next good frame, each opening ends the child and starts another.
+        started. When that does not do, and until the next good frame, each opening ends the child and takes another.
+        For a device that the bus does not show any more no process is started.
 
         Raises
         ------
@@ -78,8 +86,9 @@ class IsolatedSpectrometer:
                 raise
             except Reopen:  # a fresh child is the next step
                 pass
-        self.close()
-        self._child = Child(self._address, self._backend, self._environment)
+        self._end()
+        self._see_that_it_is_there()
+        self._child = self._spare.take()
         return self._opened()
 
     def set_exposure(self, exposure: Exposure) -> None:
@@ -108,7 +117,7 @@ class IsolatedSpectrometer:
         incoming = Incoming(child, number, series, self._pixels, self._frame_s(series), self._settling_s())
         try:
             while not incoming.ended and number == self._number:
-                for frame in incoming.frames(cancelled):
+                for frame in self._heard(incoming, cancelled):
                     self._in_place = True
                     yield frame
         finally:
@@ -125,32 +134,69 @@ class IsolatedSpectrometer:
         self._ask({"call": "set_lamp", "on": bool(on)}, self._margin_s + self._settling_s())
 
     def close(self) -> None:
-        """Release the device and end the child; harmless when it is closed or gone."""
+        """Release the device and let go of the child; harmless when it is closed or gone."""
+        child = self._let_go()
+        if child is not None:
+            self._spare.give(child)
+
+    def _end(self) -> None:
+        """Close, and end the child: what is in doubt is not to be used again."""
+        child = self._let_go()
+        if child is not None and child.alive:
+            child.end(kill=False)
+
+    def _let_go(self) -> Child | None:
+        """Close the device; returns the child, which may have ended of it."""
         self._number += 1
         child, self._child = self._child, None
         self._exposure = None
         if child is not None and child.alive:
             with contextlib.suppress(SpectrometerError):
                 child.ask({"call": "close"}, _CLOSE_DEADLINE_S)
-        if child is not None and child.alive:
-            child.end(kill=False)
+        return child
 
     def _opened(self) -> Description:
-        """Open the device in the child; when that fails for good, the child is ended."""
+        """Open the device in the child; when that fails, the child is let go of."""
         self._exposure = None
         try:
-            header, arrays = self._ask({"call": "open"}, self._open_deadline_s)
+            with self._gone_if_it_is():
+                self._number += 1
+                header, arrays = self._living().open(self._address, self._backend, self._open_deadline_s)
+            with self._living().checked("open"):
+                description = wire.unpack_description(header, arrays)
         except SpectrometerError:
             self.close()
             raise
-        with self._living().checked("open"):
-            description = wire.unpack_description(header, arrays)
         self._pixels = len(description.wavelengths_nm)
         return description
 
+    @contextlib.contextmanager
+    def _gone_if_it_is(self) -> Iterator[None]:
+        """A device that the bus does not show any more is :class:`Gone`, whatever its loss looked like at first."""
+        try:
+            yield
+        except Gone:
+            raise
+        except Reopen as error:
+            try:
+                self._see_that_it_is_there()
+            except Gone as gone:
+                raise gone from error
+            raise
+
+    def _see_that_it_is_there(self) -> None:
+        """Ask the bus, by descriptors alone; :class:`Gone` when it is not. What cannot be asked the child finds out."""
+        with contextlib.suppress(GiveUp, Retry):
+            find(self._address, self._backend)
+
+    def _heard(self, incoming: Incoming, cancelled: Callable[[], bool]) -> list[Frame]:
+        with self._gone_if_it_is():
+            return list(incoming.frames(cancelled))
+
     def _ask(self, request: Mapping[str, Any], within_s: float) -> tuple[dict[str, Any], wire.Arrays]:
         self._number += 1
-        return self._living().ask(request, within_s)
+        with self._gone_if_it_is():
+            return self._living().ask(request, within_s)
 
     def _living(self) -> Child:
         if self._child is None or not self._child.alive:

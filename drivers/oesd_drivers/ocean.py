@@ -50,6 +50,11 @@ class OceanSpectrometer:
         self._lamp: bool | None = None
 
     @property
+    def address(self) -> Address:
+        """Where it is plugged in."""
+        return self._address
+
+    @property
     def exposing_us(self) -> int:
         """Integration time the device is at, as far as is known: a frame may take that long before a new one begins."""
         return self._exposing_us

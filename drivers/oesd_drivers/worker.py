@@ -1,9 +1,9 @@
-"""The child process: one spectrometer behind a socket pair.
+"""The child process: one spectrometer at a time behind a socket pair.
 
-``python -m oesd_drivers.worker FD BACKEND BUS ADDRESS VENDOR PRODUCT`` is started by :mod:`.isolated` only. It
-lives as long as the other end of its socket: when that closes, also by ``kill -9`` of the parent, it ends, even in the
-middle of a transfer. (``PR_SET_PDEATHSIG`` would kill it when the *thread* that started it ends.) Signals that a
-terminal or systemd sends to the whole group are the parent's business.
+``python -m oesd_drivers.worker FD`` is started by :mod:`.child` only; it says that it is ready, then waits to be told
+which device to open. It lives as long as the other end of its socket: when that closes, also by ``kill -9`` of the
+parent, it ends, even in the middle of a transfer. (``PR_SET_PDEATHSIG`` would kill it when the *thread* that started it
+ends.) Signals that a terminal or systemd sends to the whole group are the parent's business.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ from .spectrometer import Address, Exposure, Series, Trigger
 _GRACE_S = 0.2
 #: The thread that sends frames gives way to the one that asks for them within this time, not within 5 ms.
 _SWITCH_S = 0.0005
+_NOWHERE = Address(0, 0, 0, 0)
 _TRIGGERS = frozenset(trigger.value for trigger in Trigger)
 
 
 def main(arguments: list[str]) -> None:
-    """Serve one spectrometer until the other end of the socket closes."""
+    """Say that all is imported, then serve until the other end of the socket closes."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.setswitchinterval(_SWITCH_S)
     _come_first()
-    descriptor, backend = int(arguments[0]), arguments[1]
-    spectrometer = OceanSpectrometer(_address(arguments[2:6]), backend)
+    descriptor = int(arguments[0])
     with socket.socket(fileno=descriptor) as channel:
         threading.Thread(target=_end_with_parent, args=(descriptor,), daemon=True).start()
-        serve(channel, spectrometer)
-    spectrometer.close()
+        with contextlib.suppress(ConnectionError):
+            wire.send(channel, {"ready": True})
+            serve(channel)
 
 
 def _come_first() -> None:
@@ -55,8 +56,9 @@ def _come_first() -> None:
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
 
 
-def serve(channel: socket.socket, spectrometer: OceanSpectrometer) -> None:
+def serve(channel: socket.socket) -> None:
     """Answer requests until the other end closes."""
+    spectrometer = OceanSpectrometer(_NOWHERE)
     while True:
         try:
             request, _ = wire.receive(channel)
@@ -65,10 +67,26 @@ def serve(channel: socket.socket, spectrometer: OceanSpectrometer) -> None:
                     _stream(channel, spectrometer, request, number)
                 case {"call": "cancel"}:  # of a series that has ended by itself meanwhile
                     pass
+                case {
+                    "call": "open",
+                    "backend": str(backend),
+                    "address": [int(bus), int(at), int(vendor), int(product)],
+                }:
+                    spectrometer = _moved(spectrometer, Address(bus, at, vendor, product), backend)
+                    wire.send(channel, *_answer(spectrometer, request))
                 case _:
                     wire.send(channel, *_answer(spectrometer, request))
         except (EOFError, ConnectionError):
+            spectrometer.close()
             return
+
+
+def _moved(spectrometer: OceanSpectrometer, address: Address, backend: str) -> OceanSpectrometer:
+    """The spectrometer at an address: the one that is there already, with what it knows, or another, closed."""
+    if address == spectrometer.address:
+        return spectrometer
+    spectrometer.close()
+    return OceanSpectrometer(address, backend)
 
 
 def _stream(channel: socket.socket, spectrometer: OceanSpectrometer, request: dict[str, Any], number: int) -> None:
@@ -103,11 +121,6 @@ def _series(request: dict[str, Any]) -> Series:
             raise Refused(f"unknown series {request!r:.120}")
 
 
-def _address(arguments: list[str]) -> Address:
-    bus, address, vendor_id, product_id = map(int, arguments)
-    return Address(bus, address, vendor_id, product_id)
-
-
 def _answer(spectrometer: OceanSpectrometer, request: dict[str, Any]) -> tuple[dict[str, Any], wire.Arrays]:
     try:
         header, arrays = _perform(spectrometer, request)
@@ -118,7 +131,7 @@ def _answer(spectrometer: OceanSpectrometer, request: dict[str, Any]) -> tuple[d
 
 def _perform(spectrometer: OceanSpectrometer, request: dict[str, Any]) -> tuple[dict[str, Any], wire.Arrays]:
     match request:
-        case {"call": "open"}:
+        case {"call": "open", "address": [_, _, _, _]}:
             return wire.pack_description(spectrometer.open())
         case {"call": "set_exposure", "integration_us": int(us), "scans": int(scans), "trigger": str(trigger)} if (
             trigger in _TRIGGERS

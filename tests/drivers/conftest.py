@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -129,7 +130,7 @@ def isolated(host: Host) -> Iterator[Callable[..., IsolatedSpectrometer]]:
     """Make isolated spectrometers of a serial number; they are closed at the end."""
     made: list[IsolatedSpectrometer] = []
 
-    def make(serial: str, **options: float) -> IsolatedSpectrometer:
+    def make(serial: str, **options: Any) -> IsolatedSpectrometer:
         environment = {virtual.ENVIRONMENT: str(host.process.path)}
         made.append(IsolatedSpectrometer(host.address(serial), "virtual", env=environment, **options))
         return made[-1]

@@ -270,13 +270,16 @@ def test_a_worker_serves_any_parent_that_speaks_its_protocol(host):
     """Requests that make no sense are refused in words, and the worker stays."""
     ours, theirs = socket.socketpair()
     where = host.address("OBP-1")
-    numbers = map(str, (where.bus, where.address, where.vendor_id, where.product_id))
-    command = [sys.executable, "-m", "oesd_drivers.worker", str(theirs.fileno()), "virtual", *numbers]
+    numbers = [where.bus, where.address, where.vendor_id, where.product_id]
+    command = [sys.executable, "-m", "oesd_drivers.worker", str(theirs.fileno())]
     environment = {**os.environ, "OESD_VIRTUAL_BUS": str(host.process.path)}
-    with ours, subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment) as child:
+    with subprocess.Popen(command, pass_fds=[theirs.fileno()], env=environment) as child, ours:
         theirs.close()
+        assert wire.receive(ours, time.monotonic() + 10)[0]["ready"] is True
         for request in (
             {"call": "reboot"},
+            {"call": "open"},
+            {"call": "open", "backend": "virtual", "address": [1, 2, 3]},
             {"call": "set_exposure", "integration_us": 5_000, "scans": 1, "trigger": "by hand"},
             {},
         ):
@@ -288,7 +291,9 @@ def test_a_worker_serves_any_parent_that_speaks_its_protocol(host):
         header, _ = wire.receive(ours, time.monotonic() + 10)
         assert (header["number"], header["end"]) == (7, True)
         assert type(wire.unpack_error(header)) is Refused
-        wire.send(ours, {"call": "open"})
+        wire.send(ours, {"call": "set_lamp", "on": True})
+        assert type(wire.unpack_error(wire.receive(ours, time.monotonic() + 10)[0])) is Reopen  # nothing is open
+        wire.send(ours, {"call": "open", "backend": "virtual", "address": numbers})
         assert wire.unpack_description(*wire.receive(ours, time.monotonic() + 10)).serial == "OBP-1"
         ours.close()
         child.wait(10)

@@ -203,11 +203,14 @@ class Unit:
             return
 
     def _patience_s(self) -> float:
-        """How long a turn may take: the exposures of a slot, of a background, and what opening a device may need."""
+        """How long a turn may take: the exposures of a slot, of a background, and what opening a device may need.
+
+        That is 30 s for a worker process to start and 10 s for the device.
+        """
         capture, light, exposing = self.settings.capture, self.settings.light, self._work.exposing
         scans = max(exposing.scans(kind) for kind in Kind) + 2
         waits_us = 2 * scans * max(exposing.integration_us, capture.integration_us) + 2 * light.settle_us
-        return 30.0 + (waits_us + self.settings.trigger.timeout_us + 2 * light.timeout_us) / 1e6
+        return 45.0 + (waits_us + self.settings.trigger.timeout_us + 2 * light.timeout_us) / 1e6
 
     def _rest(self, seconds: float) -> bool:
         """Let time pass; False when it is time to stop."""

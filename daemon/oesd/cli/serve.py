@@ -19,6 +19,7 @@ from oesd.model import Recipe
 
 if TYPE_CHECKING:
     from oesd.service.daemon import Service
+    from oesd_drivers.spare import Spare
 
 DEFAULT_CONFIG = Path("/etc/oesd/oesd.toml")
 _PORT = click.IntRange(0, 65535)
@@ -56,11 +57,28 @@ def run(context: click.Context, config_file: Path) -> None:
 
 
 def _run_daemon(config_file: Path) -> None:
+    from oesd_drivers.spare import Spare
+
+    # Its imports run beside ours: the first spectrometer is opened so much sooner.
+    spare = Spare()
+    spare.prepare()
+    try:
+        service = _service(config_file, spare)
+    except BaseException:
+        spare.close()
+        raise
+    _serve(service, None)
+
+
+def _service(config_file: Path, spare: Spare) -> Service:
+    """The daemon of a configuration file, which SIGHUP has read again."""
     from oesd.service.checks import check
     from oesd.service.daemon import Service
 
     config = _loaded(config_file)
-    service = Service(config)
+    if config.simulation.enabled:
+        spare.close()  # virtual spectrometers have workers of their own environment
+    service = Service(config, spare)
 
     def reload() -> Config | None:
         try:
@@ -72,7 +90,7 @@ def _run_daemon(config_file: Path) -> None:
         return fresh
 
     signal.signal(signal.SIGHUP, lambda *_: service.ask_to_reload(reload))
-    _serve(service, None)
+    return service
 
 
 @click.command()

@@ -8,6 +8,7 @@ from pathlib import Path
 from oesd.acquisition import CommandLight, Discovery, HttpLight, Light, NoLight, Unit
 from oesd.config import Config, LightSection
 from oesd_drivers.isolated import IsolatedSpectrometer
+from oesd_drivers.spare import Spare
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
 from oesd_drivers.usb import plugged
 
@@ -24,19 +25,27 @@ class Bench:
         USB backend of the drivers: ``"libusb"`` or ``"virtual"``.
     light : Light
         What switches the light of all of them.
+    spare : Spare
+        Where workers come from.
     enlist, enlisted, beat : callable
         As :class:`~oesd.acquisition.Discovery` takes them.
     """
 
     def __init__(
-        self, backend: str, light: Light, enlist: Enlist, enlisted: Enlisted, beat: Callable[[str, float], None]
+        self,
+        backend: str,
+        light: Light,
+        spare: Spare,
+        enlist: Enlist,
+        enlisted: Enlisted,
+        beat: Callable[[str, float], None],
     ) -> None:
         self.light = light
         self.boot_id = boot_id()
-        self._worker_environment: dict[str, str] = {}
+        self._spare = spare
         self._discovery = Discovery(
             lambda: [found.address for found in plugged(backend)],
-            lambda address: IsolatedSpectrometer(address, backend, env=self._worker_environment),
+            lambda address: IsolatedSpectrometer(address, backend, spare=self._spare),
             enlist,
             enlisted,
             beat,
@@ -70,8 +79,10 @@ class Bench:
 class RealBench(Bench):
     """What stands beside the chamber."""
 
-    def __init__(self, config: Config, enlist: Enlist, enlisted: Enlisted, beat: Callable[[str, float], None]) -> None:
-        super().__init__("libusb", _light(config.light), enlist, enlisted, beat)
+    def __init__(
+        self, config: Config, spare: Spare, enlist: Enlist, enlisted: Enlisted, beat: Callable[[str, float], None]
+    ) -> None:
+        super().__init__("libusb", _light(config.light), spare, enlist, enlisted, beat)
 
 
 def _light(section: LightSection) -> Light:

@@ -22,6 +22,7 @@ from oesd.service.runs import Runs
 from oesd.service.simulation import VirtualBench
 from oesd.service.status import Since, spectrometer_document, word_of
 from oesd.store import Store
+from oesd_drivers.spare import Spare
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
 
 log = logging.getLogger(__name__)
@@ -37,12 +38,15 @@ class Measuring:
         Takes captures, losses and runs.
     health : Health
         Takes beats.
+    spare : Spare
+        Where workers of real spectrometers come from.
     """
 
-    def __init__(self, config: Config, processing: Processing, health: Health) -> None:
+    def __init__(self, config: Config, processing: Processing, health: Health, spare: Spare) -> None:
         self._config = config
         self._processing = processing
         self._health = health
+        self._spare = spare
         clock = HostClock()
         self._since = Since(clock.utc)
         self.bench: Bench = self._new_bench()
@@ -50,8 +54,10 @@ class Measuring:
         self.runs = Runs(config.run, config.data_dir / "orders.json", self.units, clock)
 
     def _new_bench(self) -> Bench:
-        make = VirtualBench if self._config.simulation.enabled else RealBench
-        return make(self._config, self._enlist, lambda unit: self.runs.join(unit), self._health.beat)
+        told = self._enlist, lambda unit: self.runs.join(unit), self._health.beat
+        if self._config.simulation.enabled:
+            return VirtualBench(self._config, *told)
+        return RealBench(self._config, self._spare, *told)
 
     def _new_schedule(self) -> Schedule:
         return Schedule(

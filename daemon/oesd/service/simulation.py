@@ -8,6 +8,7 @@ from oesd.acquisition import LightError
 from oesd.config import Config
 from oesd.model import Kind
 from oesd.service.bench import Bench, Enlist, Enlisted
+from oesd_drivers.spare import Spare
 from oesd_drivers.virtual import ENVIRONMENT, HostControl, HostError, HostProcess, connect, install, spawn_host
 
 
@@ -17,7 +18,7 @@ class VirtualBench(Bench):
     def __init__(self, config: Config, enlist: Enlist, enlisted: Enlisted, beat: Callable[[str, float], None]) -> None:
         self._section = config.simulation
         self._host: HostProcess | None = None
-        super().__init__("virtual", _VirtualLight(lambda: self.control), enlist, enlisted, beat)
+        super().__init__("virtual", _VirtualLight(lambda: self.control), Spare(), enlist, enlisted, beat)
 
     @property
     def control(self) -> HostControl:
@@ -31,7 +32,7 @@ class VirtualBench(Bench):
         self._host = spawn_host(self._section.pairs, self._section.scene, self._section.seed)
         self._bus = connect(self._host.path)
         install(self._bus)
-        self._worker_environment = {ENVIRONMENT: str(self._host.path)}
+        self._spare = Spare({ENVIRONMENT: str(self._host.path)})
         super().start()
 
     def rooms(self) -> dict[str, bool]:
@@ -41,6 +42,7 @@ class VirtualBench(Bench):
     def stop(self) -> None:
         """Release the spectrometers, then end the world."""
         super().stop()
+        self._spare.close()
         if self._host is not None:
             self._bus.disconnect()
             self._host.stop()

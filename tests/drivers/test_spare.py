@@ -1,0 +1,146 @@
+"""Workers that wait, and what is not asked of a bus that shows nothing: coming back takes no new process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from oesd_drivers import virtual
+from oesd_drivers.errors import Denied, Gone, Lost, Reopen
+from oesd_drivers.spare import Spare
+from oesd_drivers.spectrometer import Exposure
+
+from .conftest import Host, one
+
+
+@pytest.fixture
+def spare(host: Host) -> Iterator[Spare]:
+    made = Spare({virtual.ENVIRONMENT: str(host.process.path)})
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def seen(host: Host) -> Iterator[None]:
+    """The bus of the host process, seen from this one too, as the daemon sees it."""
+    remote = virtual.connect(host.process.path)
+    virtual.install(remote)
+    yield
+    del sys.modules["usb.backend.virtual"]
+    remote.disconnect()
+
+
+def ended(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def measured(spectrometer):
+    spectrometer.set_exposure(Exposure(10_000))
+    return one(spectrometer).counts_sum.any()
+
+
+def test_the_worker_of_an_unplugged_device_opens_the_next_one(isolated, host, spare):
+    spectrometer = isolated("OOI-2", spare=spare)
+    spectrometer.open()
+    worker = spectrometer.pid
+    assert measured(spectrometer)
+    host.control.unplug("OOI-2")
+    with pytest.raises(Gone):
+        one(spectrometer)
+    with pytest.raises(Gone):
+        spectrometer.open()
+    assert spectrometer.pid is None
+    host.control.plug("OOI-2")
+    again = isolated("OOI-2", spare=spare)
+    assert again.open().serial == "OOI-2"
+    assert again.pid == worker
+    assert measured(again)
+
+
+def test_one_that_waits_serves_another_model_and_only_one_is_kept(isolated, spare):
+    spare.prepare()
+    first, second = isolated("OBP-1", spare=spare), isolated("OOI-1", spare=spare)
+    assert (first.open().serial, second.open().serial) == ("OBP-1", "OOI-1")
+    kept, other = first.pid, second.pid
+    first.close()
+    second.close()
+    assert (ended(kept), ended(other)) == (False, True)
+    third = isolated("OBP-3", spare=spare)
+    assert third.open().serial == "OBP-3"
+    assert third.pid == kept
+    assert measured(third)
+    third.close()
+    spare.close()
+    assert ended(kept)
+
+
+def test_a_worker_in_doubt_is_ended_and_one_that_was_refused_is_kept(isolated, host, spare):
+    doubtful = isolated("OBP-2", spare=spare)
+    doubtful.open()
+    pid = doubtful.pid
+    assert measured(doubtful)
+    host.control.fault("OBP-2", "stall")
+    with pytest.raises(Reopen):
+        one(doubtful)
+    doubtful.close()
+    assert ended(pid)
+    host.control.deny("OBP-2", True)
+    for _ in range(2):
+        with pytest.raises(Denied):
+            doubtful.open()
+    host.control.deny("OBP-2", False)
+    waiting = spare.take()
+    assert waiting.running
+    spare.give(waiting)
+    assert doubtful.open().serial == "OBP-2"
+    assert doubtful.pid == waiting.pid
+
+
+def test_one_that_died_while_it_waited_is_replaced(isolated, spare):
+    spare.prepare()
+    waiting = spare.take()
+    spare.give(waiting)
+    os.kill(waiting.pid, signal.SIGKILL)
+    while waiting.running:
+        time.sleep(0.005)
+    spectrometer = isolated("OBP-1", spare=spare)
+    assert spectrometer.open().serial == "OBP-1"
+    assert spectrometer.pid != waiting.pid
+
+
+@pytest.mark.usefixtures("seen")
+def test_no_process_is_started_for_an_address_that_the_bus_does_not_show(isolated, host):
+    spectrometer = isolated("OOI-2")
+    host.control.unplug("OOI-2")
+    children_s = os.times().children_user
+    for _ in range(20):
+        with pytest.raises(Gone):
+            spectrometer.open()
+    assert os.times().children_user == children_s
+    assert spectrometer.pid is None
+    host.control.plug("OOI-2")
+
+
+@pytest.mark.usefixtures("seen")
+@pytest.mark.parametrize("plugged", [True, False])
+def test_a_worker_that_is_lost_with_its_cable_is_told_as_gone(isolated, host, plugged):
+    spectrometer = isolated("OOI-2")
+    spectrometer.open()
+    assert measured(spectrometer)
+    if not plugged:
+        os.kill(spectrometer.pid, signal.SIGSTOP)
+        host.control.unplug("OOI-2")
+    os.kill(spectrometer.pid, signal.SIGKILL)
+    with pytest.raises(Lost if plugged else Gone):
+        one(spectrometer)
+    if not plugged:
+        host.control.plug("OOI-2")
