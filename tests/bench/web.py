@@ -33,7 +33,8 @@ from tests.bench.memory import cpu_s
 from tests.bench.pacing import DEVICES, Arrivals, bus, unit_of
 from tests.daemon.web import spectra
 
-from oesd.model import RunOrder
+from oesd.engine.analyze import analyze_measurement
+from oesd.model import Entry, Kind, Recipe, RunOrder, new_id
 from oesd.service.exporting import exporter
 from oesd.service.punctual import take_short_turns
 from oesd.store import Store
@@ -46,10 +47,19 @@ HZ = 5.0
 
 
 def stored(directory: Path) -> Store:
-    """A store with entries of four spectra of 3,648 values each, references among them."""
-    store = Store.open(directory)
+    """A store with entries of four spectra of 3,648 values each; as on a chamber, a dark belongs to ten of them."""
+    store, device = Store.open(directory), spectra.device(pixels=PIXELS)
+    darks = [spectra.capture(device, Kind.DARK, seed=number) for number in range(ENTRIES // 10)]
+    for dark in darks:
+        store.save_capture(dark, None, upload=False).result()
     for number in range(ENTRIES):
-        spectra.store_spectrum(store, spectra.device(pixels=PIXELS), seed=number)
+        sample, dark = spectra.capture(device, seed=number), darks[number % len(darks)]
+        entry = Entry(new_id(), sample.record_id, dark.record_id, None, "latest of this exposure", "", spectra.NOW)
+        store.save_capture(sample, entry, upload=True).result()
+        measurement = store.measurement(entry.data_id)
+        assert measurement is not None
+        made = analyze_measurement(measurement, Recipe())
+        store.save_result(entry.data_id, made, {"serial": device.serial, "integration_us": 20_000}).result()
     return store
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import click
 
 from oesd.cli.errors import expected, fail, printable
+from oesd.cli.screen import show
 
 _RAISED = 1
 
@@ -37,11 +37,7 @@ def alarms(seen: str | None, device: str, by: str | None, as_json: bool, data: P
     except expected() as error:
         fail(str(error))
         raise
-    if as_json:
-        click.echo(json.dumps(document))
-    else:
-        for line in alarm_lines(document):
-            click.echo(line)
+    show(document, alarm_lines, as_json)
     sys.exit(_RAISED if any(one["state"] == "raised" for one in document["alarms"]) else 0)
 
 

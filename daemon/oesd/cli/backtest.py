@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import click
 
 from oesd.cli.data import directory_of
 from oesd.cli.errors import expected, fail, printable
+from oesd.cli.screen import show
 
 
 @click.command()
@@ -49,11 +49,7 @@ def backtest(
     except expected() as error:
         fail(str(error))
         raise
-    if as_json:
-        click.echo(json.dumps(document))
-        return
-    for line in run_lines(document):
-        click.echo(line)
+    show(document, run_lines, as_json)
 
 
 def _tried(config: Path, directory: Path, rule: str, runs: Sequence[str], last: int, device: str) -> Mapping[str, Any]:

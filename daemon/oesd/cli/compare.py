@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,16 @@ import click
 
 from oesd.cli.data import directory_of
 from oesd.cli.errors import expected, fail, printable
+from oesd.cli.screen import show
 
 
 @click.command()
 @click.argument("run", metavar="RUN")
-@click.option("--golden", metavar="RUN", help="The run to compare with; [golden] runs of the daemon when absent.")
+@click.option(
+    "--golden",
+    metavar="RUN",
+    help="The run to compare with; when absent the one chosen on the page, else [golden] runs.",
+)
 @click.option("--device", default="", metavar="NAME", help="Of which spectrometer, where the run has several.")
 @click.option("--by", default="", metavar="TRACE", help="Trace by which they are laid over each other; all light else.")
 @click.option("--json", "as_json", is_flag=True, help="The whole document.")
@@ -28,27 +32,32 @@ def compare(run: str, golden: str | None, device: str, by: str, as_json: bool, d
     Both are laid over each other in time; what differs is told with its significance, corrected for the number of
     species. Reads beside a daemon and without one.
     """
-    from oesd.service.access import remote
-
     try:
-        document = (
-            remote(None, data).compare(run, device) if golden is None else _compared(run, golden, device, by, data)
-        )
+        document = _compared(run, golden, device, by, data)
     except expected() as error:
         fail(str(error))
         raise
-    if as_json:
-        click.echo(json.dumps(document))
-        return
-    for line in comparison_lines(document):
-        click.echo(line)
+    show(document, comparison_lines, as_json)
 
 
-def _compared(run: str, golden: str, device: str, by: str, data: Path | None) -> Mapping[str, Any]:
+def _compared(run: str, golden: str | None, device: str, by: str, data: Path | None) -> Mapping[str, Any]:
+    from oesd.service.access import remote
     from oesd.service.comparing import compare_stored
+    from oesd.service.directory import running
+    from oesd.service.golden import Golden
+    from oesd.service.run_spectra import find_run
     from oesd.store.onlooker import Onlooker
+    from oesd.watching.errors import WatchError
 
-    with Onlooker(directory_of(data)) as store:
+    if golden is None and (data is None or running(data)):
+        return remote(None, data).compare(run, device)
+    directory = directory_of(data)
+    with Onlooker(directory) as store:
+        if golden is None:
+            mine = find_run(store, run, device).device_name
+            golden = Golden(directory).run_ids().get(mine)
+            if golden is None:
+                raise WatchError(f"no run of {mine} is golden in {directory}: name one with --golden")
         return compare_stored(store, run, golden, device, by)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from oesd.cli.differences import changes, difference_line, difference_object
 from oesd.cli.durations import DurationType
 from oesd.cli.entries import reached, where
 from oesd.cli.errors import INTERRUPTED, fail, printable
+from oesd.cli.screen import progress
 
 if TYPE_CHECKING:
     from oesd.model import Recipe
@@ -149,15 +149,16 @@ def _work(access: Access, reader: Reader, tasks: Tasks, how: _How, count: _Count
     if not tasks.todo:
         return
     label = "comparing" if how.dry_run else "reprocessing"
-    quiet = not sys.stderr.isatty()
-    bar = click.progressbar(length=len(tasks.todo), label=label, show_pos=True, file=sys.stderr, hidden=quiet)
-    with _workers(how, len(tasks.todo)) as workers, bar:
+    done = 0
+    with _workers(how, len(tasks.todo)) as workers, progress() as shown:
+        shown.tell(label, done, len(tasks.todo))
         for batch in _batches(redone(reader, workers, tasks.todo, stopped, look_into=how.dry_run)):
             if how.dry_run:
                 _compare(reader, batch, count)
             else:
                 _keep(access, batch, count)
-            bar.update(len(batch))
+            done += len(batch)
+            shown.tell(label, done, len(tasks.todo))
 
 
 def _workers(how: _How, tasks: int) -> AbstractContextManager[Workers]:

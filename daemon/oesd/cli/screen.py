@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,6 +39,14 @@ def echo_report(rows: Sequence[Sequence[str]], lines: Sequence[str]) -> None:
     if rows:
         echo_table(rows)
     click.echo("\n".join(printable(line) for line in lines))
+
+
+def show(document: Mapping[str, Any], lines: Callable[[Mapping[str, Any]], Iterable[str]], as_json: bool) -> None:
+    """Print a document whole as JSON, or as the lines that tell it to a person."""
+    if as_json:
+        click.echo(json.dumps(document))
+    else:
+        click.echo("\n".join(printable(line) for line in lines(document)))
 
 
 def _echo_rich(rows: Sequence[Sequence[str]]) -> None:

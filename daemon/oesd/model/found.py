@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -127,16 +127,21 @@ class Analysis:
         result_id: str = "oes_001",
         last_updated: datetime | None = None,
         metadata: Mapping[str, Any] | None = None,
+        numbers: Callable[[str, FloatArray], Any] | None = None,
     ) -> dict[str, Any]:
-        """Return the GET /oes document: JSON-ready, absent arrays omitted, non-finite numbers as None."""
+        """Return the GET /oes document: JSON-ready, absent arrays omitted, non-finite numbers as None.
+
+        ``numbers`` makes of a field's name and array what stands in the document, a list when None.
+        """
+        shown = numbers or _json_numbers
         constrained = None if self.recipe.constraint is ConstraintMode.AUTO else list(self.recipe.elements)
         document: dict[str, Any] = {
             "data_id": data_id,
             "id": result_id,
-            "wavelengths": _json_numbers(self.wavelengths_nm),
+            "wavelengths": shown("wavelengths", self.wavelengths_nm),
             "wavelength_unit": "nm",
-            "sample": _json_numbers(self.sample),
-            "scope_corrected": _json_numbers(self.scope_corrected),
+            "sample": shown("sample", self.sample),
+            "scope_corrected": shown("scope_corrected", self.scope_corrected),
             "spectrum_type": "sample",
             "detected_peaks": [peak.as_dict() for peak in self.detected_peaks],
             "elements": [finding.as_dict() for finding in self.elements],
@@ -159,7 +164,7 @@ class Analysis:
             document["evidence"] = [one.as_dict() for one in self.evidence]
         for name, spectrum in (("reference", self.reference), ("dark", self.dark)):
             if spectrum is not None:
-                document[name] = _json_numbers(spectrum)
+                document[name] = shown(name, spectrum)
         return document
 
 
@@ -179,13 +184,17 @@ class Result:
         """Identifier shown as ``id``: ``oes_001`` for the first revision."""
         return f"oes_{self.revision:03d}"
 
-    def to_api(self) -> dict[str, Any]:
-        """Return the GET /oes document of this revision."""
+    def to_api(self, numbers: Callable[[str, FloatArray], Any] | None = None) -> dict[str, Any]:
+        """Return the GET /oes document of this revision; ``numbers`` as :meth:`Analysis.to_api` takes it."""
         metadata = dict(self.metadata)
         if self.orphaned:
             metadata["orphaned_overrides"] = [o.as_dict() for o in self.orphaned]
         return self.analysis.to_api(
-            data_id=self.data_id, result_id=self.result_id, last_updated=self.made_at_utc, metadata=metadata
+            data_id=self.data_id,
+            result_id=self.result_id,
+            last_updated=self.made_at_utc,
+            metadata=metadata,
+            numbers=numbers,
         )
 
 
@@ -212,7 +221,7 @@ class Override:
         }
 
 
-def _json_numbers(values: FloatArray) -> list[float | None]:
+def _json_numbers(_: str, values: FloatArray) -> list[float | None]:
     numbers: list[float | None] = values.tolist()
     if not np.isfinite(values).all():
         numbers = [x if x is not None and np.isfinite(x) else None for x in numbers]

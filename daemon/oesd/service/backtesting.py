@@ -11,7 +11,7 @@ import numpy as np
 from oesd.config import Config
 from oesd.model import FloatArray, RunRecord, utc_text
 from oesd.processing.readings import Readings, catalogue
-from oesd.service.run_spectra import runs_meant, spectra_of
+from oesd.service.run_spectra import NO_TURN, Turn, runs_meant, spectra_of
 from oesd.service.watch_book import definition_of
 from oesd.service.watch_documents import at_text, number
 from oesd.service.watched import watched
@@ -37,10 +37,13 @@ class BackTest:
     reader : Store or Onlooker
     readings : Readings
         Measures again what was not measured then.
+    turn : context manager
+        Held while a spectrum is measured, or a run played.
     """
 
-    def __init__(self, reader: StoreReader, readings: Readings) -> None:
+    def __init__(self, reader: StoreReader, readings: Readings, turn: Turn = NO_TURN) -> None:
         self._reader = reader
+        self._turn = turn
         self._named = NamedReading(reader)
         self._events = WatchReading(reader)
         self._readings = readings
@@ -62,7 +65,8 @@ class BackTest:
         made = series is None
         if series is None:
             series = self._made(formula, run)
-        return series, played(rule, series.run_us, series.value, series.sigma, series.state), made
+        with self._turn:
+            return series, played(rule, series.run_us, series.value, series.sigma, series.state), made
 
     def _stored(self, rule: Rule, formula: Formula, run: RunRecord) -> NamedSeries | None:
         """The trace as it was stored in the run; None when it was not measured then."""
@@ -73,8 +77,9 @@ class BackTest:
 
     def _made(self, formula: Formula, run: RunRecord) -> NamedSeries:
         rows = []
-        for spectrum in spectra_of(self._reader, run, MOST_MADE):
-            one = self._readings.reading(formula, spectrum.measurement, spectrum.result.analysis)
+        for spectrum in spectra_of(self._reader, run, MOST_MADE, self._turn):
+            with self._turn:
+                one = self._readings.reading(formula, spectrum.measurement, spectrum.result.analysis)
             rows.append((spectrum.taken_at_us, round(1e6 * spectrum.run_s), one.value, one.sigma, int(one.state)))
         columns = np.array(rows, dtype=np.float64).reshape(-1, 5).T
         whole = columns[:2].astype(np.int64)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from oesd.model import Peak, RunRecord
 from oesd.processing.readings import Readings, catalogue
-from oesd.service.run_spectra import RunSpectrum, find_run, spectra_of
+from oesd.service.run_spectra import NO_TURN, RunSpectrum, Turn, find_run, spectra_of
 from oesd.service.watch_documents import number
 from oesd.store.reading import Reading as StoreReader
 from oesd.watching.alignment import Alignment, aligned
@@ -30,7 +31,12 @@ _FEWEST = 4
 
 
 def compare(
-    reader: StoreReader, run: RunRecord, golden: RunRecord, by: Formula | None = None, most: int = MOST
+    reader: StoreReader,
+    run: RunRecord,
+    golden: RunRecord,
+    by: Formula | None = None,
+    most: int = MOST,
+    turn: Turn = NO_TURN,
 ) -> dict[str, Any]:
     """Compare two runs; JSON-ready.
 
@@ -40,6 +46,8 @@ def compare(
         The trace by which they are laid over each other; all light when None.
     most : int
         Spectra of each run that are looked at.
+    turn : context manager
+        Held while a spectrum is read or measured.
 
     Raises
     ------
@@ -47,15 +55,14 @@ def compare(
         When a run has too few spectra with results.
     """
     lines = catalogue()
-    readings = Readings((), lines)
-    both = [list(spectra_of(reader, one, most)) for one in (run, golden)]
+    measure = partial(_course, Readings((), lines), turn)
+    both = [list(spectra_of(reader, one, most, turn)) for one in (run, golden)]
     for one, spectra in zip((run, golden), both, strict=True):
         if len(spectra) < _FEWEST:
             raise WatchError(f"run {one.run_id} of {one.device_name} has {len(spectra)} spectra with results: too few")
     formulas = _formulas(_species(both), lines)
-    alignment = _aligned(readings, both, by or BuiltIn("light"))
-    courses = {name: (_course(readings, formula, both[0]), _course(readings, formula, both[1]))
-               for name, formula in formulas.items()}  # fmt: skip
+    alignment = _aligned([measure(by or BuiltIn("light"), spectra) for spectra in both], by or BuiltIn("light"))
+    courses = {name: (measure(formula, both[0]), measure(formula, both[1])) for name, formula in formulas.items()}
     differences = compared_runs(courses, alignment.shift_s)
     return _document(run, golden, alignment, differences, courses, formulas)
 
@@ -134,8 +141,7 @@ def _best(strengths: Mapping[str, Sequence[float]]) -> list[str]:
     return chosen
 
 
-def _aligned(readings: Readings, both: Sequence[Sequence[RunSpectrum]], by: Formula) -> Alignment:
-    courses = [_course(readings, by, spectra) for spectra in both]
+def _aligned(courses: Sequence[Course], by: Formula) -> Alignment:
     pairs = []
     for course in courses:
         usable = np.isfinite(course.value)
@@ -143,10 +149,11 @@ def _aligned(readings: Readings, both: Sequence[Sequence[RunSpectrum]], by: Form
     return aligned(pairs[0], pairs[1], pairs[2], pairs[3], text_of(by))
 
 
-def _course(readings: Readings, formula: Formula, spectra: Sequence[RunSpectrum]) -> Course:
+def _course(readings: Readings, turn: Turn, formula: Formula, spectra: Sequence[RunSpectrum]) -> Course:
     times, values, sigmas = [], [], []
     for spectrum in spectra:
-        one = readings.reading(formula, spectrum.measurement, spectrum.result.analysis)
+        with turn:
+            one = readings.reading(formula, spectrum.measurement, spectrum.result.analysis)
         times.append(spectrum.run_s)
         values.append(one.value if one.usable else np.nan)
         sigmas.append(one.sigma if one.usable else np.nan)

@@ -25,6 +25,7 @@ from oesd.service.advice import advice_for
 from oesd.service.bench import boot_id
 from oesd.service.door import Door
 from oesd.service.forwarding import Forwarding
+from oesd.service.golden import Golden
 from oesd.service.hub import HubService
 from oesd.service.keeping import Keeper, keeping_rules
 from oesd.service.measuring import Measuring
@@ -37,6 +38,7 @@ from oesd.service.watching import Watching
 from oesd.store import HostTime, Store, Tally
 from oesd.store.waiting import waited_s
 from oesd.version import __version__
+from oesd_drivers.spare import Spare
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +54,13 @@ class Service:
     ----------
     config : Config
         All that tunes it.
+    spare : Spare, optional
+        Where workers of real spectrometers come from: one that was started before all this was imported.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, spare: Spare | None = None) -> None:
         self._config = config
+        self._spare = spare or Spare()
         self._health = Health()
         self._stops_asked = 0
         self._reload: Callable[[], Config | None] | None = None
@@ -97,9 +102,12 @@ class Service:
         self.hub: HubService | None = self._opened(hub, config.hub.enabled)
         self._forwarding = Forwarding.of(config, self.hub, self.store, self._health.beat)
         wake = self._forwarding.wake if self._forwarding else (lambda: None)
-        self._door = Door(config, self.store, status=self.status, healthy=self.healthy, beat=self._health.beat)
+        golden = Golden(config.data_dir, lambda: self._watching.compare_anew())
+        self._door = Door(
+            config, self.store, status=self.status, healthy=self.healthy, beat=self._health.beat, golden=golden
+        )
         upload = self._forwarding is not None
-        self._watching = Watching(config, self.store, beat=self._health.beat)
+        self._watching = Watching(config, self.store, beat=self._health.beat, golden=golden.run_ids)
         self.processing = Processing(
             self.store, config.identify.recipe, upload=upload, beat=self._health.beat, done=wake,
             dark=_rules(config.dark), reference=_rules(config.reference),
@@ -114,8 +122,8 @@ class Service:
         self._watching.publish_to(self._door.feed.alarm)
         self._opened(self._watching)  # stopped after the processing, whose last spectra it looks at
         self._opened(self.processing)
-        self._measuring = Measuring(config, self.processing, self._health)
-        self._desk = WatchDesk(self.store, self._watching)
+        self._measuring = Measuring(config, self.processing, self._health, self._spare)
+        self._desk = WatchDesk(self.store, self._watching, golden.run_ids)
         self._watching.look_at(self._outside)
         self._door.lead_to(self.processing, self._measuring, self._desk)
         self._opened(self._door)
@@ -134,6 +142,7 @@ class Service:
         notify("STOPPING=1")
         while self._open:
             self._open.pop()()
+        self._spare.close()
 
     # -- the main thread ---------------------------------------------------------------------------------------------
 

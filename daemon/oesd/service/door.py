@@ -18,6 +18,7 @@ from oesd.processing.made import Made
 from oesd.service.directory import forget_running, local_token, note_running
 from oesd.service.elements import element_lines
 from oesd.service.exporting import exporter
+from oesd.service.golden import Golden
 from oesd.service.measuring import Measuring
 from oesd.service.watch_desk import WatchDesk
 from oesd.store import Store
@@ -39,6 +40,8 @@ class Door:
         What the daemon says of itself.
     beat : callable
         Called with a name and the seconds within which it will be called again.
+    golden : Golden
+        What people call golden.
     """
 
     def __init__(
@@ -49,7 +52,9 @@ class Door:
         status: Callable[[], Mapping[str, Any]],
         healthy: Callable[[], bool],
         beat: Callable[[str, float], None],
+        golden: Golden,
     ) -> None:
+        self._golden = golden
         self._web, self._directory = config.web, config.data_dir
         self._store = store
         self._status, self._healthy, self._beat = status, healthy, beat
@@ -120,6 +125,7 @@ class Door:
             lines=element_lines,
             feed=self.feed,
             watching=self._desk,
+            golden=self._golden,
             hosts=self._web.names if remote else (),
             remote=remote,
         )

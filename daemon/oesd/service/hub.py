@@ -8,11 +8,12 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from oesd.config import HubSection, StoreSection
 from oesd.formats import is_bundle, read_bundle, read_spectrum
 from oesd.health import Health, Watchdog, notify
-from oesd.model import Recipe
+from oesd.model import Recipe, Result
 from oesd.processing import Processing
 from oesd.processing.crew import Crew, CrewError, WorkerDied
 from oesd.processing.explaining import explain
@@ -20,13 +21,17 @@ from oesd.processing.file_jobs import pack_file_job, read_file_answer
 from oesd.processing.jobs import BadAnswer
 from oesd.processing.metadata import file_metadata
 from oesd.service.directory import make_directory, secret_file
+from oesd.service.exporting import exporter
 from oesd.service.intake import Intake
 from oesd.service.keeping import Keeper
 from oesd.store import Store, StoreError
+from oesd.store.files import device_told
 from oesd.store.keeping import KeepingRules
 from oesd.upload import load_key
-from oesd.web import Hub
+from oesd.version import __version__
+from oesd.web import Feed, Hub, Shown
 from oesd.web.hub_inbox import Inbox, Read, Reading, reading_with
+from oesd.web.shown import newest_stored
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +84,11 @@ class HubService:
             secret_file(self.key_file)
         key = load_key(self.key_file)
         self.store = Store.open(self._directory, self._data.url.get_secret_value())
-        self.processing = Processing(self.store, self._recipe, upload=False, beat=self._beat, name="hub processing")
+        self._feed = Feed(self._state, partial(newest_stored, self.store))
+        self.processing = Processing(
+            self.store, self._recipe, upload=False, beat=self._beat, name="hub processing",
+            made=lambda made: self._show(made.result, first=made.first),
+        )  # fmt: skip
         self._web = Hub(
             self.store,
             self._directory / "files",
@@ -92,10 +101,12 @@ class HubService:
             public_host=f"[{self._section.host}]" if ":" in self._section.host else self._section.host,
             beat=self._beat,
             evidence=partial(explain, self.store),
+            export=exporter(self.store, self._directory),
+            feed=self._feed,
         )
         inbox = Inbox(
             self.store, self._web.bucket, read=self._reader(), ingested=self.processing.ingested,
-            take_apart=_take_apart, describe=file_metadata,
+            take_apart=_take_apart, describe=file_metadata, made=self._show,
         )  # fmt: skip
         bucket = self._web.bucket
         hands = max(self._section.workers, 1)
@@ -133,6 +144,16 @@ class HubService:
     def alive(self) -> bool:
         """Whether every thread of it runs."""
         return self.processing.alive and self._intake.alive and self._keeper.alive
+
+    def _state(self) -> dict[str, Any]:
+        return {"version": __version__, "waiting": self._intake.waiting}
+
+    def _show(self, result: Result, *, first: bool = True) -> None:
+        """Tell those who listen of a result."""
+        if first:
+            self._feed.spectrum(Shown(device_told(result.metadata), result, None))
+        else:
+            self._feed.changed(result.data_id, result.revision, "reprocessed")
 
     def _tidy(self) -> None:
         self._web.bucket.drop_emptied()

@@ -84,6 +84,12 @@ class Intake:
             self._change.notify()
 
     @property
+    def waiting(self) -> int:
+        """How many are at hand or wait in memory; more may wait in the store."""
+        with self._change:
+            return len(self._queue) + len(self._at_hand)
+
+    @property
     def alive(self) -> bool:
         """Whether every thread runs."""
         return all(thread.is_alive() for thread in self._threads)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,9 @@ from oesd.store.finding import FoundEntry, Sought, find_entries
 from oesd.store.reading import Reading as StoreReader
 from oesd.watching.errors import WatchError
 
+Turn = AbstractContextManager[Any]
+"""What a daemon that measures holds while it computes for a reader: one at a time, a spectrum at a time."""
+NO_TURN: Turn = nullcontext()
 _PAGE = 500
 _LATEST = "latest"
 
@@ -62,13 +67,17 @@ def runs_meant(reader: StoreReader, written: Sequence[str], device: str, last: i
     return [account.run for account in reader.read(lambda db: load_runs(db, last, device or None, None))]
 
 
-def spectra_of(reader: StoreReader, run: RunRecord, most: int) -> Iterator[RunSpectrum]:
-    """Spectra of a run that have a result, evenly chosen, the first taken first; damaged ones are left out."""
+def spectra_of(reader: StoreReader, run: RunRecord, most: int, turn: Turn = NO_TURN) -> Iterator[RunSpectrum]:
+    """Spectra of a run that have a result, evenly chosen, the first taken first; damaged ones are left out.
+
+    Each is read within ``turn``.
+    """
     entries = [one for one in _entries(reader, run) if one.summary.revision]
     for number in np.unique(np.linspace(0, len(entries) - 1, min(most, len(entries))).round()).tolist():
         summary = entries[int(number)].summary
         try:
-            measurement, result = reader.measurement(summary.data_id), reader.result(summary.data_id)
+            with turn:
+                measurement, result = reader.measurement(summary.data_id), reader.result(summary.data_id)
         except StoreDamaged:
             continue
         if measurement is not None and result is not None:

@@ -32,6 +32,7 @@ from oesd.watching.plan import check, kind_of, unit_of
 from oesd.watching.reading import Reading, State
 from oesd.watching.rules import Rule
 from oesd.watching.signals import Alarm
+from oesd.web.turns import making
 
 _NEAR_NM = 0.3
 _EVENTS = 500
@@ -44,9 +45,12 @@ class WatchDesk:
     ----------
     store : Store
     watching : Watching
+    golden : callable
+        The golden run by spectrometer, as people chose it: goes before [golden] runs.
     """
 
-    def __init__(self, store: Store, watching: Watching) -> None:
+    def __init__(self, store: Store, watching: Watching, golden: Callable[[], Mapping[str, str]] = dict) -> None:
+        self._golden_ids = golden
         self._store = store
         self._watching = watching
 
@@ -200,7 +204,7 @@ class WatchDesk:
         if plan is not None and plan.refused:
             return plan.refused
         if alarm.golden and (alarm.trace, device) not in self._watching.references:
-            return f"the golden run has no values of {alarm.trace}: see [golden] runs"
+            return f"no golden run has values of {alarm.trace}: choose one on the page, or set [golden] runs"
         return ""
 
     def _endpoints(self) -> list[dict[str, Any]]:
@@ -251,7 +255,7 @@ class WatchDesk:
         """
         chosen, formula = self._rule(rule)
         records = runs_meant(self._store, runs, device, last)
-        return BackTest(self._store, self._watching.readings).document(chosen, formula, records)
+        return BackTest(self._store, self._watching.readings, making).document(chosen, formula, records)
 
     def _rule(self, rule: str | Mapping[str, Any]) -> tuple[Rule, Formula]:
         watching = self._watching
@@ -272,7 +276,7 @@ class WatchDesk:
         return made, traces[made.trace]
 
     def compare(self, run: str, golden: str, device: str) -> dict[str, Any]:
-        """Compare a run with a golden run, that of the configuration when none is named.
+        """Compare a run with a golden run: the spectrometer's own, or that of the configuration, when none is named.
 
         Raises
         ------
@@ -281,12 +285,13 @@ class WatchDesk:
         """
         config = self._watching.config
         mine = find_run(self._store, run, device)
-        names = [golden] if golden else list(config.golden.runs)
+        chosen = self._golden_ids().get(mine.device_name)
+        names = [golden] if golden else [*([chosen] if chosen else []), *config.golden.runs]
         if not names:
-            raise WatchError("name a golden run, or set [golden] runs")
+            raise WatchError("name a golden run, choose one on the page, or set [golden] runs")
         theirs = self._golden(names, mine.device_name)
         by = formula_of(config.golden.by, self._watching.watched, self._watching.lines) if config.golden.by else None
-        return compare(self._store, mine, theirs, by)
+        return compare(self._store, mine, theirs, by, turn=making)
 
     def _golden(self, names: Sequence[str], device: str) -> Any:
         refusal = WatchError(f"no golden run is one of {device}")

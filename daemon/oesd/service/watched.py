@@ -126,8 +126,6 @@ def _alarm(section: AlarmSection, traces: dict[str, Formula], lines: Catalogue, 
     if section.kind == "missing" and 2 * section.longer_us < 3 * _slowest_us(config):
         raise WatchError("longer: must be 1.5 times [capture] every or more, or it is always raised")
     golden = section.reference == "golden"
-    if golden and not config.golden.runs:
-        raise WatchError('reference: "golden" needs [golden] runs')
     longer = section.longer_us / 1e6 if section.longer_us else None
     return checked_alarm(
         Alarm(

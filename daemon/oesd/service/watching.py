@@ -23,6 +23,7 @@ from typing import Any
 from oesd.config import Config
 from oesd.model import Analysis, Measurement
 from oesd.processing.readings import Named, Readings, catalogue
+from oesd.service.golden_means import GoldenMeans
 from oesd.service.telling import Teller, tellers
 from oesd.service.watch_book import Key, Outside, WatchBook
 from oesd.service.watch_documents import alarm_document, endpoint_document
@@ -60,6 +61,8 @@ class Watching:
         Gets each alarm and endpoint as a document when it changes; must not wait.
     utc : callable
         The host's clock.
+    golden : callable
+        The golden run by spectrometer, as people chose it.
     """
 
     def __init__(
@@ -71,7 +74,9 @@ class Watching:
         outside: Callable[[], Outside] = Outside,
         publish: Callable[[Mapping[str, Any]], None] = lambda _: None,
         utc: Callable[[], datetime] = lambda: datetime.now(UTC),
+        golden: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
+        self._golden = golden
         self._store = store
         self._beat, self._outside, self._publish, self._utc = beat, outside, publish, utc
         self.named, self.events = NamedTraces(store), WatchEvents(store)
@@ -95,7 +100,9 @@ class Watching:
         self.numbers = self.named.register(listed)
         named = (Named(name, formula, self.numbers[name]) for name, formula in self.watched.traces.items())
         self.readings = Readings(tuple(named), self.lines)
-        self.references = self._references()
+        wanted = {alarm.trace for alarm in self.watched.alarms if alarm.golden}
+        means = GoldenMeans(self._store, self.named, self.readings, self.numbers, self.watched.traces)
+        self.references = means.of(wanted, self._golden(), config.golden.runs)
         self.book = WatchBook(
             self.watched.alarms,
             self.watched.rules,
@@ -105,20 +112,6 @@ class Watching:
             self.references,
         )
         self.book.restore(self.events.newest("alarm"))
-
-    def _references(self) -> dict[Key, float]:
-        """Means of the traces that drift alarms compare with the golden run, by trace and spectrometer."""
-        wanted = {alarm.trace for alarm in self.watched.alarms if alarm.golden}
-        found: dict[Key, float] = {}
-        for run_id in self.config.golden.runs:
-            for device in self.named.devices():
-                run_no = self.named.run_number(run_id, device)
-                for trace in wanted if run_no else ():
-                    series = self.named.of_run(self.numbers[trace], device, run_no)
-                    usable = series.value[series.state <= State.NOT_DETECTED]
-                    if len(usable):
-                        found[trace, device] = float(usable.mean())
-        return found
 
     # -- start and stop ----------------------------------------------------------------------------------------------
 
@@ -150,6 +143,13 @@ class Watching:
             self._use(config)
             self._start_tellers()
             self._catch_up()
+
+    def compare_anew(self) -> None:
+        """Another run is golden: drift alarms compare with that one from now on."""
+        if any(alarm.golden for alarm in self.watched.alarms):
+            with self._lock:
+                self._use(self.config)
+                self._catch_up()
 
     def publish_to(self, publish: Callable[[Mapping[str, Any]], None]) -> None:
         """Have each change told, as a document; what is called must not wait."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,8 +27,9 @@ from oesd.model import (
     Recipe,
 )
 from oesd.store.bundle import pack_bundle, unpack_bundle
-from oesd.store.encoding import EncodingError, pack_floats, pack_milli, unpack_floats, unpack_milli
+from oesd.store.encoding import EncodingError, Prediction, pack_floats, pack_milli, unpack_floats, unpack_milli
 from oesd.store.integrity import fingerprint
+from oesd.store.peak_numbers import PeakColumns, pack_numbers, unpack_numbers
 from oesd.store.peak_table import pack_peaks, unpack_peaks
 
 _GIVEN = ("wavelengths_nm", "sample", "dark", "reference")
@@ -46,6 +47,7 @@ class PackedAnalysis:
     """
 
     peaks: tuple[Peak, ...]
+    wavelengths_nm: FloatArray
     values: Mapping[str, Any]
     blobs: Mapping[str, bytes]
     content: bytes
@@ -54,11 +56,11 @@ class PackedAnalysis:
         """Return it with the ids that the entry gives its peaks; nothing is to do where they are as the engine's."""
         if [peak.peak_id for peak in peaks] == [peak.peak_id for peak in self.peaks]:
             return self
-        return _packed(peaks, self.values, {**self.blobs, "peaks": pack_peaks(peaks)})
+        return _packed(peaks, self.wavelengths_nm, self.values, self.blobs)
 
     def payload(self, metadata: Mapping[str, Any]) -> bytes:
         """All of it, with the caller's metadata, as one blob."""
-        return pack_bundle({"analysis": self.values, "metadata": dict(metadata)}, self.blobs)
+        return pack_bundle({**self.values, "metadata": dict(metadata)}, self.blobs)
 
 
 def pack_analysis(analysis: Analysis, measurement: Measurement) -> PackedAnalysis:
@@ -71,8 +73,7 @@ def pack_analysis(analysis: Analysis, measurement: Measurement) -> PackedAnalysi
             given[name] = _told_by(array, getattr(measurement, name))
             if given[name] == _OWN:
                 blobs[name] = pack_floats(array)
-    blobs["peaks"] = pack_peaks(analysis.detected_peaks)
-    return _packed(analysis.detected_peaks, _values(analysis, given), blobs)
+    return _packed(analysis.detected_peaks, analysis.wavelengths_nm, {"analysis": _values(analysis, given)}, blobs)
 
 
 def unpack_payload(payload: bytes, measurement: Measurement) -> tuple[Analysis, dict[str, Any]]:
@@ -83,6 +84,21 @@ def unpack_payload(payload: bytes, measurement: Measurement) -> tuple[Analysis, 
     ValueError, KeyError, TypeError
         When the bytes make no sense.
     """
+    analysis, peaks, metadata = _unpacked(payload, measurement)
+    return replace(analysis, detected_peaks=peaks.peaks() if isinstance(peaks, PeakColumns) else peaks), metadata
+
+
+def unpack_shown(payload: bytes, measurement: Measurement) -> tuple[Analysis, list[dict[str, Any]], dict[str, Any]]:
+    """The same, the peaks apart from the analysis and as they stand in a document; raises as :func:`unpack_payload`."""
+    analysis, peaks, metadata = _unpacked(payload, measurement)
+    shown = peaks.shown() if isinstance(peaks, PeakColumns) else [peak.as_dict() for peak in peaks]
+    return analysis, shown, metadata
+
+
+def _unpacked(
+    payload: bytes, measurement: Measurement
+) -> tuple[Analysis, PeakColumns | tuple[Peak, ...], dict[str, Any]]:
+    """The analysis without its peaks, these, and the metadata."""
     stored, blobs = unpack_bundle(payload)
     values = stored["analysis"]
     spectra: dict[str, Any] = {
@@ -91,7 +107,7 @@ def unpack_payload(payload: bytes, measurement: Measurement) -> tuple[Analysis, 
     analysis = Analysis(
         scope_corrected=unpack_milli(blobs["scope_corrected"], _predictions(measurement)),
         elements=tuple(ElementFinding(*finding) for finding in values["elements"]),
-        detected_peaks=unpack_peaks(blobs["peaks"]),
+        detected_peaks=(),
         recipe=Recipe.from_dict(values["recipe"]),
         line_table_version=values["line_table_version"],
         engine_version=values["engine_version"],
@@ -102,12 +118,30 @@ def unpack_payload(payload: bytes, measurement: Measurement) -> tuple[Analysis, 
         line_spread=LineSpread.from_dict(values["line_spread"]) if values.get("line_spread") else None,
         **spectra,
     )
-    return analysis, stored["metadata"]
+    return analysis, _peaks(stored, blobs, analysis.wavelengths_nm), stored["metadata"]
 
 
-def _packed(peaks: tuple[Peak, ...], values: Mapping[str, Any], blobs: Mapping[str, bytes]) -> PackedAnalysis:
+def _packed(
+    peaks: tuple[Peak, ...], wavelengths_nm: FloatArray, others: Mapping[str, Any], spectra: Mapping[str, bytes]
+) -> PackedAnalysis:
+    """Values and blobs of an analysis with these peaks; what the others had of peaks is replaced."""
+    values = {name: value for name, value in others.items() if name != "peaks"}
+    blobs = {name: blob for name, blob in spectra.items() if name not in ("peaks", "numbers")}
+    told = pack_numbers(peaks, wavelengths_nm)
+    if told is None:
+        blobs["peaks"] = pack_peaks(peaks)
+    else:
+        values["peaks"], blobs["numbers"] = told
     content = fingerprint(json.dumps(values, sort_keys=True), *blobs.values())
-    return PackedAnalysis(peaks, values, blobs, content)
+    return PackedAnalysis(peaks, wavelengths_nm, values, blobs, content)
+
+
+def _peaks(
+    stored: Mapping[str, Any], blobs: Mapping[str, bytes], wavelengths_nm: FloatArray
+) -> PeakColumns | tuple[Peak, ...]:
+    if "peaks" in blobs:
+        return unpack_peaks(blobs["peaks"])
+    return unpack_numbers(stored["peaks"], blobs["numbers"], wavelengths_nm)
 
 
 def _values(analysis: Analysis, given: Mapping[str, str]) -> dict[str, Any]:
@@ -141,18 +175,24 @@ def _given(how: str, blob: bytes | None, measured: FloatArray | None) -> FloatAr
     return measured if how == _SAME else np.round(measured, 3)
 
 
-def _predictions(measurement: Measurement) -> list[FloatArray]:
+def _predictions(measurement: Measurement) -> list[Prediction]:
     """What ``scope_corrected`` may be expected to be: the sample less the dark, and that linearised.
 
     Their order is part of the stored form.
     """
-    dark = measurement.dark
-    usable = dark is not None and dark.shape == measurement.sample.shape
-    difference = measurement.sample - dark if usable and dark is not None else measurement.sample
-    if not measurement.nonlinearity:
-        return [difference]
-    polynomial = np.zeros_like(difference)
-    for coefficient in reversed(measurement.nonlinearity):
-        polynomial = polynomial * difference + coefficient
-    with np.errstate(all="ignore"):
-        return [difference, difference / polynomial]
+
+    def difference() -> FloatArray:
+        dark = measurement.dark
+        return (
+            measurement.sample if dark is None or dark.shape != measurement.sample.shape else measurement.sample - dark
+        )
+
+    def linearised() -> FloatArray:
+        counts = difference()
+        polynomial = np.zeros_like(counts)
+        for coefficient in reversed(measurement.nonlinearity):
+            polynomial = polynomial * counts + coefficient
+        with np.errstate(all="ignore"):
+            return counts / polynomial
+
+    return [difference, linearised] if measurement.nonlinearity else [difference]

@@ -211,34 +211,51 @@ def _device_digest(device: Device) -> bytes:
 
 def _unpacked(connection: Connection, row: tuple[Any, ...]) -> Capture:
     *columns, sha256, _, _, _, digest, name, model, simulated, description, wavelengths = row[_PLACE:]
-    record_id, kind, integration_us, taken_at_us, header = columns
     what = _named(row)
     with intact(what):
         blobs = _blobs(connection, row)
-        _verify(what, columns, sha256, digest, blobs)
-        device = _device(name, model, simulated, description, wavelengths)
-        if _device_digest(device) != digest:
+        device, sound = _device(digest, name, model, simulated, description, wavelengths)
+        if not sound:
             raise StoreDamaged(f"device {name!r} of {what} is damaged: what is on the disk is not what was stored")
-        return Capture(
-            record_id=record_id,
-            device=device,
-            kind=Kind(kind),
-            taken_at_utc=from_us(taken_at_us),
-            integration_us=integration_us,
-            counts_sum=unpack_counts(blobs.counts),
-            saturated=unpack_mask(blobs.saturated, device.pixels),
-            spread=None if blobs.spread is None else unpack_spread(blobs.spread),
-            **json.loads(header),
-        )
+        # One dark, one reference belong to many samples; a sample is read once.
+        made = _verified if columns[1] == Kind.SAMPLE.value else _verified_before
+        return made(what, tuple(columns), sha256, digest, blobs, device)
 
 
-def _device(name: str, model: str, simulated: int, description: str, wavelengths: bytes) -> Device:
+def _verified(
+    what: str, columns: tuple[Any, ...], sha256: bytes, digest: bytes, blobs: Blobs, device: Device
+) -> Capture:
+    _verify(what, columns, sha256, digest, blobs)
+    record_id, kind, integration_us, taken_at_us, header = columns
+    return Capture(
+        record_id=record_id,
+        device=device,
+        kind=Kind(kind),
+        taken_at_utc=from_us(taken_at_us),
+        integration_us=integration_us,
+        counts_sum=unpack_counts(blobs.counts),
+        saturated=unpack_mask(blobs.saturated, device.pixels),
+        spread=None if blobs.spread is None else unpack_spread(blobs.spread),
+        **json.loads(header),
+    )
+
+
+_verified_before = lru_cache(maxsize=16)(_verified)
+"""Known by every byte that is read: what has changed on the disk is another capture, and is found damaged."""
+
+
+@lru_cache(maxsize=32)
+def _device(
+    digest: bytes, name: str, model: str, simulated: int, description: str, wavelengths: bytes
+) -> tuple[Device, bool]:
+    """A device, and whether it is what was stored; known by every byte of its row, as those captures are."""
     values = json.loads(description)
     for several in ("nonlinearity", "electric_dark_pixels", *_LATER):
         values[several] = tuple(values.get(several, ()))
-    return Device(
+    device = Device(
         name=name, model=model, simulated=bool(simulated), wavelengths_nm=unpack_floats(wavelengths), **values
     )
+    return device, _device_digest(device) == digest
 
 
 def _given(spread: bytes | None) -> tuple[bytes, ...]:

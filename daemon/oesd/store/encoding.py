@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import ceil, log2, sqrt
 from typing import Any
 
@@ -35,6 +35,7 @@ from numpy.typing import NDArray
 from oesd.model import CountArray, FloatArray, MaskArray, SpreadArray
 
 LEVEL = 3
+Prediction = Callable[[], FloatArray]
 _own = threading.local()
 _LARGEST = 1 << 28
 _HEAD = struct.Struct("<BBI")
@@ -128,29 +129,33 @@ def unpack_floats(blob: bytes) -> FloatArray:
     return _fixed(from_planes(data, "<f8", length).astype(np.float64, copy=False))
 
 
-def pack_milli(values: FloatArray, predictions: Sequence[FloatArray] = ()) -> bytes:
+def pack_milli(values: FloatArray, predictions: Sequence[Prediction] = ()) -> bytes:
     """An array of whole thousandths, by the prediction that leaves least; any other array as floats.
 
     Parameters
     ----------
-    values, predictions : (n,) float64
-        The reader must bring the same predictions in the same order. Minus zero is stored as zero.
+    values : (n,) float64
+        Minus zero is stored as zero.
+    predictions : sequence of callable
+        Each returns an array, shape (n,). The reader must bring the same in the same order.
     """
     whole = thousandths(values)
     if whole is None or not np.array_equal(whole / 1000.0, values):
         return pack_floats(values)
-    bases = [np.zeros_like(whole), *(thousandths(p) for p in predictions)]
+    bases = [np.zeros_like(whole), *(thousandths(predict()) for predict in predictions)]
     return min((_milli(whole, base, k) for k, base in enumerate(bases) if base is not None), key=len)
 
 
-def unpack_milli(blob: bytes, predictions: Sequence[FloatArray] = ()) -> FloatArray:
+def unpack_milli(blob: bytes, predictions: Sequence[Prediction] = ()) -> FloatArray:
     """Inverse of :func:`pack_milli`; the array is read-only."""
     if blob[:1] == bytes([_FLOATS]):
         return unpack_floats(blob)
     chosen, length, data = _opened(blob, _MILLI)
-    whole = np.cumsum(unzigzag(from_planes(data, "<u8", length)))
+    whole = np.zeros(length, dtype=np.int64)
+    if len(data) != 8 * length or data.count(0) != len(data):  # mostly the prediction is all there is
+        whole = np.cumsum(unzigzag(from_planes(data, "<u8", length)))
     if chosen:
-        base = thousandths(predictions[chosen - 1]) if chosen <= len(predictions) else None
+        base = thousandths(predictions[chosen - 1]()) if chosen <= len(predictions) else None
         if base is None or len(base) != length:
             raise EncodingError("no such prediction")
         whole = whole + base
@@ -159,9 +164,8 @@ def unpack_milli(blob: bytes, predictions: Sequence[FloatArray] = ()) -> FloatAr
 
 def thousandths(values: FloatArray) -> NDArray[np.int64] | None:
     """Values times 1000, rounded to integers; None when one of them is not finite or too large for that."""
-    with np.errstate(over="ignore"):
-        scaled = np.rint(values * 1000.0)
-    return scaled.astype(np.int64) if bool((np.abs(scaled) < _MILLI_RANGE).all()) else None
+    small = np.abs(values) < _MILLI_RANGE / 1000.0
+    return np.rint(values * 1000.0).astype(np.int64) if small.all() else None
 
 
 def _milli(whole: NDArray[np.int64], base: NDArray[np.int64], chosen: int) -> bytes:

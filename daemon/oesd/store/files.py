@@ -194,10 +194,15 @@ def _entry_columns(metadata: Mapping[str, str], now: datetime) -> dict[str, Any]
         "reference_reason": "",
         "created_at_us": to_us(now),
         "taken_at_us": to_us(_taken_at(metadata) or now),
-        "device_name": _first(metadata, "device_name", "device", "serial"),
+        "device_name": device_told(metadata),
         "model": _first(metadata, "model"),
         "simulated": int(_first(metadata, "simulated").lower() in ("true", "yes", "1")),
     }
+
+
+def device_told(metadata: Mapping[str, Any]) -> str:
+    """The spectrometer that a file's header names; "" when it names none."""
+    return _first(metadata, "device_name", "device", "serial")
 
 
 def _first(metadata: Mapping[str, str], *names: str) -> str:

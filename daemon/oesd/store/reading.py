@@ -14,6 +14,7 @@ from oesd.store.entries import EntrySummary
 from oesd.store.files import StoredFile
 from oesd.store.finding import Found, Sought, find_entries
 from oesd.store.overrides import load_history, load_overrides
+from oesd.store.results import ShownResult
 from oesd.store.standing import Standing, Wanted, list_standings
 from oesd.store.tombstones import Tombstone, load_tombstone
 from oesd.store.traces import Trace, load_trace
@@ -89,6 +90,10 @@ class Reading(ABC):
     def result(self, data_id: str, revision: int | None = None) -> Result | None:
         """A revision, the latest when None, with the overrides that stand now and the orphaned ones listed."""
         return self.read(lambda connection: results.load_result(connection, data_id, revision))
+
+    def shown(self, data_id: str) -> ShownResult | None:
+        """The latest revision as it stands in a document: for who only passes it on, in a third of the time."""
+        return self.read(lambda connection: results.load_shown(connection, data_id))
 
     def mark(self, data_id: str) -> str | None:
         """See :func:`~oesd.store.results.mark`."""

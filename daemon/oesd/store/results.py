@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from oesd.model import Analysis, Measurement, Override, Peak, Result
-from oesd.store.analysis_form import PackedAnalysis, unpack_payload
+from oesd.store.analysis_form import PackedAnalysis, unpack_payload, unpack_shown
 from oesd.store.anchors import apply_overrides, carry_peak_ids, first_free_number, match_overrides
 from oesd.store.captures import load_capture
 from oesd.store.database import Connection
@@ -24,6 +24,7 @@ from oesd.store.named_traces import note_readings
 from oesd.store.overrides import clear_override, insert_override, load_overrides
 from oesd.store.traces import note, pack_points
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
@@ -42,6 +43,17 @@ class Revision:
         analysis, orphaned = apply_overrides(self.analysis, overrides)
         changed = max([self.made_at_utc, *(override.made_at_utc for override in overrides)])
         return Result(data_id, self.number, changed, analysis, self.metadata, orphaned)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownResult:
+    """A result for who only passes it on: its peaks are beside it, JSON-ready as ``Peak.as_dict`` has them.
+
+    ``result.analysis`` may have none.
+    """
+
+    result: Result
+    peaks: list[dict[str, Any]]
 
 
 def load_measurement(connection: Connection, data_id: str) -> Measurement | None:
@@ -76,6 +88,19 @@ def load_result(connection: Connection, data_id: str, revision: int | None) -> R
     """
     found = _load_revision(connection, data_id, revision)
     return None if found is None else found.shown(data_id, load_overrides(connection, data_id))
+
+
+def load_shown(connection: Connection, data_id: str) -> ShownResult | None:
+    """The latest revision for a document, None when there is none; raises as :func:`load_result`."""
+    if load_overrides(connection, data_id):
+        result = load_result(connection, data_id, None)
+        corrected = () if result is None else result.analysis.detected_peaks
+        return None if result is None else ShownResult(result, [peak.as_dict() for peak in corrected])
+    found = _load(connection, data_id, None, unpack_shown)
+    if found is None:
+        return None
+    row, (analysis, peaks, metadata) = found
+    return ShownResult(Result(data_id, row[1], from_us(row[2]), analysis, metadata, ()), peaks)
 
 
 def add_revision(
@@ -273,7 +298,18 @@ def _latest_if_readable(connection: Connection, data_id: str) -> Revision | None
 
 
 def _load_revision(connection: Connection, data_id: str, revision: int | None) -> Revision | None:
-    row = connection.execute(
+    found = _load(connection, data_id, revision, unpack_payload)
+    if found is None:
+        return None
+    row, (analysis, metadata) = found
+    return Revision(row[1], from_us(row[2]), row[3], analysis, metadata)
+
+
+def _load(
+    connection: Connection, data_id: str, revision: int | None, unpack: Callable[[bytes, Measurement], T]
+) -> tuple[tuple[Any, ...], T] | None:
+    """The row of a revision, verified, and its payload unpacked; None when there is none."""
+    row: tuple[Any, ...] | None = connection.execute(
         "SELECT entry_no, r.revision, made_at_us, content, payload, sha256 "
         "FROM entries JOIN processing p USING (entry_no) JOIN results r USING (entry_no) "
         "WHERE data_id = ? AND r.revision = coalesce(?, p.revision)",
@@ -286,8 +322,7 @@ def _load_revision(connection: Connection, data_id: str, revision: int | None) -
     assert measurement is not None  # the entry was there in this transaction
     with intact(what):
         verify(what, row[-1], *row[:-1])
-        analysis, metadata = unpack_payload(row[4], measurement)
-        return Revision(row[1], from_us(row[2]), row[3], analysis, metadata)
+        return row, unpack(row[4], measurement)
 
 
 def _kept(analysis: Analysis, peaks: tuple[Peak, ...]) -> Analysis:

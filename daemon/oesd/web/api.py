@@ -24,13 +24,14 @@ from oesd.web.entries import entry_routes
 from oesd.web.events import events_route
 from oesd.web.exporting import Export, export_route
 from oesd.web.feed import Feed
+from oesd.web.golden import GoldenDesk, golden_routes
 from oesd.web.guard import Guard
 from oesd.web.imports import files_route
 from oesd.web.instruments import instrument_routes
 from oesd.web.keys import KeyCheck, everyone
 from oesd.web.ledgers import ledger_route
 from oesd.web.metrics import metrics_route
-from oesd.web.oes import oes_routes
+from oesd.web.oes import OesDesk, oes_routes
 from oesd.web.openapi import document_routes
 from oesd.web.orders import capture_route, reprocess_route
 from oesd.web.pages import page_routes
@@ -63,6 +64,7 @@ def create_api(
     lines: Lines | None = None,
     feed: Feed | None = None,
     watching: WatchDesk | None = None,
+    golden: GoldenDesk | None = None,
     hosts: Iterable[str] = (),
     remote: bool = False,
 ) -> Starlette:
@@ -86,7 +88,7 @@ def create_api(
     unrecorded : callable
         Lost slots by reason that the ledger cannot take at the moment, because the disk is full.
     evidence : callable, optional
-        As :func:`~oesd.web.oes.oes_routes` takes it.
+        As :class:`~oesd.web.oes.OesDesk` takes it.
     keep : callable, optional
         As :func:`~oesd.web.results.results_route` takes it. Without it POST /results does not exist.
     take_file : callable, optional
@@ -99,6 +101,8 @@ def create_api(
         What GET /events tells; one of its own, which nobody but this application writes to, when absent.
     watching : WatchDesk, optional
         Who knows of traces, alarms and rules. Without it GET /traces, /alarms and what goes with them do not exist.
+    golden : GoldenDesk, optional
+        Who keeps the golden runs and spectra. Without it GET /golden and what goes with it do not exist.
     hosts : iterable of str
         Host headers served beside the loopback names of the port.
     remote : bool
@@ -118,9 +122,10 @@ def create_api(
         events_route(news, may_read),
         *instrument_routes(store, status, may_read),
         *([] if capture is None else [capture_route(capture, may_change)]),
-        *([] if runs is None else run_routes(store, runs, may_read, may_change)),
+        *([] if runs is None else run_routes(store, runs, may_read, may_change, golden)),
+        *([] if golden is None else golden_routes(store, golden, may_read, may_change, news.golden)),
         *entry_routes(store, may_read),
-        *oes_routes(store, may_read=may_read, may_write=may_change, evidence=evidence, changed=changed),
+        *oes_routes(OesDesk(store, may_read, may_change, evidence=evidence, changed=changed)),
         *([] if reprocess is None else [reprocess_route(store, reprocess, may_change)]),
         *([] if keep is None else [results_route(keep, may_change)]),
         *([] if take_file is None else [files_route(take_file, may_change)]),

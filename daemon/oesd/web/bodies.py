@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import orjson
@@ -17,7 +16,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from oesd.model import is_uuid
-from oesd.web.answers import Refusal, fault, unprocessable
+from oesd.web.answers import Refusal, unprocessable
 
 BODY_LIMIT_BYTES = 64 * 1024
 BODY_DEADLINE_S = 10.0
@@ -85,52 +84,6 @@ def parse_object(request: Request, body: bytes) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise unprocessable(("body",), "the body must be a JSON object", "dict_type")
     return document
-
-
-def texts(body: dict[str, Any], *names: str) -> list[str]:
-    """Return required text fields of a body, all faults of them in one 422."""
-    faults = [found for name in names if (found := _text_fault(body, name)) is not None]
-    if faults:
-        raise Refusal(422, faults)
-    return [body[name] for name in names]
-
-
-def _text_fault(body: dict[str, Any], name: str) -> dict[str, Any] | None:
-    if name not in body:
-        return fault(("body", name), "field required", "missing")
-    if not isinstance(body[name], str):
-        return fault(("body", name), "must be a string", "string_type")
-    return None
-
-
-def whole_number(request: Request, name: str, default: int | None, least: int, most: int) -> int:
-    """Integer of the query within bounds.
-
-    Raises
-    ------
-    Refusal
-        422 when it is missing without a default, no integer, or out of bounds.
-    """
-    text = request.query_params.get(name)
-    if text is None:
-        if default is None:
-            raise unprocessable(("query", name), "field required", "missing")
-        return default
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and least <= int(text) <= most):
-        raise unprocessable(("query", name), f"must be a whole number from {least} to {most}")
-    return int(text)
-
-
-def moment(request: Request, name: str) -> datetime | None:
-    """ISO 8601 time of the query, UTC when it names no zone; None when absent."""
-    text = request.query_params.get(name)
-    if not text:
-        return None
-    try:
-        value = datetime.fromisoformat(text)
-    except ValueError as problem:
-        raise unprocessable(("query", name), "must be an ISO 8601 time") from problem
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
 def data_id(request: Request) -> str:

@@ -32,10 +32,22 @@ class Query(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class TolerantQuery(Query):
+    """The same, as the cloud takes it: whatever else is asked does not matter."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
 class Body(BaseModel):
     """A JSON object that a change carries; anything else in it is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class TolerantBody(Body):
+    """The same, as the cloud takes it: what else is there does not matter."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
 Q = TypeVar("Q", bound=Query)
@@ -84,9 +96,12 @@ class Told:
     query: type[Query] | None = None
     body: type[BaseModel] | None = None
     body_media: str = JSON
+    """"" for a change without a body."""
     body_optional: bool = False
     guarded: bool = False
     """Whether it needs the token."""
+    free: bool = False
+    """Whether it needs no key even where reading does."""
 
 
 class Call(Route):
@@ -132,6 +147,7 @@ def changing(
     about: About,
     *,
     optional: bool = False,
+    query: type[Query] | None = None,
 ) -> Call:
     """Return a call that changes something: it needs the token, and a JSON object as its body, checked.
 
@@ -139,13 +155,15 @@ def changing(
     ----------
     optional : bool
         Whether no body at all is as good as ``{}``.
+    query : type of Query, optional
+        What its handler finds with :func:`asked`.
     """
 
     def handle(request: Request, document: dict[str, Any]) -> Response:
         return handler(request, checked(body, document, "body"))
 
     endpoint = takes_json(handle, may_change, optional=optional)
-    return Call(path, endpoint, Told(method, about, None, body, body_optional=optional, guarded=True))
+    return Call(path, endpoint, Told(method, about, query, body, body_optional=optional, guarded=True))
 
 
 def asked(request: Request, query: type[Q]) -> Q:

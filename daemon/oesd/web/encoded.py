@@ -1,10 +1,22 @@
-"""Documents that were asked for lately, as the bytes they are sent as: pages and scripts ask for the same again."""
+"""What was encoded lately, as the bytes it is sent as: pages and scripts ask for the same again.
+
+Whole documents; and of documents that are new the arrays that stood in others: every entry of a spectrometer has its
+axis, and most have the dark and the reference of the one before.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import orjson
+
+from oesd.model import FloatArray
+from oesd.web.answers import encode
 
 LIMIT_BYTES = 2_000_000  # some eight full spectra
 
@@ -43,3 +55,17 @@ class Encoded:
     def _drop(self, name: str) -> None:
         _, gone = self._kept.pop(name, ("", b""))
         self._size_bytes -= len(gone)
+
+
+_REPEATED = frozenset({"wavelengths", "dark", "reference"})
+
+
+def encodable(name: str, values: FloatArray) -> Any:
+    """An array of a result as :func:`~oesd.web.answers.encode` takes it; what is not finite becomes null."""
+    array = np.ascontiguousarray(values, dtype=np.float64)
+    return _fragment(array.tobytes()) if name in _REPEATED else array
+
+
+@lru_cache(maxsize=8)
+def _fragment(values: bytes) -> orjson.Fragment:
+    return orjson.Fragment(encode(np.frombuffer(values)))

@@ -25,6 +25,7 @@ from oesd.web.pump import RETRY_MS, Listener, Pump, Told, Wish, message
 from oesd.web.shown import Shown
 
 _KEPT = 256
+_SPECTROMETERS = 64
 
 
 class Feed:
@@ -58,7 +59,10 @@ class Feed:
     def spectrum(self, shown: Shown) -> None:
         """A spectrum was measured and analysed for the first time."""
         with self._lock:
+            self._shown.pop(shown.device, None)
             self._shown[shown.device] = shown
+            if len(self._shown) > _SPECTROMETERS:  # what a hub gets names as many as it likes
+                del self._shown[next(iter(self._shown))]
             pumps = list(self._pumps)
         for pump in pumps:
             pump.show(shown)
@@ -72,6 +76,10 @@ class Feed:
     def alarm(self, document: Mapping[str, Any]) -> None:
         """An alarm is raised, acknowledged or over."""
         self._note("alarm", document)
+
+    def golden(self, document: Mapping[str, Any]) -> None:
+        """Another run or spectrum is golden."""
+        self._note("golden", document)
 
     def _note(self, event: str, document: Mapping[str, Any]) -> None:
         with self._lock:

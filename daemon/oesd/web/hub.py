@@ -14,21 +14,35 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
+from oesd.model import Result
 from oesd.store import Store
 from oesd.store.hub_keys import SCOPES, HubKeys
 from oesd.web.answers import EXCEPTION_HANDLERS, JsonAnswer
 from oesd.web.bucket import Bucket, Clock
+from oesd.web.calls import About, Call, Told, share_methods
+from oesd.web.events import events_route
+from oesd.web.exporting import Export, export_route
+from oesd.web.feed import Feed
+from oesd.web.guard import SECURITY_HEADERS
 from oesd.web.hub_catalogue import catalogue_routes
 from oesd.web.hub_keys import key_routes
 from oesd.web.hub_page import hub_page_routes
 from oesd.web.hub_samples import Samples
 from oesd.web.hub_uploads import Uploads
 from oesd.web.keys import HubKeyCheck
-from oesd.web.oes import oes_routes
+from oesd.web.oes import OesDesk, oes_routes
+from oesd.web.openapi import Subject, document_routes
 from oesd.web.server import Server
 
+_SUBJECT = Subject(
+    title="oesd hub",
+    summary="An OES API server of our own: spectra in, results out.",
+    description="Every call needs a key, with the scope `read`, `write` or `admin`: as `X-API-KEY` or bearer token. "
+    'Errors are {"detail": ...}.',
+    keyed=True,
+    headers=SECURITY_HEADERS,
+)
 CONNECTIONS = 1024  # of a few hundred daemons, some of which keep theirs for the next request
 
 
@@ -40,6 +54,8 @@ def create_hub(
     arrived: Callable[[str], None],
     bucket_url: Callable[[], str],
     evidence: Callable[[str], Mapping[str, Any] | None] | None = None,
+    export: Export | None = None,
+    feed: Feed | None = None,
 ) -> Starlette:
     """Return the API application.
 
@@ -52,29 +68,44 @@ def create_hub(
     bucket_url : callable
         Origin of the bucket, ``http://localhost:8622``: another one than the API's.
     evidence : callable, optional
-        As :func:`~oesd.web.oes.oes_routes` takes it.
+        As :class:`~oesd.web.oes.OesDesk` takes it.
+    export : callable, optional
+        As :func:`~oesd.web.exporting.export_route` takes it. Without it GET /export does not exist.
+    feed : Feed, optional
+        What GET /events tells. Without it the call does not exist.
     """
     keys = HubKeys(store)
     may_read, may_write, may_all = (HubKeyCheck(key, keys, scope) for scope in SCOPES)
     uploads = Uploads(bucket, arrived=arrived, bucket_url=bucket_url, keys=keys)
-    routes = [
-        Route("/gateway/time", _clock_reader(bucket.clock), methods=["GET"]),
+
+    def changed(result: Result, why: str) -> None:
+        bucket.ingest.touch([result.data_id], bucket.clock())
+        if feed is not None:
+            feed.changed(result.data_id, result.revision, why)
+
+    calls: list[Call] = [
+        _clock_call(bucket.clock),
         *uploads.routes(may_write),
         *catalogue_routes(bucket, may_read, bucket_url),
         *Samples(bucket.catalogue, bucket.clock).routes(may_read, may_write),
         *key_routes(keys, may_all, bucket.clock),
-        *hub_page_routes(),
         *oes_routes(
-            store,
-            may_read=may_read,
-            may_write=may_write,
-            on_its_way=lambda data_id: bucket.ingest.upload_of(data_id) is not None,
-            clock=bucket.clock,
-            evidence=evidence,
-            stands_for=bucket.ingest.entry_of,
-            changed=lambda result, _: bucket.ingest.touch([result.data_id], bucket.clock()),
+            OesDesk(
+                store,
+                may_read,
+                may_write,
+                on_its_way=lambda data_id: bucket.ingest.upload_of(data_id) is not None,
+                clock=bucket.clock,
+                evidence=evidence,
+                stands_for=bucket.ingest.entry_of,
+                changed=changed,
+            )
         ),
+        *([] if feed is None else [events_route(feed, may_read)]),
+        *([] if export is None else [export_route(store, _by_any_name(export, bucket), may_read)]),
     ]
+    share_methods(calls)
+    routes = [*calls, *document_routes(calls, _SUBJECT), *hub_page_routes()]
     app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     app.router.redirect_slashes = False
     return app
@@ -99,6 +130,8 @@ class Hub:
         Name that clients reach the bucket by; when absent ``localhost`` on loopback, this computer's name otherwise.
     beat : callable
         As :class:`~oesd.web.server.Server` takes it.
+    evidence, export, feed : optional
+        As :func:`create_hub` takes them.
     """
 
     def __init__(
@@ -115,13 +148,17 @@ class Hub:
         port_option: str = "--hub-port",
         beat: Callable[[str, float], None] = lambda _name, _within_s: None,
         evidence: Callable[[str], Mapping[str, Any] | None] | None = None,
+        export: Export | None = None,
+        feed: Feed | None = None,
     ) -> None:
+        self._feed = feed
         self._host = host
         self._public_host = public_host or _bucket_host(host)
         self.bucket = Bucket(store, directory)
         app = create_hub(
-            store, self.bucket, key=key, arrived=arrived, bucket_url=lambda: self.bucket_url, evidence=evidence
-        )
+            store, self.bucket, key=key, arrived=arrived, bucket_url=lambda: self.bucket_url, evidence=evidence,
+            export=export, feed=feed,
+        )  # fmt: skip
         self._api_server = Server(app, host, port, max_connections=CONNECTIONS, option=port_option, beat=beat)
         if bucket_port is None:
             bucket_port = port + 1 if port else 0
@@ -149,7 +186,9 @@ class Hub:
             raise
 
     def stop(self) -> None:
-        """Stop both servers."""
+        """Stop both servers, and let go who listens to events."""
+        if self._feed is not None:
+            self._feed.end()
         for server in (self._api_server, self._bucket_server):
             server.ask_to_stop()
         for server in (self._api_server, self._bucket_server):
@@ -163,9 +202,14 @@ def _bucket_host(host: str) -> str:
     return socket.gethostname() if host in ("0.0.0.0", "::") else host  # noqa: S104 - compared, not bound
 
 
-def _clock_reader(clock: Clock) -> Callable[[Request], Response]:
+def _clock_call(clock: Clock) -> Call:
     def read_clock(_: Request) -> Response:
         received_ms = clock().timestamp() * 1000
         return JsonAnswer({"receivedAtUnixMs": received_ms, "transmittedAtUnixMs": clock().timestamp() * 1000})
 
-    return read_clock
+    return Call("/gateway/time", read_clock, Told("GET", About("state", "The hub's clock", "Clock"), free=True))
+
+
+def _by_any_name(export: Export, bucket: Bucket) -> Export:
+    """Export entries by whichever of their ids was given."""
+    return lambda data_ids, form: export(map(bucket.ingest.entry_of, data_ids), form)

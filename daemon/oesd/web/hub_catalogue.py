@@ -4,36 +4,89 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
-from starlette.datastructures import QueryParams
+from pydantic import AfterValidator, Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from oesd.model import is_uuid, utc_text
 from oesd.store.catalogue import Catalogue, CatalogueEntry, CatalogueQuery, Status
-from oesd.web.answers import JsonAnswer, Refusal, unprocessable
-from oesd.web.bodies import Check, data_id, moment, whole_number
+from oesd.web.answers import JsonAnswer, Refusal
+from oesd.web.asking import Moment, Whole
+from oesd.web.bodies import Check, data_id
 from oesd.web.bucket import Bucket
+from oesd.web.calls import About, Call, TolerantQuery, reading
 
 PAGE_LIMIT = 1000
 IDS_LIMIT = 1000
 STREAM_STATES = frozenset({"stream_active", "stream_interrupted", "stream_finalizing", "stream_error"})
 
 
-def catalogue_routes(bucket: Bucket, check: Check, bucket_url: Callable[[], str]) -> list[Route]:
+def _at_most(most: int) -> Any:
+    def check(given: tuple[str, ...]) -> tuple[str, ...]:
+        if len(given) > most:
+            raise ValueError(f"at most {most} values")
+        return given
+
+    return AfterValidator(check)
+
+
+def _is_state(status: str) -> str:
+    if status not in {"all", *(known.value for known in Status)} | STREAM_STATES:
+        raise ValueError("must be success, pending, error, running or all")
+    return status
+
+
+Identifiers = Annotated[tuple[str, ...], _at_most(IDS_LIMIT)]
+"""Ids that are asked for; what is no UUID matches nothing, as an unknown id does."""
+
+
+class CatalogueAsked(TolerantQuery):
+    """Which uploads; all of it together."""
+
+    limit: Whole = Field(PAGE_LIMIT, ge=1, le=PAGE_LIMIT)
+    before: str | None = Field(None, description="the last data id of the page before")
+    data_type: str = Field("all", description="oes, or all; there is nothing else here")
+    status: Annotated[str, AfterValidator(_is_state)] = Field(
+        "all", description="success, pending, error, running, all"
+    )
+    data_ids: Identifiers = ()
+    physical_sample_ids: Identifiers = ()
+    project_ids: Identifiers = ()
+    keywords: Annotated[tuple[str, ...], _at_most(16)] = ()
+    upload_datetime_min: Moment | None = None
+    upload_datetime_max: Moment | None = None
+    last_updated_min: Moment | None = None
+    last_updated_max: Moment | None = None
+
+    def query(self) -> CatalogueQuery:
+        """As the store takes it; the state is applied page by page."""
+        return CatalogueQuery(
+            data_ids=_identifiers(self.data_ids),
+            physical_sample_ids=_identifiers(self.physical_sample_ids),
+            project_ids=_identifiers(self.project_ids),
+            keywords=self.keywords,
+            uploaded_from_utc=self.upload_datetime_min,
+            uploaded_to_utc=self.upload_datetime_max,
+            touched_from_utc=self.last_updated_min,
+            touched_to_utc=self.last_updated_max,
+            before=self.before,
+        )
+
+
+def catalogue_routes(bucket: Bucket, check: Check, bucket_url: Callable[[], str]) -> list[Call]:
     """Return the routes that list entries and give download URLs; every one needs the key."""
     catalogue = bucket.catalogue
 
-    def list_entries(request: Request) -> Response:
+    def list_entries(request: Request, query: CatalogueAsked) -> Response:
         check(request)
-        limit = whole_number(request, "limit", PAGE_LIMIT, 1, PAGE_LIMIT)
-        found = list(islice(_matching(catalogue, request), limit + 1))
+        limit = query.limit
+        found = list(islice(_matching(catalogue, query), limit + 1))
         headers = {"link": _next_page(request, found[limit - 1])} if len(found) > limit else None
         return JsonAnswer([_document(entry) for entry in found[:limit]], headers=headers)
 
-    def raw_url(request: Request) -> Response:
+    def raw_url(request: Request, _: TolerantQuery) -> Response:
         check(request)
         entry = _entry(catalogue, data_id(request))
         if entry.upload.finished_at_utc is None:
@@ -41,7 +94,7 @@ def catalogue_routes(bucket: Bucket, check: Check, bucket_url: Callable[[], str]
         name = entry.upload.file_name
         return _download(bucket_url() + bucket.get_path("raw", entry.upload.data_id), name)
 
-    def processed_url(request: Request) -> Response:
+    def processed_url(request: Request, _: TolerantQuery) -> Response:
         check(request)
         entry = _entry(catalogue, data_id(request))
         if entry.status is not Status.SUCCESS:
@@ -49,10 +102,13 @@ def catalogue_routes(bucket: Bucket, check: Check, bucket_url: Callable[[], str]
         entry_id = entry.upload.data_id
         return _download(bucket_url() + bucket.get_path("processed", entry_id), f"{entry_id}.json")
 
+    listed = About("catalogue", "What arrived, page by page", "CatalogueList")
+    raw = About("catalogue", "Where the bytes are that were sent", "Download", refusals=(404,))
+    processed = About("catalogue", "Where the result is as a file", "Download", refusals=(404,))
     return [
-        Route("/data_entries/", list_entries, methods=["GET"]),
-        Route("/data_entries/raw_data/{data_id}", raw_url, methods=["GET"]),
-        Route("/data_entries/processed_data/{data_id}", processed_url, methods=["GET"]),
+        reading("/data_entries/", list_entries, CatalogueAsked, listed),
+        reading("/data_entries/raw_data/{data_id}", raw_url, TolerantQuery, raw),
+        reading("/data_entries/processed_data/{data_id}", processed_url, TolerantQuery, processed),
     ]
 
 
@@ -63,52 +119,20 @@ def _entry(catalogue: Catalogue, entry_id: str) -> CatalogueEntry:
     return found[0]
 
 
-def _matching(catalogue: Catalogue, request: Request) -> Iterator[CatalogueEntry]:
-    """Entries that match the query, newest first; the state is applied page by page."""
-    given = request.query_params
-    if given.get("data_type", "all") not in ("oes", "all"):
+def _matching(catalogue: Catalogue, asked: CatalogueAsked) -> Iterator[CatalogueEntry]:
+    """Entries that match the query, newest first."""
+    if asked.data_type not in ("oes", "all"):
         return
-    status = _status(given)
-    query = _query(request)
+    query = asked.query()
     while page := catalogue.entries(query, PAGE_LIMIT):
         for entry in page:
-            if status in ("all", entry.status.value):
+            if asked.status in ("all", entry.status.value):
                 yield entry
         query = query.after(page[-1])
 
 
-def _query(request: Request) -> CatalogueQuery:
-    given = request.query_params
-    return CatalogueQuery(
-        data_ids=_identifiers(given, "data_ids"),
-        physical_sample_ids=_identifiers(given, "physical_sample_ids"),
-        project_ids=_identifiers(given, "project_ids"),
-        keywords=_several(given, "keywords", 16),
-        uploaded_from_utc=moment(request, "upload_datetime_min"),
-        uploaded_to_utc=moment(request, "upload_datetime_max"),
-        touched_from_utc=moment(request, "last_updated_min"),
-        touched_to_utc=moment(request, "last_updated_max"),
-        before=given.get("before"),
-    )
-
-
-def _status(given: QueryParams) -> str:
-    status = given.get("status", "all")
-    if status not in {"all", *(known.value for known in Status)} | STREAM_STATES:
-        raise unprocessable(("query", "status"), "must be success, pending, error, running or all")
-    return status
-
-
-def _identifiers(given: QueryParams, name: str) -> tuple[str, ...]:
-    """Ids that were asked for; what is no UUID matches nothing, as an unknown id does."""
-    return tuple(text if is_uuid(text) else "" for text in _several(given, name, IDS_LIMIT))
-
-
-def _several(given: QueryParams, name: str, most: int) -> tuple[str, ...]:
-    values = given.getlist(name)
-    if len(values) > most:
-        raise unprocessable(("query", name), f"at most {most} values")
-    return tuple(values)
+def _identifiers(given: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(text if is_uuid(text) else "" for text in given)
 
 
 def _next_page(request: Request, last: CatalogueEntry) -> str:

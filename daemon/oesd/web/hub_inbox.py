@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 
-from oesd.model import Analysis, SpectrumFile
+from oesd.model import Analysis, Result, SpectrumFile
 from oesd.store import Store
 from oesd.store.claims import Claim
 from oesd.store.ingest import StagedPart, Upload
@@ -67,6 +67,8 @@ class Inbox:
         Metadata of a result, from the spectrum that it is made of.
     ingested : callable
         Told the data id of each new entry that has no result yet.
+    made : callable
+        Told each result that came with its file; must not wait.
     """
 
     def __init__(
@@ -78,7 +80,9 @@ class Inbox:
         ingested: Callable[[str], None],
         take_apart: TakeApart = lambda _: None,
         describe: Callable[[SpectrumFile], Mapping[str, Any]] = lambda _: {},
+        made: Callable[[Result], None] = lambda _: None,
     ) -> None:
+        self._made = made
         self._store = store
         self._bucket = bucket
         self._ingest = bucket.ingest
@@ -151,19 +155,23 @@ class Inbox:
         return [reading.unreadable for reading in readings]
 
     def _store_results(self, fresh: Sequence[tuple[_Piece, Reading, SpectrumFile]]) -> None:
-        done: list[Future[Any]] = []
+        made: list[Future[Result]] = []
+        refused: list[Future[None]] = []
         for piece, reading, spectrum in fresh:
             data_id = piece.file.data_id
             if reading.analysis is not None:
-                done.append(self._store.save_result(data_id, reading.analysis, self._describe(spectrum)))
+                made.append(self._store.save_result(data_id, reading.analysis, self._describe(spectrum)))
             elif reading.refused:
-                done.append(self._store.fail_result(data_id, reading.refused))
+                refused.append(self._store.fail_result(data_id, reading.refused))
             else:
                 self._ingested(data_id)
-        for future in done:
+        results = [future.result() for future in made]
+        for future in refused:
             future.result()
-        if done:
+        if made or refused:
             self._ingest.touch([piece.file.data_id for piece, _, _ in fresh], self._bucket.clock())
+        for result in results:
+            self._made(result)
 
     def _keep_unreadable(self, piece: _Piece, batch_id: str, reason: str) -> None:
         self._bucket.shelf.keep_file(piece.file.data_id, iter([piece.data]))

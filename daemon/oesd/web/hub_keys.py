@@ -5,31 +5,54 @@ A key is shown once, when it is made. The hub keeps its hash.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
+from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from oesd.model import utc_text
-from oesd.store.hub_keys import SCOPES, HubKey, HubKeys
-from oesd.web.answers import JsonAnswer, Refusal, unprocessable
-from oesd.web.bodies import Check, takes_json, texts, whole_number
+from oesd.store.hub_keys import HubKey, HubKeys
+from oesd.web.answers import JsonAnswer, Refusal
+from oesd.web.asking import Whole
+from oesd.web.bodies import Check
 from oesd.web.bucket import Clock
+from oesd.web.calls import About, Call, Told, TolerantBody, TolerantQuery, changing, reading
 
 NAME_LIMIT = 80
 _MOST_DAY_BYTES = 2**50
 
 
-def key_routes(keys: HubKeys, may_all: Check, clock: Clock) -> list[Route]:
+class NewKey(TolerantBody):
+    """A key to be made; without ``day_bytes`` it has no quota."""
+
+    name: str
+    scopes: list[Literal["read", "write", "admin"]] = Field(min_length=1)
+    day_bytes: int = Field(0, ge=0, le=_MOST_DAY_BYTES)
+
+    @field_validator("name")
+    @classmethod
+    def _is_printable(cls, name: str) -> str:
+        if not (0 < len(name.strip()) <= NAME_LIMIT and name.isprintable()):
+            raise ValueError(f"must have 1 to {NAME_LIMIT} printable characters")
+        return name.strip()
+
+
+class UsageQuery(TolerantQuery):
+    """Of how many days."""
+
+    days: Whole = Field(31, ge=1, le=3660)
+
+
+def key_routes(keys: HubKeys, may_all: Check, clock: Clock) -> list[Call]:
     """Return the routes of the keys: GET and POST /keys/, DELETE /keys/{key_id}, GET /usage/."""
 
-    def list_keys(request: Request) -> Response:
+    def list_keys(request: Request, _: TolerantQuery) -> Response:
         may_all(request)
         return JsonAnswer([_document(key) for key in keys.all()])
 
-    def make(_: Request, body: dict[str, Any]) -> Response:
-        made, text = keys.make(_name(body), _scopes(body), _day_bytes(body), clock())
+    def make(_: Request, body: NewKey) -> Response:
+        made, text = keys.make(body.name, frozenset(body.scopes), body.day_bytes, clock())
         return JsonAnswer({**_document(made), "key": text}, 201)
 
     def revoke(request: Request) -> Response:
@@ -38,37 +61,18 @@ def key_routes(keys: HubKeys, may_all: Check, clock: Clock) -> list[Route]:
             raise Refusal(404, "no such key, or it was revoked before")
         return JsonAnswer({"revoked": True})
 
-    def usage(request: Request) -> Response:
+    def usage(request: Request, query: UsageQuery) -> Response:
         may_all(request)
-        return JsonAnswer(keys.usage(whole_number(request, "days", 31, 1, 3660), clock()))
+        return JsonAnswer(keys.usage(query.days, clock()))
 
+    revoked = Told("DELETE", About("keys", "Revoke a key", "Revoked", refusals=(404,)), body_media="", guarded=True)
     return [
-        Route("/keys/", list_keys, methods=["GET"]),
-        Route("/keys/", takes_json(make, may_all), methods=["POST"]),
-        Route("/keys/{key_id}", revoke, methods=["DELETE"]),
-        Route("/usage/", usage, methods=["GET"]),
-    ]
-
-
-def _name(body: dict[str, Any]) -> str:
-    (name,) = texts(body, "name")
-    if not (0 < len(name.strip()) <= NAME_LIMIT and name.isprintable()):
-        raise unprocessable(("body", "name"), f"must have 1 to {NAME_LIMIT} printable characters")
-    return name.strip()
-
-
-def _scopes(body: dict[str, Any]) -> frozenset[str]:
-    given = body.get("scopes")
-    if not isinstance(given, list) or not given or not all(scope in SCOPES for scope in given):
-        raise unprocessable(("body", "scopes"), f"must be a list of {', '.join(SCOPES)}")
-    return frozenset(given)
-
-
-def _day_bytes(body: dict[str, Any]) -> int:
-    given = body.get("day_bytes", 0)
-    if type(given) is not int or not 0 <= given <= _MOST_DAY_BYTES:
-        raise unprocessable(("body", "day_bytes"), "must be a whole number of bytes a day; 0 for no quota")
-    return given
+        reading("/keys/", list_keys, TolerantQuery, About("keys", "The keys", "HubKeyList")),
+        changing("POST", "/keys/", make, NewKey, may_all,
+                 About("keys", "Make a key; it is shown this once", "HubKeyMade", 201)),
+        Call("/keys/{key_id}", revoke, revoked),
+        reading("/usage/", usage, UsageQuery, About("keys", "What came by which key, by day", "Usage")),
+    ]  # fmt: skip
 
 
 def _document(key: HubKey) -> dict[str, Any]:

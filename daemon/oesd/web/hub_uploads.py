@@ -11,22 +11,77 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from pydantic import Field, field_validator
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from oesd.model import is_uuid, new_id
 from oesd.store.hub_keys import HubKeys
 from oesd.store.ingest import StagedPart, Upload
-from oesd.web.answers import JsonAnswer, Refusal, fault, unprocessable
-from oesd.web.bodies import Check, takes_json, texts, whole_number
+from oesd.web.answers import JsonAnswer, Refusal, unprocessable
+from oesd.web.asking import Whole
+from oesd.web.bodies import Check
 from oesd.web.bucket import Bucket
+from oesd.web.calls import About, Call, TolerantBody, TolerantQuery, asked, changing
 from oesd.web.shelf import PartDamaged
 
 PARTS_LIMIT = 64
 STAGED_LIMIT_BYTES = 8 * 1024**3
 NAME_LIMIT = 1024
 _LOCKS = 64
+
+
+class BeginQuery(TolerantQuery):
+    """What will come."""
+
+    num_parts: Whole = Field(ge=1, le=PARTS_LIMIT)
+    original_filename: str = Field(min_length=1, max_length=NAME_LIMIT)
+    staging_type: str = Field("core", description="as the cloud has it; no matter here")
+
+
+class Beginning(TolerantBody):
+    """Under which physical sample it is filed."""
+
+    physical_sample_id: str | None = None
+    physical_sample_name: str | None = None
+
+
+class PartTag(TolerantBody):
+    """What the bucket answered to a part."""
+
+    etag: str = Field(alias="ETag")
+    number: int = Field(alias="PartNumber")
+
+
+class Completion(TolerantBody):
+    """An upload, and the ETags of all its parts."""
+
+    upload_id: str
+    new_filename: str
+    etag_data: list[PartTag] = Field(min_length=1, max_length=PARTS_LIMIT)
+
+    @field_validator("etag_data")
+    @classmethod
+    def _each_once(cls, parts: list[PartTag]) -> list[PartTag]:
+        if len({part.number for part in parts}) < len(parts):
+            raise ValueError("each PartNumber stands once")
+        return parts
+
+    @property
+    def tags(self) -> dict[int, str]:
+        """ETags by number of the part."""
+        return {part.number: part.etag.strip('"') for part in self.etag_data}
+
+
+_BEGIN = About(
+    "uploads", "Ask for the URLs that the parts of a file go to", "UploadParts", refusals=(429, 507),
+    notes="The data id is given out here. Each part goes by PUT to its URL at the bucket, without a key; its answer's "
+    "ETag is needed to complete. A key beyond its bytes of the day gets 429.",
+)  # fmt: skip
+_COMPLETE = About(
+    "uploads", "Say that all parts are there", "Completed", refusals=(400, 404),
+    notes="Answers when the bytes are durable; a second time the same. Reading and analysing follow.",
+)  # fmt: skip
 
 
 class Uploads:
@@ -62,19 +117,18 @@ class Uploads:
         # Two calls for one upload come one after the other; those for others beside them, nearly always.
         self._finishing = [threading.Lock() for _ in range(_LOCKS)]
 
-    def routes(self, check: Check) -> list[Route]:
+    def routes(self, check: Check) -> list[Call]:
         """Return the routes of both calls; every one needs the key."""
-        begin = takes_json(self._begin, check, optional=True)
-        complete = takes_json(self._complete, check)
+        path = "/data_entries/raw_data/staged/upload_urls/"
         return [
-            Route("/data_entries/raw_data/staged/upload_urls/", begin, methods=["POST"]),
-            Route("/data_entries/raw_data/staged/upload_urls/complete/", complete, methods=["POST"]),
+            changing("POST", path, self._begin, Beginning, check, _BEGIN, optional=True, query=BeginQuery),
+            changing("POST", f"{path}complete/", self._complete, Completion, check, _COMPLETE),
         ]
 
-    def _begin(self, request: Request, body: dict[str, Any]) -> Response:
-        parts = whole_number(request, "num_parts", None, 1, PARTS_LIMIT)
-        name = _file_name(request)
-        sample_id = self._sample_id(body)
+    def _begin(self, request: Request, body: Beginning) -> Response:
+        query = asked(request, BeginQuery)
+        parts, name = query.num_parts, _last_component(query.original_filename)
+        sample_id = self._sample_id(body.physical_sample_id)
         key_id = self._within_quota(request)
         if self._bucket.shelf.staged_bytes > self._staged_limit_bytes:
             self._bucket.drop_abandoned()
@@ -109,17 +163,13 @@ class Uploads:
             "data_id": upload.data_id,
         }
 
-    def _sample_id(self, body: dict[str, Any]) -> str | None:
-        sample_id = body.get("physical_sample_id")
-        if sample_id is None:
-            return None
-        if sample_id not in [sample.id for sample in self._bucket.catalogue.samples()]:
+    def _sample_id(self, sample_id: str | None) -> str | None:
+        if sample_id is not None and sample_id not in [sample.id for sample in self._bucket.catalogue.samples()]:
             raise unprocessable(("body", "physical_sample_id"), "no such physical sample")
-        return str(sample_id)
+        return sample_id
 
-    def _complete(self, _: Request, body: dict[str, Any]) -> Response:
-        upload_id, new_filename = texts(body, "upload_id", "new_filename")
-        tags = _tags(body)
+    def _complete(self, _: Request, body: Completion) -> Response:
+        upload_id, new_filename, tags = body.upload_id, body.new_filename, body.tags
         with self._finishing[hash(upload_id) % _LOCKS]:
             upload = self._ingest.upload(upload_id) if is_uuid(upload_id) else None
             if upload is None or upload.new_filename != new_filename:
@@ -151,11 +201,8 @@ class Uploads:
         return replace(upload, sha256=sha256.hexdigest(), sha3_256=sha3.hexdigest(), size_bytes=size_bytes)
 
 
-def _file_name(request: Request) -> str:
+def _last_component(given: str) -> str:
     """Last component of the sender's file name, without control characters: some clients send a whole path."""
-    given = request.query_params.get("original_filename", "")
-    if not given or len(given) > NAME_LIMIT:
-        raise unprocessable(("query", "original_filename"), f"must have 1 to {NAME_LIMIT} characters")
     last = re.split(r"[/\\]", given)[-1]
     return "".join(c for c in last if c.isprintable()).strip(" .")[-200:] or "unnamed"
 
@@ -163,28 +210,6 @@ def _file_name(request: Request) -> str:
 def _extension(name: str) -> str:
     found = re.search(r"\.[A-Za-z0-9]{1,8}$", name)
     return found.group().lower() if found else ""
-
-
-def _tags(body: dict[str, Any]) -> dict[int, str]:
-    """ETags by part number; a 422 for anything else than the documented list."""
-    items = body.get("etag_data")
-    if not isinstance(items, list) or not 0 < len(items) <= PARTS_LIMIT:
-        raise unprocessable(("body", "etag_data"), f"must be a list of 1 to {PARTS_LIMIT} parts")
-    tags: dict[int, str] = {}
-    for place, item in enumerate(items):
-        number, tag = _tag(item)
-        if number is None or number in tags:
-            message = "must be an object with ETag and a PartNumber that stands once"
-            raise Refusal(422, [fault(("body", "etag_data", place), message, "value_error")])
-        tags[number] = tag
-    return tags
-
-
-def _tag(item: Any) -> tuple[int | None, str]:
-    number, tag = (item.get("PartNumber"), item.get("ETag")) if isinstance(item, dict) else (None, None)
-    if type(number) is not int or not isinstance(tag, str):
-        return None, ""
-    return number, tag.strip('"')
 
 
 def _compare(upload: Upload, tags: dict[int, str], parts: list[StagedPart]) -> None:

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ConfigDict
 from starlette.requests import Request
 from starlette.responses import Response
 
 from oesd.model import Result
 from oesd.store import Store, UnknownCandidate, UnknownEntry, UnknownPeak
+from oesd.store.results import ShownResult
 from oesd.version import __version__
 from oesd.web.answers import JsonAnswer, Refusal, encode, unprocessable
 from oesd.web.bodies import Check, data_id
-from oesd.web.calls import CSV, JSON, About, Body, Call, Query, changing, reading
-from oesd.web.encoded import Encoded
+from oesd.web.calls import CSV, JSON, About, Call, TolerantBody, TolerantQuery, changing, reading
+from oesd.web.encoded import Encoded, encodable
 from oesd.web.negotiation import preferred, tag, unless_known
 from oesd.web.sheets import CSV_TYPE, sheet
+from oesd.web.turns import making
 
 NOT_PROCESSED = "not processed yet"
 UNKNOWN = "no such data entry"
@@ -31,35 +33,18 @@ _COLUMNS = {
 }
 
 
-class Assignment(Body):
-    """Which candidate a peak is; null for what the engine says. What else is there does not matter, as in the cloud."""
-
-    model_config = ConfigDict(extra="ignore")
+class Assignment(TolerantBody):
+    """Which candidate a peak is; null for what the engine says."""
 
     peak_id: str
     candidate_key: str | None
 
 
-class Whatever(Query):
-    """No more than the path; whatever else is asked does not matter, as in the cloud."""
+@dataclass(frozen=True, slots=True)
+class OesDesk:
+    """What the calls go by.
 
-    model_config = ConfigDict(extra="ignore")
-
-
-def oes_routes(
-    store: Store,
-    *,
-    may_read: Check,
-    may_write: Check,
-    on_its_way: Callable[[str], bool] = lambda _: False,
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-    evidence: Callable[[str], Mapping[str, Any] | None] | None = None,
-    stands_for: Callable[[str], str] = lambda data_id: data_id,
-    changed: Callable[[Result, str], None] = lambda _result, _why: None,
-) -> list[Call]:
-    """Return the routes of the OES calls.
-
-    Parameters
+    Attributes
     ----------
     may_read, may_write : callable
         Raise :class:`~oesd.web.answers.Refusal` for a request that may not.
@@ -74,90 +59,132 @@ def oes_routes(
     changed : callable
         Told the result of an entry on whose peaks a person spoke, and ``assigned`` or ``cleared``.
     """
-    lately = Encoded()
 
-    def absent(entry_id: str) -> Refusal:
-        stone = store.tombstone(entry_id)
+    store: Store
+    may_read: Check
+    may_write: Check
+    on_its_way: Callable[[str], bool] = lambda _: False
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    evidence: Callable[[str], Mapping[str, Any] | None] | None = None
+    stands_for: Callable[[str], str] = lambda data_id: data_id
+    changed: Callable[[Result, str], None] = lambda _result, _why: None
+
+    def absent(self, entry_id: str) -> Refusal:
+        """Why there is no result of an entry."""
+        stone = self.store.tombstone(entry_id)
         if stone is not None:
             return Refusal(410, stone.text)
-        known = store.entry(entry_id) is not None or on_its_way(entry_id)
+        known = self.store.entry(entry_id) is not None or self.on_its_way(entry_id)
         return Refusal(404, NOT_PROCESSED if known else UNKNOWN)
 
-    def loaded(entry_id: str) -> Result:
-        result = store.result(stands_for(entry_id))
-        if result is None:
-            raise absent(entry_id)
-        return result
-
-    def get_result(request: Request, _: Whatever) -> Response:
-        may_read(request)
-        entry_id = data_id(request)
-        mark = store.mark(stands_for(entry_id))
+    def mark(self, entry_id: str) -> str:
+        """Its mark, another one whenever its result is another; refused without a result."""
+        mark = self.store.mark(self.stands_for(entry_id))
         if mark is None:
-            raise absent(entry_id)
+            raise self.absent(entry_id)
+        return mark
+
+    def shown(self, entry_id: str) -> ShownResult:
+        """Its latest result as it is shown; refused without one."""
+        shown = self.store.shown(self.stands_for(entry_id))
+        if shown is None:
+            raise self.absent(entry_id)
+        return shown
+
+
+class OesCalls:
+    """The calls of an OES API."""
+
+    def __init__(self, desk: OesDesk) -> None:
+        self._desk = desk
+        self._lately = Encoded()
+
+    def get_result(self, request: Request, _: TolerantQuery) -> Response:
+        """GET /oes/{data_id}."""
+        desk = self._desk
+        desk.may_read(request)
+        entry_id = data_id(request)
+        mark = desk.mark(entry_id)
         if preferred(request, (JSON, CSV)) == CSV:
             etag = tag(__version__, mark, "csv")
-            return unless_known(request, etag, lambda: _columns(loaded(entry_id)), CSV_TYPE)
+            return unless_known(request, etag, lambda: _columns(desk.shown(entry_id).result), CSV_TYPE)
         etag = tag(__version__, mark)
 
         def document() -> bytes:
-            return lately.get(entry_id, etag, lambda: encode(_document(loaded(entry_id), entry_id)))
+            return self._lately.get(entry_id, etag, lambda: encode(self._shown(entry_id)))
 
         return unless_known(request, etag, document, JSON)
 
-    def patch_peak(request: Request, body: Assignment) -> Response:
-        entry_id, peak_id = data_id(request), body.peak_id
+    def _shown(self, entry_id: str) -> dict[str, Any]:
+        shown = self._desk.shown(entry_id)
+        return {**_document(shown.result, entry_id), "detected_peaks": shown.peaks}
+
+    def patch_peak(self, request: Request, body: Assignment) -> Response:
+        """PATCH /oes/{data_id}/peaks."""
+        entry_id = data_id(request)
         try:
-            result = _said(stands_for(entry_id), body)
+            result = self._said(self._desk.stands_for(entry_id), body)
         except UnknownEntry as problem:
-            raise absent(entry_id) from problem
+            raise self._desk.absent(entry_id) from problem
         except UnknownPeak as problem:
-            # An entry without a result has no peaks at all; that is another answer.
-            if store.mark(stands_for(entry_id)) is None:
-                raise absent(entry_id) from problem
-            raise Refusal(404, f"no such peak: {peak_id[:64]!r}") from problem
+            self._desk.mark(entry_id)  # an entry without a result has no peaks at all; that is another answer
+            raise Refusal(404, f"no such peak: {body.peak_id[:64]!r}") from problem
         except UnknownCandidate as problem:
             raise _not_a_candidate(problem.keys) from problem
         return JsonAnswer(_document(result, entry_id))
 
-    def _said(entry_id: str, body: Assignment) -> Result:
+    def _said(self, entry_id: str, body: Assignment) -> Result:
+        desk = self._desk
         if body.candidate_key is None:
-            result = store.clear(entry_id, body.peak_id)
+            result = desk.store.clear(entry_id, body.peak_id)
         else:
-            result = store.assign(entry_id, body.peak_id, body.candidate_key, now=clock())
-        changed(result, "cleared" if body.candidate_key is None else "assigned")
+            result = desk.store.assign(entry_id, body.peak_id, body.candidate_key, now=desk.clock())
+        desk.changed(result, "cleared" if body.candidate_key is None else "assigned")
         return result
 
-    def get_evidence(request: Request, _: Whatever) -> Response:
-        may_read(request)
+    def get_evidence(self, request: Request, _: TolerantQuery) -> Response:
+        """GET /oes/{data_id}/evidence."""
+        desk = self._desk
+        desk.may_read(request)
         entry_id = data_id(request)
-        explained = None if evidence is None else evidence(stands_for(entry_id))
+        with making:
+            explained = None if desk.evidence is None else desk.evidence(desk.stands_for(entry_id))
         if explained is None:
-            raise absent(entry_id)
+            raise desk.absent(entry_id)
         return JsonAnswer(explained)
 
-    get = About(
-        "entries", "The most recent result of an entry", "OesDocument", media=(JSON, CSV), refusals=(404, 410),
-        conditional=True, notes="As CSV the spectra alone, a column each.",
-    )  # fmt: skip
-    patch = About(
-        "entries", "Say by hand what a peak is, or take that back", "OesDocument", refusals=(404, 410),
-        notes="The word stays when the entry is processed again. `candidate_key` is one of the peak's, or null: then "
-        "the engine's name counts again.",
-    )  # fmt: skip
-    why = About(
-        "entries", "Why its elements are named", "EvidenceDocument", refusals=(404, 410),
-        notes="The analysis is made again by the recipe of the result.",
-    )  # fmt: skip
+
+_GET = About(
+    "entries", "The most recent result of an entry", "OesDocument", media=(JSON, CSV), refusals=(404, 410),
+    conditional=True, notes="As CSV the spectra alone, a column each.",
+)  # fmt: skip
+_PATCH = About(
+    "entries", "Say by hand what a peak is, or take that back", "OesDocument", refusals=(404, 410),
+    notes="The word stays when the entry is processed again. `candidate_key` is one of the peak's, or null: then "
+    "the engine's name counts again.",
+)  # fmt: skip
+_WHY = About(
+    "entries", "Why its elements are named", "EvidenceDocument", refusals=(404, 410),
+    notes="The analysis is made again by the recipe of the result.",
+)  # fmt: skip
+
+
+def oes_routes(desk: OesDesk) -> list[Call]:
+    """Return the routes of the OES calls."""
+    calls = OesCalls(desk)
     return [
-        reading("/oes/{data_id}", get_result, Whatever, get),
-        changing("PATCH", "/oes/{data_id}/peaks", patch_peak, Assignment, may_write, patch),
-        *([] if evidence is None else [reading("/oes/{data_id}/evidence", get_evidence, Whatever, why)]),
+        reading("/oes/{data_id}", calls.get_result, TolerantQuery, _GET),
+        changing("PATCH", "/oes/{data_id}/peaks", calls.patch_peak, Assignment, desk.may_write, _PATCH),
+        *(
+            []
+            if desk.evidence is None
+            else [reading("/oes/{data_id}/evidence", calls.get_evidence, TolerantQuery, _WHY)]
+        ),
     ]
 
 
 def _document(result: Result, entry_id: str) -> dict[str, Any]:
-    return {**result.to_api(), "data_id": entry_id}
+    return {**result.to_api(encodable), "data_id": entry_id}
 
 
 def _columns(result: Result) -> bytes:

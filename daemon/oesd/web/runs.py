@@ -18,6 +18,7 @@ from oesd.web.answers import JsonAnswer, Refusal, fault, unprocessable
 from oesd.web.asking import Moment, Name, Whole
 from oesd.web.bodies import Check, takes_json
 from oesd.web.calls import About, Call, Query, Told, reading
+from oesd.web.golden import Chosen, GoldenDesk
 from oesd.web.keys import KeyCheck
 
 Action = Literal["start", "stop", "pause", "resume"]
@@ -68,7 +69,9 @@ class RunOrderBody(BaseModel):
     lock_exposure: bool | None = Field(None, description="start: keep the integration time")
 
 
-def run_routes(store: Store, desk: RunDesk, may_read: Check, may_change: KeyCheck) -> list[Call]:
+def run_routes(
+    store: Store, desk: RunDesk, may_read: Check, may_change: KeyCheck, golden: GoldenDesk | None = None
+) -> list[Call]:
     """Return GET and POST /runs."""
 
     def order(_: Request, body: dict[str, Any]) -> Response:
@@ -80,7 +83,8 @@ def run_routes(store: Store, desk: RunDesk, may_read: Check, may_change: KeyChec
 
     def list_runs(request: Request, query: RunsQuery) -> Response:
         may_read(request)
-        return JsonAnswer({**desk.now(), **runs_document(store, query.limit, query.device_name, query.since)})
+        known: Chosen = golden.document()["runs"] if golden else {}
+        return JsonAnswer({**desk.now(), **runs_document(store, query.limit, query.device_name, query.since, known)})
 
     ordering = About("runs", "Start, stop, pause or resume runs", "RunAnswer", 202, refusals=(404,))
     told = Told("POST", ordering, body=RunOrderBody, guarded=True)
@@ -90,20 +94,27 @@ def run_routes(store: Store, desk: RunDesk, may_read: Check, may_change: KeyChec
     ]
 
 
-def runs_document(store: Store, limit: int, device_name: str | None, since: datetime | None) -> dict[str, Any]:
+def runs_document(
+    store: Store, limit: int, device_name: str | None, since: datetime | None, golden: Chosen | None = None
+) -> dict[str, Any]:
     """Build the runs as the ledger has them, JSON-ready, the last begun first; those without an end are on."""
     accounts = store.run_accounts(limit, device_name=device_name, since=since)
-    return {"now_utc": utc_text(datetime.now(UTC)), "runs": [_run_document(account) for account in accounts]}
+    return {
+        "now_utc": utc_text(datetime.now(UTC)),
+        "runs": [_run_document(account, golden or {}) for account in accounts],
+    }
 
 
-def _run_document(account: RunAccount) -> dict[str, Any]:
+def _run_document(account: RunAccount, golden: Chosen) -> dict[str, Any]:
     run = account.run
+    chosen = golden.get(run.device_name, {})
     return {
         **account.to_api(),
         "cause": run.cause,
         "labels": dict(run.labels),
         "paced": run.paced,
         "on": run.ended_at_utc is None,
+        "golden": chosen.get("run_id") == run.run_id,
     }
 
 

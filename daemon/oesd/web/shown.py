@@ -68,6 +68,16 @@ def newest_shown(store: Store) -> Mapping[str, Shown]:
     return {name: shown for name, shown in found.items() if shown is not None}
 
 
+def newest_stored(store: Store) -> Mapping[str, Shown]:
+    """Read the newest spectrum of each spectrometer that is among the last entries: a hub may have hundreds."""
+    newest: dict[str, str] = {}
+    for entry in store.entries(_LOOK_BACK):
+        if entry.revision:
+            newest.setdefault(entry.device_name, entry.data_id)
+    found = {name: store.result(data_id) for name, data_id in newest.items()}
+    return {name: Shown(name, result, None) for name, result in found.items() if result is not None}
+
+
 def _newest_of(store: Store, device: str) -> Shown | None:
     entries = store.entries(_LOOK_BACK, device_name=device)
     processed = next((entry.data_id for entry in entries if entry.revision), None)

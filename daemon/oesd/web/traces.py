@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from oesd.store import Store
-from oesd.web.answers import JsonAnswer
 from oesd.web.asking import Moment, Name
 from oesd.web.bodies import Check
 from oesd.web.calls import About, Call, Query, reading
+from oesd.web.pieces import PiecewiseAnswer
 from oesd.web.turns import making
 
 
@@ -33,9 +31,7 @@ def trace_route(store: Store, may_read: Check) -> Call:
         may_read(request)
         with making:
             found = store.trace(query.device_name, query.nm, query.near_nm, since=query.since, until=query.until)
-        columns = {name: getattr(found, name).tolist() for name in ("wavelength_nm", "intensity", "area")}
-        lists = {name: [None if math.isnan(value) else value for value in values] for name, values in columns.items()}
-        asked = {"device_name": query.device_name, "nm": query.nm}
-        return JsonAnswer({**asked, "taken_at_us": found.taken_at_us.tolist(), **lists})
+        columns = {name: getattr(found, name) for name in ("taken_at_us", "wavelength_nm", "intensity", "area")}
+        return PiecewiseAnswer({"device_name": query.device_name, "nm": query.nm, **columns})
 
     return reading("/trace", read_trace, TraceQuery, About("traces", "One line of a spectrometer over time", "Trace"))

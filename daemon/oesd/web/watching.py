@@ -17,8 +17,10 @@ from oesd.web.asking import Moment, Name, Whole
 from oesd.web.bodies import Check
 from oesd.web.calls import CSV, JSON, About, Body, Call, Query, changing, reading
 from oesd.web.negotiation import preferred
+from oesd.web.pieces import PIECE, PiecewiseAnswer
 from oesd.web.sheets import CSV_TYPE, sheet
 from oesd.web.thinning import envelope
+from oesd.web.turns import making
 
 Columns = dict[str, list[Any]]
 
@@ -130,10 +132,11 @@ def _trace_calls(desk: WatchDesk, may_read: Check) -> list[Call]:
         if not name and query.nm is None:
             return JsonAnswer({"traces": list(desk.traces())})
         try:
-            if query.nm is not None:
-                found: Any = desk.peaks(query.nm, query.device, query.since, query.until)
-            else:
-                found = desk.series(name, query.device, query.since, query.until)
+            with making:
+                if query.nm is not None:
+                    found: Any = desk.peaks(query.nm, query.device, query.since, query.until)
+                else:
+                    found = desk.series(name, query.device, query.since, query.until)
         except WatchError as refusal:
             raise unprocessable(("query", "name"), str(refusal)) from None
         if found is None:
@@ -141,10 +144,13 @@ def _trace_calls(desk: WatchDesk, may_read: Check) -> list[Call]:
         about, columns = found
         if preferred(request, (JSON, CSV)) == CSV:
             names = ("taken_at_utc", "value", "sigma", "upper", "state")
-            shown = _thinned(columns, query.points)
-            table = sheet(names, zip(*(shown[one] for one in names), strict=True))
+            with making:
+                shown = _thinned(columns, query.points)
+                table = sheet(names, zip(*(shown[one] for one in names), strict=True))
             return Response(table, media_type=CSV_TYPE, headers={"vary": "accept"})
-        return JsonAnswer({**about, **_thinned(columns, query.points)}, headers={"vary": "accept"})
+        with making:
+            shown = _thinned(columns, query.points)
+        return PiecewiseAnswer({**about, **shown}, headers={"vary": "accept"})
 
     about = About(
         "traces", "Named traces; with a name the values of one", "Traces", media=(JSON, CSV), refusals=(404,),
@@ -157,12 +163,18 @@ def _thinned(columns: Columns, points: int) -> dict[str, list[Any]]:
     """Columns with fewer rows, the least and the greatest of each stretch among them, and times as texts."""
     values = np.array([np.nan if value is None else value for value in columns["value"]], dtype=np.float64)
     kept = envelope(values, points).tolist()
-    times = np.array([columns["taken_at_us"][k] for k in kept], dtype="datetime64[us]")
-    texts = [f"{text}Z" for text in np.datetime_as_string(times, unit="ms").tolist()]
+    times = [columns["taken_at_us"][k] for k in kept]
     return {
-        "taken_at_utc": texts,
+        "taken_at_utc": [
+            text for start in range(0, len(times), PIECE) for text in _texts(times[start : start + PIECE])
+        ],
         **{name: [column[k] for k in kept] for name, column in columns.items() if name != "taken_at_us"},
     }
+
+
+def _texts(at_us: list[int]) -> list[str]:
+    times = np.array(at_us, dtype="datetime64[us]")
+    return [f"{text}Z" for text in np.datetime_as_string(times, unit="ms").tolist()]
 
 
 def _alarm_calls(desk: WatchDesk, may_read: Check, may_change: Check) -> list[Call]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections import OrderedDict
 from datetime import datetime
@@ -12,13 +11,14 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
-from oesd.model import FloatArray, utc_text
+from oesd.model import FloatArray, Result, utc_text
 from oesd.store import Store
 from oesd.store.evenly import spread_entries
-from oesd.web.answers import JsonAnswer
 from oesd.web.asking import Moment, Name, Whole
 from oesd.web.bodies import Check
 from oesd.web.calls import About, Call, Query, reading
+from oesd.web.pieces import PiecewiseAnswer
+from oesd.web.turns import making
 
 _KEPT = 1024  # rows of the last pictures: asked again, a picture costs its newest rows only
 
@@ -40,7 +40,7 @@ def waterfall_route(store: Store, may_read: Check) -> Call:
     def read_waterfall(request: Request, query: WaterfallQuery) -> Response:
         may_read(request)
         chosen = store.read(lambda db: spread_entries(db, query.device, query.since, query.until, query.rows))
-        return JsonAnswer(rows.document(query.device, chosen, query.columns))
+        return PiecewiseAnswer(rows.document(query.device, chosen, query.columns))
 
     about = About(
         "entries", "Spectra of a time as a picture", "Waterfall",
@@ -66,15 +66,13 @@ class _Rows:
             "device": device,
             "data_id": [data_id for data_id, _, _ in there],
             "taken_at_utc": [utc_text(taken) for _, taken, _ in there],
-            "wavelengths_nm": [] if edges is None else np.round((edges[1:] + edges[:-1]) / 2.0, 3).tolist(),
-            "values": [
-                [None if np.isnan(value) else float(value) for value in np.round(row, 1)] for _, _, row in there
-            ],
+            "wavelengths_nm": [] if edges is None else np.round((edges[1:] + edges[:-1]) / 2.0, 3),
+            "values": [np.round(row, 1) for _, _, row in there],
         }
 
     def _edges(self, data_ids: list[str], columns: int) -> FloatArray | None:
         for data_id in reversed(data_ids):
-            result = self._store.result(data_id)
+            result = self._result(data_id)
             if result is not None:
                 axis = result.analysis.wavelengths_nm
                 return np.linspace(axis[0], axis[-1], min(columns, axis.size) + 1)
@@ -86,19 +84,21 @@ class _Rows:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-        result = self._store.result(data_id)
+        result = self._result(data_id)
         if result is None:
             return None  # not remembered: it may have one soon
-        row = greatest(result.analysis.wavelengths_nm, result.analysis.scope_corrected, edges)
+        with making:
+            row = greatest(result.analysis.wavelengths_nm, result.analysis.scope_corrected, edges)
         with self._lock:
             self._kept[key] = row
             while len(self._kept) > _KEPT:
                 self._kept.popitem(last=False)
         return row
 
-
-def _listed(row: FloatArray) -> list[float | None]:
-    return [None if math.isnan(value) else value for value in np.round(row, 1).tolist()]
+    def _result(self, data_id: str) -> Result | None:
+        with making:
+            shown = self._store.shown(data_id)
+        return None if shown is None else shown.result
 
 
 def greatest(wavelengths_nm: FloatArray, counts: FloatArray, edges: FloatArray) -> FloatArray:

@@ -32,7 +32,6 @@ def refusal(path: Path, text: str) -> str:
         ('[[alarm]]\nname = "a"\nkind = "missing"\nlonger = "1 s"', "line 4: alarm.longer: must be 1.5 times"),
         ('[[alarm]]\nname = "a"\ntrace = "Ar"\nabove = 1\nactions = ["mial"]\n[[action]]\nname = "mail"\ncommand = ["x"]',  # noqa: E501
          "unknown action 'mial'; did you mean 'mail'?"),
-        ('[[alarm]]\nname = "a"\nkind = "drift"\ntrace = "Ar"\nabove = 1\nreference = "golden"', 'needs [golden] runs'),
         ('[[endpoint]]\nname = "e"\ntrace = "Ar"\nrule = "cusum"\ndirection = "falls"', "line 1: endpoint.false_alarm_in"),  # noqa: E501
         ('[[action]]\nname = "x"\nurl = "http://plc.lab/x"', "must be https://"),
         ('[[action]]\nname = "x"\nurl = "https://me:pw@plc.lab/x"', "without user and password"),

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from tests.daemon.store.making import NOW, analysis, capture, device, entry
+from tests.daemon.web import spectra
 
 from oesd.config import parse_config
 from oesd.model import Recipe, RunRecord
@@ -255,3 +257,44 @@ def test_a_hook_is_posted_to_and_nothing_waits_for_it() -> None:
     assert state["state"] == "ok"
     assert len(bodies) == 2
     assert b'"name": "low"' in bodies[0]
+
+
+GOLDEN = '[[alarm]]\nname = "drifts"\nkind = "drift"\ntrace = "{}"\nabove = 4.0\nreference = "golden"\n'
+
+
+def test_a_golden_run_chosen_later_is_what_drifts_are_measured_from(store: Store) -> None:
+    golden: dict[str, str] = {}
+    watching = Watching(parse_config(CONFIG + GOLDEN.format("ratio"), "test"), store, golden=lambda: golden)
+    watching.start()
+    try:
+        for second in range(4):
+            stored(store, watching, second, 10.0)
+        desk = WatchDesk(store, watching, lambda: golden)
+        (drifts,) = (one for one in desk.alarms()["alarms"] if one["name"] == "drifts")
+        assert "no golden run has values of ratio" in drifts["text"]
+        golden["chamber-a"] = "run-1"
+        watching.compare_anew()
+        assert watching.references == {("ratio", "chamber-a"): 10.0}
+        stored(store, watching, 0, 20.0, run=2)
+        watching.wake()
+        until(lambda: any(event.name == "drifts" for event in watching.events.latest()))
+        for second in range(1, 4):
+            stored(store, watching, second, 20.0, run=2)
+        assert desk.compare("run-2", "", "")["golden"] == "run-1"
+    finally:
+        watching.stop()
+
+
+def test_a_trace_nobody_had_asked_for_is_measured_in_the_golden_run_now(store: Store) -> None:
+    one = spectra.device(pixels=512)
+    run = RunRecord("run-1", one.name, 1_000_000, True, NOW, 0, "boot")
+    for seed in range(3):
+        sample = replace(spectra.capture(one, seed=seed, sequence=seed), run_id=run.run_id)
+        made = entry(sample)
+        store.save_capture(sample, made, upload=False, run=run).result(30)
+        store.save_result(made.data_id, spectra.analysis(one.wavelengths_nm, sample.counts), {}).result(30)
+    config = parse_config(CONFIG + GOLDEN.format("integral(600, 620)"), "test")
+    watching = Watching(config, store, golden=lambda: {one.name: "run-1"})
+    ((key, mean),) = watching.references.items()
+    assert key == ("integral(600, 620)", one.name)
+    assert mean == pytest.approx(20.0 * 1600.0 / 0.02, rel=0.05)  # 1480 of the dark and 120 of light, in 20 ms

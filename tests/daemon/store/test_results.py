@@ -53,12 +53,25 @@ def test_results_of_earlier_versions_lack_what_was_not_told_then(store: Store) -
     data_id = stored_entry(store).data_id
     measured = store.measurement(data_id)
     made = analysis(measured, molecules=(), ambiguous=(), axis=None, line_spread=None)
-    packed = pack_analysis(made, measured)
+    packed, later = pack_analysis(made, measured), ("molecules", "ambiguous", "axis", "line_spread")
     earlier = replace(
         packed,
-        values={k: v for k, v in packed.values.items() if k not in ("molecules", "ambiguous", "axis", "line_spread")},
+        values={**packed.values, "analysis": {k: v for k, v in packed.values["analysis"].items() if k not in later}},
     )
     assert same(unpack_payload(earlier.payload({}), measured)[0], made)
+
+
+def test_a_result_as_it_is_shown_is_the_result(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    assert store.shown(data_id) is None
+    processed(store, data_id)
+    for _ in range(2):
+        found, shown = store.result(data_id), store.shown(data_id)
+        document = {**shown.result.to_api(), "detected_peaks": shown.peaks}
+        assert document == found.to_api()
+        assert [list(peak) for peak in shown.peaks] == [list(peak.as_dict()) for peak in found.analysis.detected_peaks]
+        store.assign(data_id, "p2", "Ar_417.3", now=NOW)
+    assert any(peak.get("manual") for peak in shown.peaks)
 
 
 def test_what_the_engine_can_make_again_is_not_kept(store: Store) -> None:

@@ -3,12 +3,14 @@
     git archive COMMIT daemon drivers tests/daemon/store | tar -x -C THEN
     cp tests/daemon/store/data/make.py THEN && cd THEN && PYTHONPATH=daemon:drivers:. python make.py schema-N.tar.xz
 
-What a killed daemon leaves: the database with its log not yet worked in, and ``expected.json``, what was acknowledged.
+What a killed daemon leaves: the database with its log not yet worked in, files of sealed days, and ``expected.json``:
+what was acknowledged.
 """
 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import inspect
 import io
 import json
@@ -77,7 +79,22 @@ def fill(store, path):
     store.outbox.update(replace(item, state=OutboxState.CONFIRMED, remote_data_id=new_id())).result()
     if hasattr(store, "library"):
         judge(store, dark)
+    if importlib.util.find_spec("oesd.store.sealing"):
+        kept.append(a_day_later(store, run))
     return kept, entries
+
+
+def a_day_later(store, run):
+    """The day before is over: its spectra go into a file."""
+    from oesd.store.sealing import Sealing
+
+    sample = capture(Kind.SAMPLE, 70, slot=86_400, taken_at_utc=NOW + timedelta(days=1))
+    saved(store, sample, entry(sample), **run)
+    sealing = Sealing(store, least_bytes=1)
+    while sealing.look(1 << 40, 1 << 30):
+        pass
+    assert list((store.directory / "segments").iterdir())
+    return sample
 
 
 def let_go(store):
@@ -139,12 +156,14 @@ def main(target):
         left.mkdir()
         for name in ("oesd.sqlite", "oesd.sqlite-wal"):
             shutil.copyfile(directory / name, left / name)
+        if (directory / "segments").exists():
+            shutil.copytree(directory / "segments", left / "segments")
         (left / "expected.json").write_text(json.dumps(said))
         other.close()
         store.close()
         with tarfile.open(target, "w:xz", preset=9) as tar:
-            for file in sorted(left.iterdir()):
-                info = tarfile.TarInfo(file.name)
+            for file in sorted(path for path in left.rglob("*") if path.is_file()):
+                info = tarfile.TarInfo(str(file.relative_to(left)))
                 info.size, info.mode = file.stat().st_size, 0o600
                 tar.addfile(info, io.BytesIO(file.read_bytes()))
     print(target, os.stat(target).st_size)

@@ -1,0 +1,301 @@
+"""Peaks as the engine gives them, in few bytes: what the axis or another number tells is not kept again.
+
+::
+
+    wavelength   from center_px on the axis           candidates   by number in the list of known lines, counted from
+    area         from intensity and width                          where the peak lies among those of the species
+    probability  from the candidates of the element   ids          p1, p2, ... unless they are others
+
+What these predictions leave is kept as whole numbers (:mod:`oesd.store.whole_numbers`), and gives back every value bit
+for bit: each is a whole multiple of the last decimal that the engine gives. Peaks of which that is not so go by
+:mod:`oesd.store.peak_table`. A prediction consists of single operations, which IEEE 754 rounds the same way everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from oesd.model import Candidate, FloatArray, Peak
+from oesd.store.encoding import EncodingError
+from oesd.store.known_lines import FURTHEST, Line, known_lines, line_at, usual_key
+from oesd.store.whole_numbers import LARGEST, pack_whole, signed_to_whole, unpack_whole, whole_to_signed
+
+Integers = NDArray[np.int64]
+_DECIMALS = {
+    "center_px": 4, "wavelength_nm": 4, "wavelength_sigma_nm": 5, "fwhm_nm": 4, "snr": 2, "intensity": 3, "area": 3,
+    "probability": 4,
+}  # fmt: skip
+_MARKS = ("manual", "saturated", "blended", "ambiguous")
+_SHOWN_NUMBERS = ("wavelength_sigma_nm", "center_px", "fwhm_nm", "snr", "intensity", "area", "probability")
+_SHOWN_MARKS = _MARKS[1:]
+_PIXEL = 10_000
+_SURE = 10_000
+_USUAL_CANDIDATES = 8
+_PEAK_COLUMNS, _CANDIDATE_COLUMNS = 11, 3
+_AREA = 1.0644670194312262e-4  # of a Gaussian of height 1 and FWHM 1; widths are in 10**-4 nm
+
+
+@dataclass(frozen=True, slots=True)
+class PeakColumns:
+    """Peaks as lists, each of so many values as there are peaks, or candidates; those of all peaks in a row."""
+
+    ids: list[str]
+    numbers: tuple[list[float], ...]
+    elements: list[str | None]
+    marks: tuple[list[bool], ...]
+    lines: list[Line]
+    chances: list[float]
+    bounds: list[tuple[int, int]]
+
+    def peaks(self) -> tuple[Peak, ...]:
+        """The peaks themselves."""
+        candidates = [Candidate(*line, chance) for line, chance in zip(self.lines, self.chances, strict=True)]
+        manual, *marks = self.marks
+        *numbers, probability = self.numbers
+        groups = [tuple(candidates[first:last]) for first, last in self.bounds]
+        rows = zip(self.ids, *numbers, self.elements, probability, manual, groups, *marks, strict=True)
+        return tuple(Peak(*row) for row in rows)
+
+    def shown(self) -> list[dict[str, Any]]:
+        """The peaks as :meth:`Peak.as_dict` has them, made without them: for who only passes them on."""
+        candidates = [
+            {"candidate_key": key, "element": name, "ionization": stage, "wavelength_nm": nm, "probability": chance}
+            for (key, name, stage, nm), chance in zip(self.lines, self.chances, strict=True)
+        ]
+        groups = [candidates[first:last] for first, last in self.bounds]
+        nm, *numbers = self.numbers
+        manual, *marks = self.marks
+        rows = zip(self.ids, nm, self.elements, manual, zip(*numbers), zip(*marks), groups, strict=True)  # noqa: B905
+        return [
+            {"peak_id": peak_id, "wavelength_nm": at, "element": element}
+            | ({"manual": True} if by_hand else {})
+            | dict(zip(_SHOWN_NUMBERS, values, strict=True))
+            | dict(zip(_SHOWN_MARKS, marked, strict=True))
+            | {"candidates": group}
+            for peak_id, at, element, by_hand, values, marked, group in rows
+        ]
+
+
+def pack_numbers(peaks: Sequence[Peak], wavelengths_nm: FloatArray) -> tuple[dict[str, Any], bytes] | None:
+    """JSON-ready words and bytes of peaks on an axis, shape (pixels,); None when they are not such as are told so."""
+    candidates = [candidate for peak in peaks for candidate in peak.candidates]
+    values = [_whole([getattr(peak, name) for peak in peaks], places) for name, places in _DECIMALS.items()]
+    values.append(_whole([candidate.probability for candidate in candidates], 4))
+    at = _whole([candidate.wavelength_nm for candidate in candidates], 4)
+    if at is None or any(value is None for value in values) or not _is_axis(wavelengths_nm):
+        return None
+    if len(at) and not 0 <= at.min() <= at.max() < FURTHEST:
+        return None
+    counts = np.array([len(peak.candidates) for peak in peaks], dtype=np.int64)
+    *numbers, chances = (value for value in values if value is not None)
+    species, ranks, near, odd = _placed(candidates, at, np.repeat(numbers[1], counts))
+    firsts, others = _by_rest(chances, counts)
+    columns = [
+        *_peak_columns(numbers, wavelengths_nm, _told(peaks), counts),
+        np.array([sum(1 << bit for bit, name in enumerate(_MARKS) if getattr(peak, name)) for peak in peaks]),
+        firsts,
+        ranks,
+        near,
+        others,
+        species,
+    ]
+    if any(len(column) and not 0 <= column.min() <= column.max() < LARGEST for column in columns):
+        return None
+    words = _words(peaks, candidates, odd) | {"counts": [len(peaks), len(candidates), len(species)]}
+    return words, pack_whole([column.astype(np.int64) for column in columns])
+
+
+def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatArray) -> PeakColumns:
+    """Inverse of :func:`pack_numbers`, on the same axis.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError
+        When the bytes make no sense.
+    """
+    peaks, candidates, species = words["counts"]
+    lengths = [peaks] * _PEAK_COLUMNS + [candidates] * _CANDIDATE_COLUMNS + [species]
+    steps, nm, sigma, width, snr, height, area, probability, counts, marks, *rest = unpack_whole(data, lengths)
+    center, width = np.cumsum(steps), np.cumsum(whole_to_signed(width))
+    nm = _wavelengths(center, wavelengths_nm) + whole_to_signed(nm)
+    counts = whole_to_signed(counts) + _USUAL_CANDIDATES
+    ends = list(accumulate(counts.tolist(), initial=0))
+    if ends[-1] != candidates or (peaks and counts.min() < 0):
+        raise EncodingError("candidates of another number")
+    firsts, ranks, near, others, ranking = rest
+    lines = _lines(words, ranking, ranks, whole_to_signed(near), np.repeat(nm, counts))
+    chances, bounds = _from_rest(firsts, others, counts).tolist(), list(pairwise(ends))
+    elements = _elements(words, lines, bounds)
+    probability = whole_to_signed(probability) + _sums(elements, lines, chances, bounds)
+    whole = (nm, sigma, center, width, snr, height, _areas(height, width) + whole_to_signed(area), probability)
+    return PeakColumns(
+        ids=words.get("ids") or [f"p{number}" for number in range(1, peaks + 1)],
+        numbers=tuple((v / 10.0**d).tolist() for v, d in zip(whole, (4, 5, 4, 4, 2, 3, 3, 4), strict=True)),
+        elements=elements,
+        marks=tuple((marks >> bit & 1).astype(np.bool_).tolist() for bit in range(len(_MARKS))),
+        lines=lines,
+        chances=[chance / 1e4 for chance in chances],
+        bounds=bounds,
+    )
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------
+
+
+def _whole(values: Sequence[float], places: int) -> Integers | None:
+    """Values as whole multiples of 10**-places; None when they are none."""
+    numbers = np.array(values, dtype=np.float64)
+    scale = 10.0**places
+    if not (np.abs(numbers) < LARGEST / scale).all():
+        return None
+    whole = np.rint(numbers * scale)
+    same = np.array_equal(whole / scale, numbers) and not np.signbit(numbers[numbers == 0]).any()
+    return whole.astype(np.int64) if same else None
+
+
+def _is_axis(wavelengths_nm: FloatArray) -> bool:
+    return len(wavelengths_nm) > 1 and bool((np.abs(wavelengths_nm) < 1e9).all())
+
+
+def _peak_columns(
+    numbers: Sequence[Integers], wavelengths_nm: FloatArray, told: Integers, counts: Integers
+) -> list[Integers]:
+    center, nm, sigma, width, snr, height, area, probability = numbers
+    return [
+        np.diff(center, prepend=0),
+        signed_to_whole(nm - _wavelengths(center, wavelengths_nm)),
+        sigma,
+        signed_to_whole(np.diff(width, prepend=0)),
+        snr,
+        height,
+        signed_to_whole(area - _areas(height, width)),
+        signed_to_whole(probability - told),
+        signed_to_whole(counts - _USUAL_CANDIDATES),
+    ]
+
+
+def _wavelengths(center: Integers, wavelengths_nm: FloatArray) -> Integers:
+    """Where the axis has these centres, in 10**-4 nm."""
+    pixel = np.clip(center // _PIXEL, 0, len(wavelengths_nm) - 2)
+    left = wavelengths_nm[pixel]
+    nm = left + (wavelengths_nm[pixel + 1] - left) * ((center - pixel * _PIXEL) / _PIXEL)
+    return np.rint(np.clip(nm * 1e4, -LARGEST, LARGEST)).astype(np.int64)
+
+
+def _areas(height: Integers, width: Integers) -> Integers:
+    """Areas of Gaussians of these heights and widths, in 10**-3 counts nm."""
+    area = height.astype(np.float64) * width * _AREA
+    return np.rint(np.clip(area, -LARGEST, LARGEST)).astype(np.int64)
+
+
+def _by_rest(chances: Integers, counts: Integers) -> tuple[Integers, Integers]:
+    """What each peak's candidates together lack of certainty, and all but the first of each peak."""
+    first = (np.cumsum(counts) - counts)[counts > 0]
+    rest = np.zeros(len(counts), dtype=np.int64)
+    rest[counts > 0] = _SURE - np.add.reduceat(chances, first) if len(first) else 0
+    others = chances.copy()
+    others[first] = 0
+    return signed_to_whole(rest), others
+
+
+def _from_rest(rest: Integers, others: Integers, counts: Integers) -> Integers:
+    first = (np.cumsum(counts) - counts)[counts > 0]
+    chances = others.copy()
+    if len(first):
+        chances[first] = _SURE - whole_to_signed(rest[counts > 0]) - np.add.reduceat(others, first)
+    return chances
+
+
+# -- candidates ----------------------------------------------------------------------------------------------------
+
+
+def _placed(
+    candidates: Sequence[Candidate], at: Integers, peak_nm: Integers
+) -> tuple[Integers, Integers, Integers, list[int]]:
+    """The species, the most frequent first; rank and place of each candidate; those that are not in the list."""
+    known = known_lines()
+    names = [(candidate.element, candidate.ionization) for candidate in candidates]
+    numbers = {name: known.species(*name) for name in dict.fromkeys(names)}
+    species = np.array([numbers[name] for name in names], dtype=np.int64)
+    places = known.places(species, at)
+    found = known.known(places, species, at)
+    near = np.where(found, places - known.places(species, peak_nm), 0)
+    kinds, kind, times = np.unique(species, return_inverse=True, return_counts=True)
+    order = np.argsort(-times, kind="stable")
+    return kinds[order], np.argsort(order)[kind], signed_to_whole(near), np.flatnonzero(~found).tolist()
+
+
+def _lines(
+    words: Mapping[str, Any], ranking: Integers, ranks: Integers, near: Integers, peak_nm: Integers
+) -> list[Line]:
+    known = known_lines()
+    if len(ranks) and ranks.max() >= len(ranking):
+        raise EncodingError("no such species")
+    species = ranking[ranks]
+    places = known.places(species, peak_nm) + near
+    if len(places) and not 0 <= places.min() <= places.max() <= len(known.lines):
+        raise EncodingError("no such line")
+    lines = [line_at(place) for place in places.tolist()]
+    for number, *line in words.get("odd", ()):
+        lines[number] = Line(*line)
+    for number, key in words.get("keys", ()):
+        lines[number] = lines[number]._replace(candidate_key=key)
+    return lines
+
+
+def _told(peaks: Iterable[Peak]) -> Integers:
+    """What the candidates tell of each peak's probability."""
+    return np.array(
+        [
+            sum([round(1e4 * c.probability) for c in peak.candidates if c.element == peak.element]) for peak in peaks
+        ],
+        dtype=np.int64,
+    )  # fmt: skip
+
+
+def _sums(
+    elements: Sequence[str | None], lines: Sequence[Line], chances: Sequence[int], bounds: Sequence[tuple[int, int]]
+) -> Integers:
+    told = [
+        sum([chance for line, chance in zip(lines[a:b], chances[a:b], strict=True) if line[1] == element])
+        for element, (a, b) in zip(elements, bounds, strict=True)
+    ]
+    return np.array(told, dtype=np.int64)
+
+
+# -- words ---------------------------------------------------------------------------------------------------------
+
+
+def _words(peaks: Sequence[Peak], candidates: Sequence[Candidate], odd: list[int]) -> dict[str, Any]:
+    """What is out of the ordinary."""
+    told = [(number, candidates[number]) for number in odd]
+    beside = set(odd)
+    usual = [peak.candidates[0].element if peak.candidates else None for peak in peaks]
+    some = {
+        "odd": [[k, c.candidate_key, c.element, c.ionization, c.wavelength_nm] for k, c in told],
+        "keys": [
+            [k, c.candidate_key]
+            for k, c in enumerate(candidates)
+            if c.candidate_key != usual_key(c.element, c.wavelength_nm) and k not in beside
+        ],
+        "elements": [[k, p.element] for k, (p, e) in enumerate(zip(peaks, usual, strict=True)) if p.element != e],
+        "ids": [] if _are_counted(peaks) else [peak.peak_id for peak in peaks],
+    }
+    return {name: values for name, values in some.items() if values}
+
+
+def _are_counted(peaks: Sequence[Peak]) -> bool:
+    return all(peak.peak_id == f"p{number}" for number, peak in enumerate(peaks, start=1))
+
+
+def _elements(words: Mapping[str, Any], lines: Sequence[Line], bounds: Sequence[tuple[int, int]]) -> list[str | None]:
+    elements: list[str | None] = [lines[a].element if b > a else None for a, b in bounds]
+    for number, element in words.get("elements", ()):
+        elements[number] = element
+    return elements
