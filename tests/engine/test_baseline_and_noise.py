@@ -4,7 +4,7 @@ from tests.engine.spectra import axis, lines, measured
 from tests.engine.spectra import continuum as continuum_of
 
 from oesd.engine.baseline import continuum
-from oesd.engine.linespread import first_fwhm_px
+from oesd.engine.firstwidth import first_fwhm_px
 from oesd.engine.noise import noise_sigma
 
 WL = axis()

@@ -108,24 +108,24 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe, *, explain: bo
     device_nm, factor = given.wavelengths_nm, _scale(given)
     light = measure(_scaled(given, 1.0 / factor), recipe)
     if len(device_nm) < MIN_PIXELS:
-        light = replace(light, peaks=light.peaks.chosen(np.zeros(len(light.peaks), dtype=np.bool_)))
+        light = light.chosen(np.zeros(len(light.peaks), dtype=np.bool_))
     fwhm_nm = line_width_nm(device_nm, light)
     bands = seen_bands(device_nm, light.corrected.net, light.peaks, fwhm_nm)
     of_lines = np.ones(len(light.peaks), dtype=np.bool_)
     for band in bands:
         of_lines[band.peaks] = False
-    lines = light if of_lines.all() else replace(light, peaks=light.peaks.chosen(of_lines))
-    found = identify(device_nm, lines, prior, reach_nm, explain)
+    lines = light.chosen(of_lines)
+    found = identify(device_nm, lines, fwhm_nm, prior, reach_nm, explain)
     scene, inference = found.scene, found.inference
     inference = proven(inference, bands, fwhm_nm)
     namings = with_bands(name_peaks(scene, inference, prior), of_lines, bands)
-    at_nm = report.wavelengths_nm(device_nm, lines)
+    at_nm = np.round(lines.center_nm, 4)
     return Analysis(
         wavelengths_nm=device_nm,
         sample=given.sample,
         scope_corrected=report.shown(light.corrected.scope_corrected, factor),
         elements=report.element_findings(inference),
-        detected_peaks=report.peaks(device_nm, light, namings, factor),
+        detected_peaks=report.peaks(light, namings, factor),
         recipe=recipe,
         line_table_version=line_table().version,
         engine_version=ENGINE_VERSION,

@@ -91,6 +91,7 @@ def _likely(seen: Windows, tops: IntArray, height: FloatArray) -> FloatArray:
     Lines at the nodes are as strong as what a single line leaves says: a line that is not quite Gaussian is not many.
     """
     shape, left = seen.shape[tops], seen.left[tops] / height[:, None]
+    shape = np.maximum(shape, 0.0)  # far out a skewed one may be negative
     rms = np.sqrt(np.vecdot(shape * left, left) / np.maximum(shape.sum(axis=1), LEAST))
     likely = np.empty((len(tops), len(NODES) + 2))
     likely[:, :-2] = np.minimum(np.maximum(NODE_RMS * rms, LEAST_SHARE), MOST_SHARE)[:, None] ** -2.0

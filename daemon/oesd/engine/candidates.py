@@ -13,6 +13,7 @@ import numpy as np
 
 from oesd.engine.claims import Inference
 from oesd.engine.lines import IntArray
+from oesd.engine.patterns import Float32Array
 from oesd.engine.priors import Prior, prior_nats
 from oesd.engine.scene import REACH, Scene, peak_lines
 from oesd.engine.strengths import line_strengths
@@ -26,30 +27,48 @@ HOPE_WEIGHT = 0.4
 LEAST_WEIGHT = 2e-5  # a faint line at the edge of reach is no alternative
 CLOSE_FWHM = 0.12  # 1 sigma of a line's distance from the peak that it makes alone
 OTHER_EXCITATIONS = 0.2  # a plasma is not one temperature: lines that another excitation favours count this much
-KEPT_PRIORS = 8
+LEAST_CLOSE = 0.05  # of a found element's line, or it must weigh something even if the element were not found:
+FOUND_HOPE = float(np.exp(-HOPE_WEIGHT * HOPELESS_NATS))
+KEPT_PRIORS = 4
+KEPT_FINDINGS = 16
 
 
 def weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[IntArray, IntArray, FloatArray]:
     """Peak, line and probability of every pair within reach; probabilities of one peak add up to at most one."""
     seen, table = scene.observed, line_strengths().table
-    peak, line = peak_lines(seen.center_nm, np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm), table.wl_air_nm)
-    offset = table.wl_air_nm[line] - seen.center_nm[peak]
-    z = offset / _closeness(scene)[peak]
-    close = 1.0 / (1.0 + z * z)
-    of, there = table.element[line], _found(table.elements, inference)
-    faint = _element_base(table.elements, inference, prior)[of] * _prominence()[line] * close
-    kept = np.flatnonzero((faint > LEAST_WEIGHT) | (there[of] & (close > 0.05)))
-    peak, line, of = peak[kept], line[kept], of[kept]
-    close, faint, offset = close[kept], faint[kept], offset[kept]
+    found = _found(table.elements, inference)
+    hope = _hope_weight(table.elements, inference)
+    base = _base(table.elements, prior)
+    hope[found] = 0.0  # their lines are asked for by themselves, and all of them
+    peak, line, offset, close = _within_reach(scene, _worth_naming(table.elements, prior))
+    of = table.element[line]
+    faint = hope[of] * base[line] * close
+    kept = np.flatnonzero(faint > LEAST_WEIGHT)
+    others = peak[kept], line[kept], of[kept], offset[kept], faint[kept]
+    peak, line, offset, close = _within_reach(scene, _lines_of(tuple(np.flatnonzero(found).tolist())))
     share = _line_light(inference, line) / seen.height[peak]
     right = (FAINT_BASE + FOUND_BASE * np.sqrt(np.minimum(share, 1.0))) * close
     near = np.exp(-0.5 * (offset / scene.tolerance_nm[peak]) ** 2)
-    weight = np.minimum(share * near, 1.0) + np.where(there[of], right, faint)
+    weight = np.minimum(share * near, 1.0) + right
+    kept = np.flatnonzero((close > LEAST_CLOSE) | (FOUND_HOPE * base[line] * close > LEAST_WEIGHT))
+    theirs = peak[kept], line[kept], table.element[line[kept]], offset[kept], weight[kept]
+    peak, line, of, offset, weight = (np.concatenate(pair) for pair in zip(others, theirs, strict=True))
     sure = contenders(inference) | inference.probability
-    certainty = np.array([sure.get(name, 0.5) for name in table.elements])
+    certainty = np.full(len(table.elements), 0.5)
+    for name, probability in sure.items():
+        certainty[table.index_of[name]] = probability
     total = np.bincount(peak, weights=weight, minlength=len(seen.height))
     unexplained = np.minimum(np.maximum(1.0 - inference.light / seen.height, 0.0), 1.0)
     return peak, line, weight * certainty[of] / (total + 0.3 * unexplained)[peak]
+
+
+def _within_reach(scene: Scene, lines: IntArray) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    """Pairs of peaks and of these lines near them: numbers of both, the line's distance, nm, and how close that is."""
+    seen, nm = scene.observed, line_strengths().table.wl_air_nm[lines]
+    peak, place = peak_lines(seen.center_nm, np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm), nm)
+    offset = nm[place] - seen.center_nm[peak]
+    z = offset / _closeness(scene)[peak]
+    return peak, lines[place], offset, 1.0 / (1.0 + z * z)
 
 
 def _closeness(scene: Scene) -> FloatArray:
@@ -61,8 +80,10 @@ def _closeness(scene: Scene) -> FloatArray:
 
 def _found(elements: tuple[str, ...], inference: Inference) -> MaskArray:
     """Which elements are claimed or contested; shape (elements,)."""
-    there = inference.claims.keys() | contenders(inference).keys()
-    return np.array([name in there for name in elements])
+    found = np.zeros(len(elements), dtype=np.bool_)
+    index = line_strengths().table.index_of
+    found[[index[name] for name in (*inference.claims, *contenders(inference))]] = True
+    return found
 
 
 def contenders(inference: Inference) -> dict[str, float]:
@@ -70,30 +91,36 @@ def contenders(inference: Inference) -> dict[str, float]:
     return {name: share for contest in inference.contests for name, share in contest.share.items()}
 
 
-def _element_base(elements: tuple[str, ...], inference: Inference, prior: Prior) -> FloatArray:
-    """Weight of an unclaimed element's most prominent line, zero where it is not allowed; shape (elements,).
+def _hope_weight(elements: tuple[str, ...], inference: Inference) -> FloatArray:
+    """What an unclaimed element's line weighs beside one of an element whose other lines speak for it; (elements,).
 
     An element whose other lines are missing has little left to hope for.
     """
     hope = np.array([inference.hope.get(name, -HOPELESS_NATS) for name in elements])
-    bounded = np.minimum(np.maximum(hope, -HOPELESS_NATS), 0.0)
-    base: FloatArray = np.exp(HOPE_WEIGHT * bounded) * _prior_base(elements, prior)
-    return base
+    weight: FloatArray = np.exp(HOPE_WEIGHT * np.minimum(np.maximum(hope, -HOPELESS_NATS), 0.0))
+    return weight
 
 
 @lru_cache(maxsize=KEPT_PRIORS)
-def _prior_base(elements: tuple[str, ...], prior: Prior) -> FloatArray:
+def _base(elements: tuple[str, ...], prior: Prior) -> Float32Array:
+    """Weight of every line of the shipped table if its element is unclaimed, zero where it is not allowed; (lines,)."""
     owed = np.array([prior_nats(name) for name in elements])
     allowed = np.array([prior.allows(name) for name in elements])
-    base: FloatArray = np.where(allowed, OTHER_BASE * np.exp(-owed), 0.0)
-    return base
+    base = np.where(allowed, OTHER_BASE * np.exp(-owed), 0.0)
+    table = line_strengths().table
+    return (base[table.element] * 10.0 ** np.minimum(table.prom, 0.0)).astype(np.float32)
 
 
-@cache
-def _prominence() -> FloatArray:
-    """Prominence of every line of the shipped table as a share; shape (lines,)."""
-    share: FloatArray = 10.0 ** np.minimum(line_strengths().table.prom, 0.0)
-    return share
+@lru_cache(maxsize=KEPT_PRIORS)
+def _worth_naming(elements: tuple[str, ...], prior: Prior) -> IntArray:
+    """Lines that may be named for unclaimed elements at all, by wavelength."""
+    return np.flatnonzero(_base(elements, prior) > LEAST_WEIGHT)
+
+
+@lru_cache(maxsize=KEPT_FINDINGS)
+def _lines_of(elements: tuple[int, ...]) -> IntArray:
+    """Lines of these elements, by wavelength."""
+    return np.flatnonzero(np.isin(line_strengths().table.element, elements))
 
 
 @cache

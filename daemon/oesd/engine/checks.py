@@ -33,9 +33,9 @@ def spectrum(values: ArrayLike, name: str, pixels: int | None = None) -> FloatAr
         raise SpectrumError(f"{name} has {array.ndim} dimensions, not one")
     if pixels is not None and len(array) != pixels:
         raise SpectrumError(f"{name} has {len(array)} values, the wavelength axis has {pixels}")
-    bad = np.flatnonzero(~np.isfinite(array))
-    if len(bad):
-        raise SpectrumError(f"{name} is not finite at pixel {bad[0]}")
+    finite = np.isfinite(array)
+    if not finite.all():
+        raise SpectrumError(f"{name} is not finite at pixel {int(finite.argmin())}")
     return array
 
 

@@ -121,7 +121,7 @@ def shift_scores(
     sixth = np.maximum(agreement, np.float32(0.0), out=agreement)
     sixth *= sixth
     sixth = sixth * sixth * sixth  # those species that fit best decide, and not how many there are
-    shift_nm: FloatArray = np.arange(-reach, reach + 1) * step
+    shift_nm = np.arange(-float(reach), reach + 1.0) * step
     return Shifts(shift_nm, sixth.sum(axis=0, dtype=np.float64), width), Votes(sixth, combs)
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from oesd.engine.absences import Absences
 from oesd.engine.lines import IntArray
-from oesd.engine.losses import LAMP_ABSENCE, LEAST_STRENGTH, absence_scale, dark_loss, peak_loss
+from oesd.engine.losses import peak_loss
 from oesd.engine.patterns import Float32Array, single
 from oesd.engine.scene import Scene
 from oesd.engine.strengths import EXCITATIONS, LAMP
@@ -27,7 +28,7 @@ MARGIN = 2  # finer steps beyond the first and the last amount
 FINE = (np.arange(FINER * (AMOUNTS - 1) + 2 * MARGIN + 1) - MARGIN) / FINER
 THICK_NATS = 1.0
 ROW_NATS = np.where(np.arange(EXCITATIONS) > LAMP, THICK_NATS, 0.0).astype(np.float32)
-AT_A_TIME = 20_000  # losses worked out at a time: more do not fit into a processor's cache
+TRIED = slice(MARGIN, len(FINE) - MARGIN, FINER)  # the amounts among the finer steps
 
 
 def _between() -> Float32Array:
@@ -53,6 +54,14 @@ class Fits:
     gain: FloatArray
     amount: FloatArray
     excitation: IntArray
+
+    def joined(self, others: Fits) -> Fits:
+        """These and others."""
+        return Fits(
+            np.concatenate([self.gain, others.gain]),
+            np.concatenate([self.amount, others.amount]),
+            np.concatenate([self.excitation, others.excitation]),
+        )
 
 
 def amount_range(
@@ -81,51 +90,6 @@ def amount_range(
     return np.minimum(np.maximum(hidden, least), high - 1.0), high
 
 
-class _Absences:
-    """Where some species should shine and no peak is, end to end."""
-
-    def __init__(self, scene: Scene, species: IntArray) -> None:
-        places, dark = scene.places, scene.dark
-        first = places.first[species]
-        self.count = places.first[species + 1] - first
-        end = np.cumsum(self.count)
-        self.filled = np.flatnonzero(self.count)
-        self.start = (end - self.count)[self.filled]
-        entry = np.arange(end[-1]) + np.repeat(first - end + self.count, self.count)
-        where = places.number[entry]
-        per_unit = dark.per_unit[where]
-        self.strength = places.strength.take(entry, axis=1)
-        self.strength *= per_unit > 0.0
-        self.expected = self.strength * per_unit
-        self.known, self.floor, self.variance = places.known[entry], dark.floor[where], dark.variance[where]
-
-    def strongest(self) -> Float32Array:
-        """The most that each species should show there, (EXCITATIONS, species)."""
-        top = np.zeros((EXCITATIONS, len(self.count)), dtype=np.float32)
-        if len(self.filled):
-            top[:, self.filled] = np.maximum.reduceat(self.strength, self.start, axis=1)
-        return top
-
-    def losses(self, amounts: Float32Array, strongest: Float32Array) -> Float32Array:
-        """What is missing at each amount, (EXCITATIONS, AMOUNTS, species)."""
-        losses = np.zeros(amounts.shape, dtype=np.float32)
-        if not len(self.filled):
-            return losses
-        most = np.repeat(np.maximum(strongest, LEAST_STRENGTH), self.count, axis=1)
-        scale = absence_scale(self.strength, most, self.known)
-        scale[LAMP] *= np.float32(LAMP_ABSENCE)
-        inverse = 1.0 / (self.variance * scale)
-        together = max(1, AT_A_TIME // scale.size)
-        for step in range(0, AMOUNTS, together):
-            some = slice(step, step + together)
-            light = np.repeat(amounts[:, some], self.count, axis=2)
-            light *= self.expected[:, None]
-            light += self.floor
-            lost = dark_loss(light, scale[:, None], inverse[:, None])
-            losses[:, some, self.filled] = np.add.reduceat(lost, self.start, axis=2)
-        return losses
-
-
 class Evidence:
     """The sites of some species of a scene, end to end, and what they miss in the dark at every amount.
 
@@ -140,33 +104,64 @@ class Evidence:
         sites = scene.sites
         self.species = species
         count = sites.first[species + 1] - sites.first[species]
-        self.first = np.concatenate([[0], np.cumsum(count)])
-        self.owner = np.repeat(np.arange(len(species)), count)
-        site = np.arange(self.first[-1]) + np.repeat(sites.first[species] - self.first[:-1], count)
+        self.first = np.zeros(len(species) + 1, dtype=np.int64)
+        count.cumsum(out=self.first[1:])
+        self.owner = np.arange(len(species)).repeat(count)
+        site = np.arange(int(self.first[-1]))
+        site += (sites.first[species] - self.first[:-1]).repeat(count)
         self.peak, self.expected = sites.peak[site], sites.expected.take(site, axis=1)
         self.floor, self.per_unit = sites.floor[site], sites.per_unit[site]
-        self.costs = sites.under_scale[site], sites.under[site], sites.over[site]
+        self.costs = np.stack([sites.under_scale[site], sites.under[site], sites.over[site]])
         if len(species):
             self._lay_out_amounts(scene, sites.light.take(site, axis=1), count)
 
     def _lay_out_amounts(self, scene: Scene, light: Float32Array, count: IntArray) -> None:
-        dark = _Absences(scene, self.species)
+        dark = Absences(scene, self.species)
         strongest = np.maximum(np.maximum.reduceat(light, self.first[:-1], axis=1), dark.strongest())
         low, high = amount_range(scene, light, self.peak, strongest, self.first[:-1], count)
         steps = (high - low) / (AMOUNTS - 1)
         self.amounts = np.exp(low[:, None] + FINE[:, None] * steps[:, None])
-        tried = single(self.amounts[:, MARGIN : len(FINE) - MARGIN : FINER])
-        trial = np.repeat(tried, count, axis=2) * self.expected[:, None]
-        self.trial = np.concatenate([np.zeros((1, len(self.peak)), np.float32), trial.reshape(-1, len(self.peak))])
+        tried = single(self.amounts[:, TRIED])
+        self.trial = np.zeros((1 + EXCITATIONS * AMOUNTS, len(self.peak)), np.float32)  # the first is no light at all
+        trial = self.trial[1:].reshape(EXCITATIONS, AMOUNTS, -1)
+        np.multiply(tried.repeat(count, axis=2), self.expected[:, None], out=trial)
         absent = np.expm1(BETWEEN @ np.log1p(dark.losses(tried, strongest)))  # losses grow by powers of the amount
-        self.absent = np.maximum(absent, np.float32(0.0)) + ROW_NATS[:, None, None]
-        self.absent_tried = self.absent[:, MARGIN : len(FINE) - MARGIN : FINER].reshape(-1, len(count))
+        self.absent = np.maximum(absent, np.float32(0.0), out=absent)
+        self.absent += ROW_NATS[:, None, None]
+        self.absent_tried = self.absent[:, TRIED].reshape(EXCITATIONS * AMOUNTS, -1)
+
+    def among(self, kept: IntArray) -> Evidence:
+        """The same of some of the species, by their numbers here, ascending."""
+        part = Evidence.__new__(Evidence)
+        count = (self.first[1:] - self.first[:-1])[kept]
+        part.species = self.species[kept]
+        part.first = np.zeros(len(kept) + 1, dtype=np.int64)
+        count.cumsum(out=part.first[1:])
+        part.owner = np.arange(len(kept)).repeat(count)
+        site = np.arange(int(part.first[-1]))
+        site += (self.first[kept] - part.first[:-1]).repeat(count)
+        for name in ("peak", "floor", "per_unit", "costs", "expected", "trial"):
+            setattr(part, name, getattr(self, name).take(site, axis=-1))
+        for name in ("amounts", "absent", "absent_tried"):
+            setattr(part, name, getattr(self, name).take(kept, axis=-1))
+        return part
+
+    def joined(self, others: Evidence) -> Evidence:
+        """These species and others."""
+        both = Evidence.__new__(Evidence)
+        both.species = np.concatenate([self.species, others.species])
+        both.first = np.concatenate([self.first, others.first[1:] + self.first[-1]])
+        both.owner = np.concatenate([self.owner, others.owner + len(self.species)])
+        both.peak = np.concatenate([self.peak, others.peak])
+        for name in ("floor", "per_unit", "costs", "expected", "trial", "amounts", "absent", "absent_tried"):
+            setattr(both, name, np.concatenate([getattr(self, name), getattr(others, name)], axis=-1))
+        return both
 
     def fits(self, first: int, last: int, others: FloatArray) -> Fits:
         """Best fit of each of the species ``first:last`` beside the light of others, (peaks,)."""
         site = slice(int(self.first[first]), int(self.first[last]))
         start, owner = self.first[first:last] - self.first[first], self.owner[site] - first
-        costs = self.costs[0][site], self.costs[1][site], self.costs[2][site]
+        costs = self.costs[:, site]
         background = self.floor[site] + single(others[self.peak[site]] * self.per_unit[site])
         losses = peak_loss(background + self.trial[:, site], *costs)  # the first is that of no light
         before = losses[0]

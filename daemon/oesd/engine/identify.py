@@ -60,20 +60,20 @@ class _Seen:
     device_nm: FloatArray
     light: Light
     center_nm: FloatArray
+    center_sigma_nm: FloatArray
     fwhm_nm: float
 
     def on(self, axis: Axis, among: MaskArray | None = None) -> Scene:
         """Everything the inference asks, with the axis corrected."""
         light = self.light
-        dispersion = np.interp(light.peaks.center_px, np.arange(len(self.device_nm)), np.gradient(self.device_nm))
         observed = Observed(
             center_nm=axis.true_nm(self.center_nm),
-            center_sigma_nm=light.peaks.sigma_px * dispersion,
+            center_sigma_nm=self.center_sigma_nm,
             height=light.peaks.height,
             height_sigma=light.peaks.height_sigma,
             saturated=light.peaks.saturated,
             true_nm=axis.true_nm(self.device_nm),
-            net=(light.corrected.net - light.floor) * np.where(light.corrected.saturated, OVERFULL, 1.0),
+            net=self._net(),
             sigma=light.sigma,
             fwhm_nm=self.fwhm_nm,
             fwhm_px=light.fwhm_px,
@@ -81,16 +81,24 @@ class _Seen:
         )
         return build_scene(observed, shipped_patterns(self.fwhm_nm), among)
 
+    def _net(self) -> FloatArray:
+        """Counts above the continuum."""
+        net: FloatArray = self.light.corrected.net - self.light.floor
+        full = self.light.corrected.saturated
+        return np.where(full, OVERFULL * net, net) if full.any() else net
+
 
 def line_width_nm(device_nm: FloatArray, light: Light) -> float:
     """Line width in nm at the axis' median dispersion."""
     return light.fwhm_px * float(median(np.diff(device_nm)))
 
 
-def identify(device_nm: FloatArray, light: Light, prior: Prior, reach_nm: float, explain: bool = False) -> Identified:
+def identify(
+    device_nm: FloatArray, light: Light, fwhm_nm: float, prior: Prior, reach_nm: float, explain: bool = False
+) -> Identified:
     """Shift, elements, the straight line through their peaks, and the elements again where it moves them."""
-    center_nm = np.interp(light.peaks.center_px, np.arange(len(device_nm)), device_nm)
-    seen = _Seen(device_nm, light, center_nm, line_width_nm(device_nm, light))
+    center_nm = light.center_nm
+    seen = _Seen(device_nm, light, center_nm, light.peaks.sigma_px * light.nm_per_px, fwhm_nm)
     reach_nm = min(reach_nm, WIDEST_SEARCH_NM)
     tried = _hypotheses(seen, reach_nm)
     if not tried:
@@ -119,6 +127,8 @@ def _without_ghosts(
     """Ask again without the elements that rest on nothing but second orders of the grating."""
     seen = scene.observed
     ghosts = possible_ghosts(seen)
+    if not len(ghosts.peak):
+        return Identified(axis, unsafe, scene, inference, ghosts)
     alone = ghosts_alone(ghosts, inference, seen.height)
     ghosts = beyond_chance(ghosts, inference, alone, seen)
     while alone := ghosts_alone(ghosts, inference, seen.height):

@@ -16,13 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.engine.windows import FWHM_PER_SIGMA
-from oesd.model import FloatArray, LineSpread, MaskArray
+from oesd.engine.windows import FWHM_PER_SIGMA, on_axis
+from oesd.model import FloatArray, LineSpread
 
 NARROWEST_PX, WIDEST_PX = 1.5, 20.0
-DEFAULT_PX = 3.0
-MIN_SNR = 12.0
-ARMS = np.array([1, 2, 4, 8, 16])
 PIXEL_PX = float(FWHM_PER_SIGMA / np.sqrt(12.0))  # FWHM of the Gaussian with a pixel's variance
 PLACES = (1.0 / 6.0, 0.5, 5.0 / 6.0)  # of the axis
 SINGLE_SHARE = 0.3  # of lines are single; the others are more than one
@@ -98,51 +95,6 @@ def seen(fwhm_px: float) -> float:
     return float(np.hypot(fwhm_px, PIXEL_PX))
 
 
-def first_fwhm_px(net: FloatArray, variance: FloatArray, masked: MaskArray, hint_px: float | None) -> float:
-    """A first width in pixels, as it looks (the pixel's own in it): good enough to find the lines with.
-
-    Every strong local maximum gives one from the log-parabola through its top (exact for a Gaussian); blends and bands
-    are wider, so it is a low quantile, weighted to strong lines. A hint bounds it to 0.6 .. 1.6 of itself.
-    """
-    widths, snr = _top_widths(net, variance, masked)
-    low, high = (NARROWEST_PX, WIDEST_PX) if hint_px is None else (0.6 * hint_px, 1.6 * hint_px)
-    usable = (widths >= low) & (widths <= high)
-    if usable.sum() < 3:
-        return DEFAULT_PX if hint_px is None else max(hint_px, NARROWEST_PX)
-    found = _weighted_quantile(widths[usable], np.minimum(snr[usable], 100.0), 0.3)
-    return max(found, NARROWEST_PX)
-
-
-def _top_widths(net: FloatArray, variance: FloatArray, masked: MaskArray) -> tuple[FloatArray, FloatArray]:
-    """Widths and signal-to-noise of all strong maxima; the parabola's arms reach out 1, 2, 4, 8 or 16 pixels."""
-    middle = net[1:-1]
-    tops = 1 + np.flatnonzero((middle >= net[:-2]) & (middle > net[2:]))
-    height = net[tops]
-    strong = (height > 0.0) & (height * height > MIN_SNR**2 * variance[tops])
-    tops, height = tops[strong], height[strong]
-    below, above = tops[:, None] - ARMS, tops[:, None] + ARMS
-    inside = (below >= 0) & (above < len(net))
-    below, above = np.where(inside, below, 0), np.where(inside, above, 0)
-    left, right = net[below], net[above]
-    lower = np.minimum(left, right)
-    good = inside & (lower > 0.0) & (np.maximum(left, right) < height[:, None])
-    if masked.any():
-        good &= ~(masked[below] | masked[tops][:, None] | masked[above])
-    top, arm = np.nonzero(good)
-    product = (left[good] / height[top]) * (right[good] / height[top])
-    curvature = -np.log(np.maximum(product, 1e-300))  # = arm^2 / sigma^2 of a Gaussian
-    width = np.sqrt(8.0 * np.log(2.0) / np.maximum(curvature, 1e-6))
-    fits = (width >= 1.4) & (width < 4.0)  # arms on the flanks: neither in the noise nor in the wings
-    top = top[fits]
-    return ARMS[arm[fits]] * width[fits], height[top] / np.sqrt(variance[tops[top]])
-
-
-def _weighted_quantile(values: FloatArray, weights: FloatArray, share: float) -> float:
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(cumulative, share * cumulative[-1])])
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Learned:
     """Widths with all that is known, and by this spectrum's ``lines`` lines alone (None: they do not tell)."""
@@ -174,7 +126,8 @@ def learned(
         trust, told = known.sigma**-2.0, known.fwhm_px / before.fwhm_px - 1.0
     shares, square = before.shares(center_px), wider_sigma * wider_sigma + SINGLE_SPREAD**2
     off = wider - _mode(wider, square, _told(known, before))
-    system, wanted, change, lines = _SMOOTH, np.zeros(3), np.zeros(3), 0.0
+    system, wanted, change, inverse, lines = _SMOOTH, np.zeros(3), np.zeros(3), _TINY, 0.0
+    firm = np.diag(trust)
     for _ in range(WEIGHING_ROUNDS):
         single, blend = _densities(off, square)
         single /= single + blend + STRAY_DENSITY
@@ -183,24 +136,31 @@ def learned(
             return Learned(before, None, 0)  # blends and bands alone do not tell
         weighted = (shares * (single / square)[:, None]).T
         system, wanted = weighted @ shares + _SMOOTH, weighted @ wider
-        change = _solved(system + np.diag(trust), wanted + trust * told)
+        inverse = _inverse(system + firm)
+        change = inverse @ (wanted + trust * told)
         off = wider - shares @ change
-    widths = _changed(before, change, system + np.diag(trust), known)
+    widths = _changed(before, change, inverse, known)
     if lines < FEWEST_LINES:
         return Learned(widths, None, round(lines))
-    alone = _changed(before, _solved(system, wanted), system, known) if trust.any() else widths
-    return Learned(widths, alone, round(lines))
+    if not trust.any():
+        return Learned(widths, widths, round(lines))
+    inverse = _inverse(system)
+    return Learned(widths, _changed(before, inverse @ wanted, inverse, known), round(lines))
 
 
-def _solved(system: FloatArray, wanted: FloatArray) -> FloatArray:
-    solution: FloatArray = np.linalg.solve(system + _TINY, wanted).astype(np.float64, copy=False)
-    return solution
+def _inverse(system: FloatArray) -> FloatArray:
+    """Inverse of a symmetric system of three: by its cofactors, for a library's solver takes longer to be called."""
+    a, b, c, _, d, e, _, _, f = (system + _TINY).ravel().tolist()
+    row = d * f - e * e, c * e - b * f, b * e - c * d
+    cofactors = np.array([row, (row[1], a * f - c * c, b * c - a * e), (row[2], b * c - a * e, a * d - b * b)])
+    inverse: FloatArray = cofactors / (a * row[0] + b * row[1] + c * row[2])
+    return inverse
 
 
-def _changed(before: Widths, change: FloatArray, system: FloatArray, known: Widths | None) -> Widths:
+def _changed(before: Widths, change: FloatArray, inverse: FloatArray, known: Widths | None) -> Widths:
     widest = WIDEST_PX if known is None else max(WIDEST_PX, 1.6 * float(known.fwhm_px.max()))
     fwhm_px = before.fwhm_px * (1.0 + np.minimum(np.maximum(change, GRID[0]), GRID[-1]))
-    error = np.sqrt(np.maximum(np.diagonal(np.linalg.inv(system + _TINY)), 0.0))
+    error = np.sqrt(np.maximum(np.diagonal(inverse), 0.0))
     return Widths(before.place_px, np.minimum(np.maximum(fwhm_px, NARROWEST_PX), widest), np.minimum(error, 1.0))
 
 
@@ -260,7 +220,7 @@ def remembered(spread: LineSpread, device_nm: FloatArray) -> Widths:
     """What earlier spectra of a device showed, on an axis of it."""
     pixels = len(device_nm)
     place = np.array(PLACES) * (pixels - 1)
-    nm, dispersion = _on_axis(place, device_nm)
+    nm, dispersion = on_axis(place, device_nm)
     fwhm_nm = np.interp(nm, spread.wavelengths_nm, spread.fwhm_nm)
     sigma_nm = np.interp(nm, spread.wavelengths_nm, spread.sigma_nm)
     fwhm_px = np.clip(np.hypot(fwhm_nm / dispersion, PIXEL_PX), NARROWEST_PX, pixels / 4.0)
@@ -269,21 +229,10 @@ def remembered(spread: LineSpread, device_nm: FloatArray) -> Widths:
 
 def shown(widths: Widths, lines: int, device_nm: FloatArray) -> LineSpread:
     """Widths as a value that can be kept."""
-    nm, dispersion = _on_axis(widths.place_px, device_nm)
+    nm, dispersion = on_axis(widths.place_px, device_nm)
     fwhm_nm = optical(widths.fwhm_px) * dispersion
     numbers = [tuple(round(float(x), 5) for x in row) for row in (nm, fwhm_nm, widths.sigma * fwhm_nm)]
     return LineSpread(numbers[0], numbers[1], numbers[2], lines=lines)
-
-
-def _on_axis(place_px: FloatArray, device_nm: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Wavelength, nm, and nm per pixel at places on the axis."""
-    before = np.minimum(place_px.astype(np.int64), len(device_nm) - 2)
-    last = len(device_nm) - 1
-    share, nm = place_px - before, device_nm[before]
-    step = device_nm[before + 1] - nm
-    left = (device_nm[before + 1] - device_nm[np.maximum(before - 1, 0)]) / (1.0 + (before > 0))
-    right = (device_nm[np.minimum(before + 2, last)] - nm) / (1.0 + (before + 2 <= last))
-    return nm + share * step, left + share * (right - left)
 
 
 def combined(spreads: Sequence[LineSpread]) -> LineSpread | None:

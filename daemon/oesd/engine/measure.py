@@ -2,30 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from oesd.engine.baseline import continuum, rough_floor
 from oesd.engine.correction import Corrected, correct
-from oesd.engine.linespread import Widths, first_fwhm_px, remembered, seen, shown
+from oesd.engine.firstwidth import first_fwhm_px
+from oesd.engine.linespread import Widths, remembered, seen, shown
 from oesd.engine.peaks import PeakList, find_peaks
-from oesd.engine.windows import median
-from oesd.model import FloatArray, LineSpread, Measurement, Recipe
+from oesd.engine.windows import median, on_axis
+from oesd.model import FloatArray, LineSpread, MaskArray, Measurement, Recipe
 
 PIXEL_RESPONSE = 0.003  # pixels differ in response by this share: a continuum's unevenness is no line
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Light:
-    """A corrected spectrum with everything measured in it before elements are asked for."""
+    """A corrected spectrum with everything measured in it before elements are asked for.
+
+    ``center_nm`` are the peaks on the device's axis, ``nm_per_px`` its dispersion there; both (peaks,).
+    """
 
     corrected: Corrected
     floor: FloatArray
     sigma: FloatArray
     fwhm_px: float
     peaks: PeakList
+    center_nm: FloatArray
+    nm_per_px: FloatArray
     line_spread: LineSpread | None = None
+
+    def chosen(self, keep: MaskArray) -> Light:
+        """The same with those of the peaks where ``keep`` is true."""
+        if keep.all():
+            return self
+        nm, dispersion = self.center_nm[keep], self.nm_per_px[keep]
+        return replace(self, peaks=self.peaks.chosen(keep), center_nm=nm, nm_per_px=dispersion)
 
 
 def measure(measurement: Measurement, recipe: Recipe) -> Light:
@@ -49,7 +62,8 @@ def measure(measurement: Measurement, recipe: Recipe) -> Light:
     np.sqrt(sigma, out=sigma)
     peaks, learned = find_peaks(net - under.level, sigma, unusable, widths, known, under.sigma)
     spread = None if learned.alone is None else shown(learned.alone, learned.lines, measurement.wavelengths_nm)
-    return Light(corrected, under.level, sigma, learned.widths.middle_px, peaks, spread)
+    at = on_axis(peaks.center_px, measurement.wavelengths_nm)
+    return Light(corrected, under.level, sigma, learned.widths.middle_px, peaks, *at, spread)
 
 
 def _known(device_nm: FloatArray, recipe: Recipe) -> Widths | None:

@@ -14,7 +14,7 @@ from oesd.engine.candidates import OTHER_EXCITATIONS, weighed_lines
 from oesd.engine.claims import Claim, Inference
 from oesd.engine.lines import IntArray
 from oesd.engine.priors import Prior
-from oesd.engine.scene import Scene
+from oesd.engine.scene import Scene, runs
 from oesd.engine.strengths import line_strengths
 from oesd.model import Candidate, FloatArray, MaskArray
 
@@ -92,9 +92,9 @@ def _alternatives(peak: IntArray, line: IntArray, weight: FloatArray) -> tuple[I
     kept = np.flatnonzero((rank < SURE_CANDIDATES) | ((weight > LEAST_PROBABILITY) & (rank < 2 * MAX_CANDIDATES)))
     peak, line, weight = peak[kept], line[kept], weight[kept]
     table = line_strengths().table
-    _, first = np.unique(
-        (peak * len(table.elements) + table.element[line]) * TENTHS + _tenths()[line], return_index=True
-    )
+    key = (peak * len(table.elements) + table.element[line]) * TENTHS + _tenths()[line]
+    order = key.argsort(kind="stable")
+    first = order[runs(key[order])]
     first.sort()
     kept = first[_rank(peak[first]) < MAX_CANDIDATES]
     return peak[kept], line[kept], weight[kept]

@@ -31,7 +31,8 @@ class Patterns:
         Strength known by intensity only.
     species_count : int
     by_species : (lines,) int64
-        The lines' numbers in the order of species, then of wavelength.
+        The lines' numbers in the order of species, then of wavelength; those of species k are
+        ``by_species[first[k]:first[k + 1]]``.
     """
 
     wl_nm: FloatArray
@@ -40,6 +41,13 @@ class Patterns:
     soft: MaskArray
     species_count: int
     by_species: IntArray
+    first: IntArray
+
+    def lines_of(self, species: list[int]) -> IntArray:
+        """Numbers of all lines of these species, by wavelength; at least one species."""
+        lines = np.concatenate([self.by_species[self.first[one] : self.first[one + 1]] for one in species])
+        lines.sort()
+        return lines
 
 
 def patterns_of(strengths: Strengths, width: int) -> Patterns:
@@ -53,7 +61,8 @@ def patterns_of(strengths: Strengths, width: int) -> Patterns:
     order = np.argsort(wl, kind="stable")
     count = strengths.species_count + len(SYSTEMS)
     by_species = np.argsort(species[order], kind="stable")
-    return Patterns(wl[order], species[order], relative[:, order], soft[order], count, by_species)
+    first = np.searchsorted(species[order][by_species], np.arange(count + 1))
+    return Patterns(wl[order], species[order], relative[:, order], soft[order], count, by_species, first)
 
 
 def single(values: FloatArray) -> Float32Array:

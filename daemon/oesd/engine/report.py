@@ -16,6 +16,8 @@ GAUSS_AREA = 1.0644670194312262  # area of a Gaussian of height 1 and FWHM 1: sq
 
 def shown(values: FloatArray, factor: float) -> FloatArray:
     """Counts in the input's scale, to 0.001; rounding stops where a float64 has no such digits."""
+    if factor == 1.0 and -LARGEST < float(values.min(initial=0.0)) and float(values.max(initial=0.0)) < LARGEST:
+        return np.round(values, 3)
     bound = LARGEST_SHOWN / max(factor, 1.0)
     counts: FloatArray = np.clip(values, -bound, bound) * factor
     return np.where(np.abs(counts) < LARGEST, np.round(np.clip(counts, -LARGEST, LARGEST), 3), counts)
@@ -38,20 +40,13 @@ def ambiguities(inference: Inference, contested: MaskArray, at_nm: FloatArray) -
     )
 
 
-def wavelengths_nm(device_nm: FloatArray, light: Light) -> FloatArray:
-    """Where the peaks are on the device's axis, as it is reported; shape (peaks,)."""
-    where: FloatArray = np.round(np.interp(light.peaks.center_px, np.arange(len(device_nm)), device_nm), 4)
-    return where
-
-
-def peaks(device_nm: FloatArray, light: Light, namings: list[Naming], factor: float) -> tuple[Peak, ...]:
+def peaks(light: Light, namings: list[Naming], factor: float) -> tuple[Peak, ...]:
     """Every peak with its name, candidates and measured values; ``factor`` counts are one unit of height."""
-    found = light.peaks
-    dispersion = np.interp(found.center_px, np.arange(len(device_nm)), np.gradient(device_nm))
+    found, dispersion = light.peaks, light.nm_per_px
     width = found.fwhm_px * dispersion
     measured = zip(
         namings,
-        wavelengths_nm(device_nm, light).tolist(),
+        np.round(light.center_nm, 4).tolist(),
         np.round(found.sigma_px * dispersion, 5).tolist(),
         np.round(found.center_px, 4).tolist(),
         np.round(width, 4).tolist(),

@@ -25,7 +25,6 @@ LONE_NATS = 3.5
 SURPRISE_RANGE = (0.35, 1.5)
 FAR_FWHM = 0.25  # nine of ten lie within 0.2
 CLOSE_FWHM = 0.1  # 1 sigma of a line's distance from the peak that it makes: the middle half of them lie within 0.06
-FAINTEST_SITE = 2e-3  # of a species' light in its brightest peak
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +92,7 @@ def build_scene(observed: Observed, patterns: Patterns, among: MaskArray | None 
     """Lay out one spectrum, for all species or for those marked, (species,)."""
     tolerance = np.sqrt((MATCH_FWHM * observed.fwhm_nm) ** 2 + observed.center_sigma_nm**2 + observed.axis_sigma_nm**2)
     places = places_of(patterns, float(observed.true_nm[0]), float(observed.true_nm[-1]), observed.fwhm_nm)
-    sites = _sites(observed, places.near, patterns.species_count, tolerance, among)
+    sites = sites_of(observed, places.near, patterns.species_count, tolerance, among)
     return Scene(observed, patterns, places, tolerance, sites, darkness(observed, places))
 
 
@@ -101,7 +100,7 @@ def runs(values: IntArray) -> IntArray:
     """Where runs of equal values begin."""
     begins = np.ones(len(values), dtype=np.bool_)
     np.not_equal(values[1:], values[:-1], out=begins[1:])
-    return np.flatnonzero(begins)
+    return begins.nonzero()[0]
 
 
 def lengths(start: IntArray, total: int) -> IntArray:
@@ -114,11 +113,11 @@ def lengths(start: IntArray, total: int) -> IntArray:
 
 def peak_lines(observed_nm: FloatArray, reach_nm: FloatArray, lines_nm: FloatArray) -> tuple[IntArray, IntArray]:
     """All (peak, line) pairs with the line within reach of the peak; two index arrays of equal length."""
-    first = np.searchsorted(lines_nm, observed_nm - reach_nm, side="left")
-    last = np.searchsorted(lines_nm, observed_nm + reach_nm, side="right")
-    count = last - first
-    peak = np.repeat(np.arange(len(count)), count)
-    line = np.arange(count.sum()) + np.repeat(first - np.cumsum(count) + count, count)
+    first = lines_nm.searchsorted(observed_nm - reach_nm)
+    count = lines_nm.searchsorted(observed_nm + reach_nm, side="right") - first
+    peak, end = np.arange(len(count)).repeat(count), count.cumsum()
+    line = np.arange(len(peak))
+    line += (first - end + count).repeat(count)
     return peak, line
 
 
@@ -128,19 +127,21 @@ def _density(observed: Observed) -> FloatArray:
     reach = SURROUNDINGS_FWHM * observed.fwhm_nm
     low = np.maximum(center - reach, observed.true_nm[0])
     high = np.minimum(center + reach, observed.true_nm[-1])
-    neighbours = np.searchsorted(center, high, side="right") - np.searchsorted(center, low, side="left")
+    neighbours = center.searchsorted(high, side="right") - center.searchsorted(low)
     density: FloatArray = neighbours / np.maximum(high - low, 1e-12)
     return density
 
 
-def _sites(observed: Observed, near: Near, species_count: int, tolerance: FloatArray, among: MaskArray | None) -> Sites:
+def sites_of(
+    observed: Observed, near: Near, species_count: int, tolerance: FloatArray, among: MaskArray | None = None
+) -> Sites:
     """Light of every species in every peak under each excitation, and what misfits cost there."""
     peak, line = peak_lines(observed.center_nm, REACH * tolerance, near.nm)
     owner = near.species[line]
     if among is not None:
         kept = np.flatnonzero(among[owner])
         peak, line, owner = peak[kept], line[kept], owner[kept]
-    order = np.argsort(owner, kind="stable")
+    order = owner.argsort(kind="stable")
     peak, line, species = peak[order], line[order], owner[order].astype(np.int64)
     offset = near.nm[line] - observed.center_nm[peak]
     z = offset / tolerance[peak]
@@ -152,16 +153,7 @@ def _sites(observed: Observed, near: Near, species_count: int, tolerance: FloatA
     light = np.add.reduceat(relative, start, axis=1)
     pull = np.add.reduceat((relative[REFERENCE_ROW] + relative[LAMP]) * offset, start)
     centre = pull / np.maximum(light[REFERENCE_ROW] + light[LAMP], 1e-12)
-    species, peak = species[start], peak[start]
-    kept = _bright(light, species)
-    return _laid_out(observed, species_count, species[kept], peak[kept], light.take(kept, axis=1), centre[kept])
-
-
-def _bright(light: Float32Array, owner: IntArray) -> IntArray:
-    """Sites where a species is not hopelessly faint beside its brightest peak."""
-    start = runs(owner)
-    top = np.float32(FAINTEST_SITE) * np.maximum.reduceat(light, start, axis=1)
-    return np.flatnonzero((light > np.repeat(top, lengths(start, len(owner)), axis=1)).any(axis=0))
+    return _laid_out(observed, species_count, species[start], peak[start], light, centre)
 
 
 def _laid_out(

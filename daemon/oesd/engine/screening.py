@@ -14,31 +14,55 @@ from oesd.engine.losses import LEAST_STRENGTH, absence_scale, dark_loss, peak_lo
 from oesd.engine.patterns import Float32Array, single
 from oesd.engine.places import SCREENED_ROWS
 from oesd.engine.scene import Scene, lengths, runs
-from oesd.model import FloatArray
+from oesd.model import FloatArray, MaskArray
 
 STEPS = np.array([0.3, 0.5, 0.7, 0.88])[:, None, None]
 
 
-def coarse_gains(scene: Scene) -> FloatArray:
-    """Best coarse gain of each species beside no other light, nats; 0 for those without; shape (species,)."""
-    best = np.zeros(scene.patterns.species_count)
-    sites, rows = scene.sites, list(SCREENED_ROWS)
-    start = runs(sites.species)
-    if not len(start):
+class Screening:
+    """Coarse gains of all species that have light in some peak."""
+
+    def __init__(self, scene: Scene) -> None:
+        sites, rows = scene.sites, list(SCREENED_ROWS)
+        self._size = scene.patterns.species_count
+        self._peak, self._start = sites.peak, runs(sites.species)
+        self._species = sites.species[self._start]
+        self._floor, self._per_unit = sites.floor, sites.per_unit
+        self._costs = sites.under_scale, sites.under, sites.over
+        if not len(self._start):
+            return
+        count = lengths(self._start, len(sites.species))
+        light, dark = sites.light[rows], _Absences(scene, self._species)
+        strongest = np.maximum(np.maximum.reduceat(light, self._start, axis=1), dark.strength.max(axis=0))
+        low, high = amount_range(scene, light, sites.peak, strongest, self._start, count)
+        amounts = single(np.exp(low + STEPS * (high - low)))
+        self._trial = amounts.repeat(count, axis=2)  # (steps, rows, sites)
+        self._trial *= sites.expected[rows]
+        self._missing = dark.losses(amounts, strongest)
+
+    def gains(self, others: FloatArray | None = None) -> FloatArray:
+        """Best coarse gain beside the others' light, (peaks,), nats; 0 for species without light; (species,)."""
+        best = np.zeros(self._size)
+        if len(self._start):
+            background = self._floor
+            if others is not None:
+                background = background + single(others[self._peak] * self._per_unit)
+            saved = peak_loss(background.copy(), *self._costs) - peak_loss(self._trial + background, *self._costs)
+            gain = np.add.reduceat(saved, self._start, axis=2)
+            gain -= self._missing
+            best[self._species] = np.maximum(gain.max(axis=(0, 1)), 0.0)
         return best
-    lit, count = sites.species[start], lengths(start, len(sites.species))
-    light, dark = sites.light[rows], _Absences(scene, lit)
-    strongest = np.maximum(np.maximum.reduceat(light, start, axis=1), dark.strength.max(axis=0))
-    low, high = amount_range(scene, light, sites.peak, strongest, start, count)
-    amounts = single(np.exp(low + STEPS * (high - low)))
-    costs = sites.under_scale, sites.under, sites.over
-    tried = np.repeat(amounts, count, axis=2)
-    tried *= sites.expected[rows]
-    tried += sites.floor
-    saved = peak_loss(sites.floor.copy(), *costs) - peak_loss(tried, *costs)
-    gain = np.add.reduceat(saved, start, axis=2) - dark.losses(amounts, strongest)
-    best[lit] = np.maximum(gain.max(axis=(0, 1)), 0.0)
-    return best
+
+    def narrowed(self, asked: MaskArray) -> None:
+        """Keep those of the species that are marked, (species,), and forget the others."""
+        kept = asked[self._species]
+        count = lengths(self._start, len(self._peak))
+        site = kept.repeat(count).nonzero()[0]
+        self._peak, self._floor, self._per_unit = self._peak[site], self._floor[site], self._per_unit[site]
+        self._costs = self._costs[0][site], self._costs[1][site], self._costs[2][site]
+        self._trial, self._missing = self._trial.take(site, axis=2), self._missing[:, :, kept]
+        self._species, count = self._species[kept], count[kept]
+        self._start = count.cumsum() - count
 
 
 class _Absences:

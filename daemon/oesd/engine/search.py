@@ -6,19 +6,20 @@ shares light with are fitted anew, and at the end every claim must still be wort
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import exp
 
 import numpy as np
 
-from oesd.engine.claims import Claim, Contest, Fit, Inference, NearMiss
+from oesd.engine.chance import chance_nats
+from oesd.engine.claims import Claim, Contest, Inference, NearMiss
 from oesd.engine.evidence import Evidence, Fits
 from oesd.engine.lines import IntArray
+from oesd.engine.offers import SECOND_STAGE_NATS, Offer, Offers
+from oesd.engine.outside import Outside
 from oesd.engine.scene import Scene
 from oesd.engine.suspects import Suspects
 from oesd.model import FloatArray, MaskArray
 
-SECOND_STAGE_NATS = 1.5
 PROBABILITY_NATS = 2.5
 SHARED = 0.1
 REGAINED_NATS = 1.0  # what others' light may give back to a suspect that it has taken light from
@@ -26,20 +27,16 @@ FEW_PEAKS = 2  # a claim on so few may be another's
 RIVAL_NATS = 1.0
 AMBIGUOUS_BELOW = 0.85
 LEAST_SHARE = 0.02  # of the likeliest's: who is less likely is no contender
-CLUTTER_NATS = 3.0  # owed where no peak is explained, none where half are: unknown light meets any line by chance
+CLUTTER_NATS = 8.0  # owed where no peak is explained: unknown light meets any line by chance
+COMPARABLE = 0.1  # of a claim's brightest peak: what is fainter could not have been met in its place
+UNKNOWN_SHARE = 0.3  # of the peaks: so many are unexplained in true plasmas too
 EXPLAINED = 0.3
 MAX_ELEMENTS = 25
+SURE_NATS = 15.0  # beyond the price: chance does not offer so much
 NEAR_MISS_NATS = 3.0  # below its price: what a person would ask about
 RIVAL_WITHIN_NATS = 2.0
+MANY = 16  # suspects: putting some of fewer away takes longer than asking them
 MOVED = 0.05  # of a peak: light that changes less changes no other's fit
-
-
-@dataclass(slots=True, eq=False)
-class _Offer:
-    """What a suspect gains beside some light of others, and with which fits."""
-
-    fits: dict[int, Fit]
-    gain: float
 
 
 def _logistic(x: float) -> float:
@@ -58,111 +55,101 @@ class Search:
         Those of the suspects that are worth asking, ascending; each has light in some peak.
     hope : (suspects,) float64
         The margin that each may have, nats.
+    outside : Outside, optional
+        Further suspects, who are asked when they may do better than those who are.
     """
 
-    def __init__(self, scene: Scene, suspects: Suspects, species: IntArray, hope: FloatArray) -> None:
+    def __init__(
+        self, scene: Scene, suspects: Suspects, species: IntArray, hope: FloatArray, outside: Outside | None = None
+    ) -> None:
         self.scene, self.suspects = scene, suspects
         self.light = np.zeros(len(scene.observed.height))
         self.claims: dict[int, Claim] = {}
         self.stale: set[int] = set()  # claims whose neighbours have changed since they were fitted
-        self.clutter = 0.0  # 0 where half of the peaks are explained, 1 where none is
-        self.evidence = Evidence(scene, species)
-        self.owed = suspects.owed[species]
-        of = suspects.of[species]
-        starts = np.flatnonzero(np.diff(of, prepend=-1))
-        self.asked = of[starts]
-        ends = np.append(starts, len(of))[1:]
-        self.weak, self.start = ends - starts > 1, starts
-        self.range = {n: (a, b) for n, a, b in zip(self.asked.tolist(), starts.tolist(), ends.tolist(), strict=True)}
+        self.offers = Offers(scene, suspects, Evidence(scene, species))
         self.hope = hope
+        self.outside = outside
+        self.chance: dict[int, float] = {}  # what a claim's lines gain moved aside, nats
         self.rivals: dict[int, list[tuple[int, Claim]]] = {}
-
-    def _fits(self, first: int, last: int, others: FloatArray) -> Fits:
-        """Best fits of species by their numbers; an ion that takes much energy to shine owes for it."""
-        fits = self.evidence.fits(first, last, others)
-        return Fits(np.maximum(fits.gain - self.owed[first:last], 0.0), fits.amount, fits.excitation)
-
-    def _margins(self, others: FloatArray) -> tuple[Fits, FloatArray]:
-        """Fits of all species beside the others' light, and the margin that each asked suspect has at most, nats."""
-        fits = self._fits(0, len(self.evidence.species), others)
-        one = fits.gain[self.start]
-        other = np.where(self.weak, fits.gain[np.minimum(self.start + 1, len(fits.gain) - 1)], 0.0)
-        gain = np.maximum(one, other) + np.maximum(np.minimum(one, other) - SECOND_STAGE_NATS, 0.0)
-        return fits, gain - self.suspects.price[self.asked]
-
-    def _offer(self, suspect: int, fits: Fits, base: int, others: FloatArray) -> _Offer:
-        """What a suspect offers, its species' fits beside the others' light being those from ``base`` on.
-
-        The weaker stage is fitted beside the stronger one and must pay for itself.
-        """
-        first, last = self.range[suspect]
-        strong = first if last - first == 1 or fits.gain[first - base] >= fits.gain[first + 1 - base] else first + 1
-        offer = self._single(fits, strong - base, strong)
-        weak = 2 * first + 1 - strong
-        if last - first > 1 and fits.gain[weak - base] > SECOND_STAGE_NATS:
-            second = self._fits(weak, weak + 1, others + self._light(offer.fits))
-            if second.gain[0] > SECOND_STAGE_NATS:
-                more = self._single(second, 0, weak)
-                return _Offer(offer.fits | more.fits, offer.gain + more.gain - SECOND_STAGE_NATS)
-        return offer
-
-    def _single(self, fits: Fits, place: int, number: int) -> _Offer:
-        fit = Fit(float(fits.gain[place]), float(fits.amount[place]), int(fits.excitation[place]))
-        return _Offer({int(self.evidence.species[number]): fit}, fit.gain)
-
-    def _light(self, fits: dict[int, Fit]) -> FloatArray:
-        """Light of these fits in every peak."""
-        light = np.zeros(len(self.light))
-        for species, fit in fits.items():
-            light += fit.amount * self.scene.light(species, fit.excitation)
-        return light
 
     def grow(self) -> None:
         """Take the best suspect until none is worth its price."""
-        waiting = ~np.isin(self.asked, list(self.claims))
-        while waiting.any() and len(self.claims) < MAX_ELEMENTS:
-            fits, margin = self._margins(self.light)
-            self.hope[self.asked[waiting]] = margin[waiting] + REGAINED_NATS
-            waiting &= margin + REGAINED_NATS > 0.0
-            best = self._best(fits, np.where(waiting, margin, -np.inf))
+        asked, bounds = self.offers, self.hope
+        while asked.place and len(self.claims) < MAX_ELEMENTS:
+            fits, margin = asked.margins(self.light)
+            while True:
+                best = self._best(asked, fits, margin)
+                more = self._let_in(bounds, 0.0 if best is None else best[1].gain - float(self.suspects.price[best[0]]))
+                if more is None:
+                    break
+                more_fits, more_margin = more.margins(self.light)
+                asked, fits, margin = asked.joined(more), fits.joined(more_fits), np.append(margin, more_margin)
             if best is None:
                 return
-            waiting[int(np.searchsorted(self.asked, best[0]))] = False
+            asked = self._left(asked, margin)
             self._take(*best)
+            bounds = self._bounds(self.light)
 
-    def _best(self, fits: Fits, most: FloatArray) -> tuple[int, _Offer] | None:
+    def _left(self, asked: Offers, margin: FloatArray) -> Offers:
+        """Those who may still be worth their price, where putting the others away is worth its time."""
+        left = (margin > -REGAINED_NATS).nonzero()[0]
+        return asked.among(left) if MANY < len(margin) > 2 * len(left) else asked
+
+    def _bounds(self, others: FloatArray) -> FloatArray:
+        """The margin that each of those outside has at most beside the others' light, nats."""
+        if self.outside is None or not self.outside.waiting.any():
+            return self.hope
+        return self.outside.bounds(others)
+
+    def _let_in(self, bounds: FloatArray, above: float) -> Offers | None:
+        """Ask those outside whose margin may be above this one."""
+        if self.outside is None:
+            return None
+        waiting = self.outside.waiting
+        self.hope[waiting] = bounds[waiting]
+        species = self.outside.let_in(bounds, above)
+        if not len(species):
+            return None
+        more = Offers(self.scene, self.suspects, Evidence(self.scene, species))
+        self.offers = self.offers.joined(more)
+        return more
+
+    def _best(self, asked: Offers, fits: Fits, margin: FloatArray) -> tuple[int, Offer] | None:
         """Best suspect beside the present light, of those that may be worth their price; margins are upper bounds."""
+        margin[[asked.place[suspect] for suspect in self.claims if suspect in asked.place]] = -np.inf
+        self.hope[asked.asked] = margin + REGAINED_NATS
         best, top = None, 0.0
-        for place in np.argsort(-most, kind="stable").tolist():
-            if most[place] <= top:
+        for place in (-margin).argsort(kind="stable").tolist():
+            if margin[place] <= top:
                 break
-            suspect = int(self.asked[place])
-            offer = self._offer(suspect, fits, 0, self.light)
-            margin = offer.gain - float(self.suspects.price[suspect])
-            self.hope[suspect] = margin + REGAINED_NATS
-            if margin > top:
-                best, top = (suspect, offer), margin
+            suspect, offer = int(asked.asked[place]), asked.offer(place, fits, self.light)
+            worth = offer.gain - float(asked.price[place])
+            self.hope[suspect] = worth + REGAINED_NATS
+            if worth > top:
+                best, top = (suspect, offer), worth
         return best
 
     def adopt(self, earlier: Inference) -> None:
         """Begin with what was found when the axis was hardly different."""
         number = {name: n for n, name in enumerate(self.suspects.names)}
         for name, claim in (earlier.claims | earlier.bands).items():
-            if number.get(name) in self.range:
-                self.claims[number[name]] = Claim(claim.fits, self._light(claim.fits), claim.gain)
+            if number.get(name) in self.offers.place:
+                self.claims[number[name]] = Claim(claim.fits, self.offers.light(claim.fits), claim.gain)
         self.light = sum((claim.light for claim in self.claims.values()), self.light)
         for suspect in self.claims:
             self._refit(suspect)
 
-    def _take(self, suspect: int, offer: _Offer) -> None:
+    def _take(self, suspect: int, offer: Offer) -> None:
         self.claims[suspect] = self._claim(offer)
         self.light = self.light + self.claims[suspect].light
         self._refit_sharers(suspect, self.claims[suspect].light)
 
-    def _unexplained(self) -> float:
-        """Share of the peaks of which no claim explains even a part."""
+    def _clutter_nats(self, claim: Claim) -> float:
+        """What a claim owes where many peaks stay unexplained, of those that are not much fainter than its own."""
         height = self.scene.observed.height
-        return float(np.mean(self.light < EXPLAINED * height)) if len(height) else 0.0
+        alike = height > COMPARABLE * height.max(initial=0.0, where=self._bright(claim.light))
+        unknown = np.count_nonzero((self.light < EXPLAINED * height) & alike) / max(np.count_nonzero(alike), 1)
+        return CLUTTER_NATS * max(0.0, (unknown - UNKNOWN_SHARE) / (1.0 - UNKNOWN_SHARE))
 
     def _bright(self, light: FloatArray) -> MaskArray:
         return light > SHARED * self.scene.observed.height
@@ -173,7 +160,7 @@ class Search:
             return []
         height, asked = self.scene.observed.height, list(self.claims)
         moved = np.abs(change) > MOVED * height
-        lights = np.stack([self.claims[n].light for n in asked]) if asked else np.zeros((0, len(height)))
+        lights = np.array([self.claims[n].light for n in asked]).reshape(-1, len(height))
         touched = np.asarray(((lights > SHARED * height) & moved).any(axis=1)).tolist()
         sharers = [n for n, touch in zip(asked, touched, strict=True) if touch and n != suspect]
         self.stale.update(sharers)
@@ -188,9 +175,7 @@ class Search:
         self.stale.discard(suspect)
         before = self.claims[suspect].light
         others = np.maximum(self.light - before, 0.0)
-        first, last = self.range[suspect]
-        offer = self._offer(suspect, self._fits(first, last, others), first, others)
-        self.claims[suspect] = self._claim(offer)
+        self.claims[suspect] = self._claim(self.offers.alone(suspect, others))
         self.light = others + self.claims[suspect].light
         self._disturb(suspect, self.claims[suspect].light - before)
 
@@ -200,18 +185,31 @@ class Search:
             if suspect in self.stale:
                 self._refit(suspect)
         while self.claims:
-            self.clutter = max(0.0, 2.0 * self._unexplained() - 1.0)
-            worst = min(self.claims, key=lambda s: self._margin(s, self.claims[s].gain))
-            if self._margin(worst, self.claims[worst].gain) >= 0.0:
+            margin = {s: self._margin(s, claim) for s, claim in self.claims.items()}
+            worst = min(margin, key=lambda s: margin[s])
+            if margin[worst] >= 0.0:
                 return
             gone = self.claims.pop(worst)
             self.stale.discard(worst)
             self.light = np.maximum(self.light - gone.light, 0.0)
             self._refit_sharers(worst, gone.light)
 
-    def _margin(self, suspect: int, gain: float) -> float:
+    def _margin(self, suspect: int, claim: Claim) -> float:
         """What a suspect gains beyond its price, in light as unknown as this, nats."""
-        return gain - float(self.suspects.price[suspect]) - CLUTTER_NATS * self.clutter
+        owed = self._clutter_nats(claim) + self.chance.get(suspect, 0.0)
+        return claim.gain - float(self.suspects.price[suspect]) - owed
+
+    def weigh_chance(self) -> None:
+        """Let those that are hardly worth their price pay for what their lines would gain anywhere near."""
+        doubtful = [
+            s
+            for s, claim in self.claims.items()
+            if self._margin(s, claim.gain) < SURE_NATS and not self.suspects.band[s]
+        ]
+        if doubtful:
+            claims = [self.claims[s] for s in doubtful]
+            levels = chance_nats(self.scene, claims, self.light, self.suspects.owed, SECOND_STAGE_NATS)
+            self.chance = dict(zip(doubtful, levels.tolist(), strict=True))
 
     def weigh_rivals(self) -> None:
         """For claims that rest on a line or two: how well other suspects would do in their place."""
@@ -226,29 +224,37 @@ class Search:
 
     def _unclaimed(self, others: FloatArray, within: float) -> list[tuple[int, Claim]]:
         """Unclaimed elements that come within some nats of their price beside the others' light."""
-        if not len(self.asked):
+        if not self.offers.place:
             return []
-        fits, margin = self._margins(others)
-        near = self.asked[(margin > -within) & ~self.suspects.band[self.asked]].tolist()
-        offers = [(s, self._offer(s, fits, 0, others)) for s in near if s not in self.claims]
+        self._let_in(self._bounds(others), -within)
+        asked = self.offers
+        fits, margin = asked.margins(others)
+        near = np.flatnonzero((margin > -within) & ~self.suspects.band[asked.asked]).tolist()
+        offers = [(int(asked.asked[n]), asked.offer(n, fits, others)) for n in near]
         price = self.suspects.price
-        return [(s, self._claim(o)) for s, o in offers if o.gain > max(float(price[s]) - within, 0.0)]
+        return [
+            (s, self._claim(o))
+            for s, o in offers
+            if s not in self.claims and o.gain > max(float(price[s]) - within, 0.0)
+        ]
 
     def _worth(self, suspect: int, claim: Claim) -> float:
         return claim.gain - float(self.suspects.price[suspect])
 
-    def _claim(self, offer: _Offer) -> Claim:
-        return Claim(offer.fits, self._light(offer.fits), offer.gain)
+    def _claim(self, offer: Offer) -> Claim:
+        return Claim(offer.fits, self.offers.light(offer.fits), offer.gain)
 
     def result(self) -> Inference:
         """Claims with probabilities: logistic in the margin."""
         names = self.suspects.names
-        hope = {
-            name: h for n, (name, h) in enumerate(zip(names, self.hope.tolist(), strict=True)) if n not in self.claims
-        }
-        found = Inference(light=self.light, hope=hope, asked=frozenset(names[n] for n in self.asked.tolist()))
+        hope = dict(zip(names, self.hope.tolist(), strict=True))
+        for suspect in self.claims:
+            del hope[names[suspect]]
+        outside = [] if self.outside is None else self.outside.waiting.nonzero()[0].tolist()
+        asked = frozenset(names[n] for n in (*self.offers.place, *outside))
+        found = Inference(light=self.light, hope=hope, asked=asked)
         for suspect, claim in self.claims.items():
-            margin = self._margin(suspect, claim.gain)
+            margin = self._margin(suspect, claim)
             probability = _logistic(margin / PROBABILITY_NATS)
             rivals = self.rivals.get(suspect, [])
             best = max((w for w in (self._worth(*pair) for pair in rivals) if w > 0.0), default=-np.inf)
@@ -284,6 +290,6 @@ class Search:
             rivals = self._in_place_of(claim)
             found.rivals[name] = tuple(self.suspects.names[s] for s, other in rivals if self._worth(s, other) > within)
         for suspect, claim in self._unclaimed(self.light, NEAR_MISS_NATS):
-            margin = self._margin(suspect, claim.gain)
+            margin = self._margin(suspect, claim)
             if margin > -NEAR_MISS_NATS:
                 found.near_misses[self.suspects.names[suspect]] = NearMiss(claim, margin)

@@ -14,7 +14,7 @@ from oesd.engine.priors import Prior, ion_nats
 from oesd.engine.strengths import STAGES, line_strengths
 from oesd.model import FloatArray, MaskArray
 
-PRICE_NATS = 5.0  # of any element: the logarithm of how many amounts and excitations were tried
+PRICE_NATS = 4.0  # of any element: the logarithm of how many amounts and excitations were tried; chance comes on top
 BAND_PRICE_NATS = 4.0
 SYNTHESISED_NATS = 3.0  # more for a system that is known less well, of a molecule that is met less often
 KEPT_PRIORS = 8

@@ -101,6 +101,17 @@ def moving_mean(values: FloatArray, half_width: int) -> FloatArray:
     return filtered(values, np.full(2 * half_width + 1, 1.0 / (2 * half_width + 1)))
 
 
+def on_axis(px: FloatArray, device_nm: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Wavelength, nm, and nm per pixel at places between the pixels of an axis, which has two and more."""
+    last = len(device_nm) - 1
+    px = np.minimum(np.maximum(px, 0.0), float(last))
+    before = np.minimum(px.astype(np.int64), last - 1)
+    share, nm, after = px - before, device_nm[before], device_nm[before + 1]
+    left = (after - device_nm[np.maximum(before - 1, 0)]) / (1.0 + (before > 0))
+    right = (device_nm[np.minimum(before + 2, last)] - nm) / (1.0 + (before + 2 <= last))
+    return nm + share * (after - nm), left + share * (right - left)
+
+
 def grown(mask: MaskArray, by: int) -> MaskArray:
     """Mask with every true run made longer by ``by`` pixels on each side."""
     if by <= 0 or not mask.any():
