@@ -65,4 +65,4 @@ class Spare:
             self._closed = True
             idle, self._idle = self._idle, None
         if idle is not None:
-            idle.end(kill=False)
+            idle.end(kill=True)  # it has no device, and may be in the middle of its imports

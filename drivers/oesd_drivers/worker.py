@@ -70,9 +70,9 @@ def serve(channel: socket.socket) -> None:
                 case {
                     "call": "open",
                     "backend": str(backend),
-                    "address": [int(bus), int(at), int(vendor), int(product)],
+                    "address": [int(bus), int(at), int(made), int(product)],
                 }:
-                    spectrometer = _moved(spectrometer, Address(bus, at, vendor, product), backend)
+                    spectrometer = _moved(spectrometer, Address(bus, at, made, product), backend)
                     wire.send(channel, *_answer(spectrometer, request))
                 case _:
                     wire.send(channel, *_answer(spectrometer, request))

@@ -73,10 +73,7 @@ def _spectrometer(host: Host, one: Plugged) -> Iterator[Finding]:
     else:
         yield ok("spectrometers", f"{name}: group {group} may open it")
     for pid, program in _holders(host, node):
-        if "oesd" not in program:
-            yield fault(
-                "spectrometers", f"{name}: process {pid} ({program}) has it open", f"end that program: kill {pid}"
-            )
+        yield fault("spectrometers", f"{name}: process {pid} ({program}) has it open", f"end that program: kill {pid}")
 
 
 def _group_name(gid: int) -> str:
@@ -87,13 +84,21 @@ def _group_name(gid: int) -> str:
 
 
 def _holders(host: Host, node: Path) -> Iterator[tuple[int, str]]:
-    """Processes that have a device node open; of others' processes only root sees that."""
+    """Processes that have a device node open and are not the daemon's; of others' processes only root sees that."""
     for process in host.at("/proc").glob("[0-9]*"):
         try:
-            if any(os.readlink(link) == str(node) for link in (process / "fd").iterdir()):
+            holds = any(os.readlink(link) == str(node) for link in (process / "fd").iterdir())
+            if holds and not _is_the_daemons(host, process):
                 yield int(process.name), _command(process)
         except OSError:
             continue  # it ended meanwhile, or is another user's
+
+
+def _is_the_daemons(host: Host, process: Path) -> bool:
+    """Whether it is a worker of ``oesd run``; one that a notebook started is another program."""
+    parent = re.search(r"^PPid:\s*(\d+)", (process / "status").read_text(errors="replace"), re.MULTILINE)
+    words = (host.at(f"/proc/{parent[1]}/cmdline").read_bytes() if parent else b"").split(b"\0")
+    return b"run" in words and any(Path(word.decode(errors="replace")).name == "oesd" for word in words)
 
 
 def _command(process: Path) -> str:

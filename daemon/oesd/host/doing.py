@@ -11,7 +11,7 @@ from oesd.host.asking import NoAnswer, ask
 from oesd.host.errors import HostError
 from oesd.host.plan import Command, Placed, Plan
 
-_LIMIT_S = 90.0  # a start waits for READY, which may take a minute
+_LIMIT_S = 200.0  # a start waits for READY, which the units give three minutes
 _LOG = "journalctl -u oesd -n 50 may tell more"
 Tell = Callable[[str], None]
 

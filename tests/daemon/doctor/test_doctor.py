@@ -65,17 +65,25 @@ def test_a_node_that_everybody_may_write_is_warned_of(machine: Host) -> None:
 
 def test_who_holds_it_is_named_with_its_number(machine: Host) -> None:
     node = machine.at("/dev/bus/usb/001/007")
-    for number, words in (
-        (4242, b"/opt/OceanView/OceanView\0-x"),
-        (4243, b"/opt/oesd/bin/python\0-m\0oesd_drivers.worker"),
+    worker = b"/opt/oesd/bin/python\0-P\0-m\0oesd_drivers.worker\0009"
+    for number, words, parent in (
+        (4200, b"/opt/oesd/bin/python3\0/opt/oesd/bin/oesd\0run\0--config\0/etc/oesd/oesd.toml", 1),
+        (4201, b"python3\0-m\0ipykernel", 1),
+        (4242, b"/opt/OceanView/OceanView\0-x", 1),
+        (4243, worker, 4200),
+        (4244, worker, 4201),
     ):
         process = machine.at(f"/proc/{number}")
         (process / "fd").mkdir(parents=True)
-        (process / "fd/9").symlink_to(node)
+        if number > 4201:
+            (process / "fd/9").symlink_to(node)
         (process / "cmdline").write_bytes(words)
+        (process / "status").write_text(f"Name:\tx\nPid:\t{number}\nPPid:\t{parent}\n")
+    machine.at("/proc/1").mkdir()
+    machine.at("/proc/1/cmdline").write_bytes(b"/sbin/init\0")
     held = [f for f in bus(machine, lambda _: [HERE]) if "has it open" in f.what]
-    assert [f.do for f in held] == ["end that program: kill 4242"]
-    assert "OceanView" in held[0].what
+    assert sorted(f.do for f in held) == ["end that program: kill 4242", "end that program: kill 4244"]
+    assert any("OceanView" in f.what for f in held)
 
 
 def test_none_plugged_in_is_no_fault(machine: Host) -> None:
