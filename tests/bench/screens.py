@@ -191,17 +191,21 @@ def steered(studio: Studio, daemon: Daemon) -> None:
 
     def compare(page: Page) -> None:
         page.locator("#run-rows tr").nth(3).wait_for()
-        page.locator("#run-rows tr", has_text="GaN-6").first.get_by_role("button", name="golden").click()
-        paste(page)
-        page.locator("#run-rows tr", has_text="GaN-7").first.get_by_role("button", name="Compare").click()
+        rows = page.locator("#run-rows tr").filter(has_text="SIM00001")
+        golden = rows.filter(has_text="GaN-6").get_by_role("button", name="golden")
+        if golden.get_attribute("aria-pressed") == "false":
+            golden.click()
+            paste(page)
+        rows.filter(has_text="GaN-7").get_by_role("button", name="Compare").click()
         page.locator("#compare-chart .js-line").first.wait_for()
         page.locator("#compare-chart").scroll_into_view_if_needed()
 
-    def golden(page: Page) -> None:
+    def golden_spectrum(page: Page) -> None:
         drawn(page)
         page.locator(".keep").first.click()
         paste(page)
         page.locator("[data-show=log]").first.click()
+        page.locator(".canvas .js-line").first.wait_for()
 
     def paste(page: Page) -> None:
         page.locator("#token-text").fill(token)
@@ -219,7 +223,7 @@ def steered(studio: Studio, daemon: Daemon) -> None:
     studio.take("element-dark", url, choose_element, scheme="dark")
     studio.take("token", url, asked_for_the_token)
     studio.take("order", url, lambda page: page.locator("[data-order=start]").first.click())
-    studio.take("golden", url, golden)
+    studio.take("golden", url, golden_spectrum)
     studio.take("compare", f"{url}/#runs", compare)
     studio.take("compare-tablet-dark", f"{url}/#runs", compare, size=WIDE_TABLET, scheme="dark")
     studio.take("backtest", f"{url}/#alarms", backtest)

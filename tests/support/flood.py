@@ -47,7 +47,7 @@ class Flood:
         self._app = app
         self._spectra = spectra
         self._state = state
-        self.limit = 1
+        self.limit = 0
         self.sent = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,6 +56,7 @@ class Flood:
             return
         headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send(_more(self._spectra[0].of(0) + self._told()))  # as the daemon greets whoever comes
         gone = asyncio.create_task(_left(receive))
         while not gone.done():
             body = b"".join(self._next())
@@ -68,7 +69,10 @@ class Flood:
             self.sent += 1
             yield self._spectra[self.sent % len(self._spectra)].of(self.sent)
             if self.sent % 5 == 0 or self.sent == self.limit:
-                yield b"event: state\ndata: %b\n\n" % self._state(self.sent).encode()
+                yield self._told()
+
+    def _told(self) -> bytes:
+        return b"event: state\ndata: %b\n\n" % self._state(self.sent).encode()
 
 
 def _more(body: bytes) -> Message:

@@ -28,7 +28,8 @@ export class Alarms {
       this.takeAll(await get("/alarms"));
       this.events((await get("/alarms/events?limit=50")).events);
     } catch (problem) {
-      $("alarms-said").textContent = `The alarms cannot be shown: ${problem.message}`;
+      if (problem.status === 404) { this.takeAll({}); this.events([]); }
+      else $("alarms-said").textContent = `The alarms cannot be shown: ${problem.message}`;
     }
     this.tell.changed();
   }
@@ -85,9 +86,11 @@ export class Alarms {
     try {
       const found = await send("POST", "/backtest", { rule: one.name, device: one.device, ...over });
       words.textContent = found.sentence.startsWith(one.name) ? found.sentence : `${one.name}: ${found.sentence}`;
-      $("backtest-table").hidden = !found.runs.length;
-      $("backtest-rows").replaceChildren(...found.runs.map((run) => this.tested(one, run)));
       const only = found.runs.length === 1 ? found.runs[0] : null;
+      if (!over.run_id) {   // a run of the list was looked at: the list stays
+        $("backtest-table").hidden = !found.runs.length;
+        $("backtest-rows").replaceChildren(...found.runs.map((run) => this.tested(one, run)));
+      }
       $("backtest-chart").hidden = !only?.trace;
       if (only?.trace) this.plot(only, one.trace ?? "value");
     } catch (problem) {
@@ -107,14 +110,14 @@ export class Alarms {
       data: [line(plain(name), trace.value, ink("trace"), "solid"), ...(trace.statistic ? [{ ...line("what the rule sums", trace.statistic, ink("over"), "solid"), yaxis: "y2" }] : []), ...(trace.limit ? [{ ...line("limit", trace.limit, ink("bad"), "dash"), yaxis: trace.statistic ? "y2" : "y" }] : [])],
       layout: layout({
         margin: { l: 76, r: 70, t: 10, b: 46 }, showlegend: true, legend: { orientation: "h", y: 1.12, font: { color: ink("ink") } }, xaxis: axis({ title: title("since the run began / s") }),
-        yaxis: axis({ exponentformat: "e", nticks: 6, title: title(plain(name), 8) }), yaxis2: axis({ overlaying: "y", side: "right", showgrid: false, nticks: 6, tickformat: ".3~g", title: title("what the rule sums") }),
+        yaxis: axis({ exponentformat: "e", nticks: 6, title: title(plain(name), 8) }), yaxis2: axis({ overlaying: "y", side: "right", showgrid: false, tickmode: "auto", nticks: 6, tickformat: ".3~g", title: title("what the rule sums") }),
         shapes: fired ? [{ type: "line", xref: "x", yref: "y domain", x0: fired.run_s, x1: fired.run_s, y0: 0, y1: 1, line: { color: ink("good"), width: 3 } }] : [],
       }),
     }));
   }
 
   events(events) {
-    showOnce($("alarm-events"), events, () => (events.length ? events.map((event) => holding("li", "", element("time", "", whenText(event.at_utc)), element("b", "", event.name), element("span", "quiet", event.device), element("span", "", event.text)))
+    showOnce($("alarm-events"), events, () => (events.length ? events.map((event) => holding("li", "", element("time", "", whenText(event.at_utc)), element("b", "", event.name), element("span", "quiet", event.device), event.to ? element("span", "state-word", STATES[event.to] ?? event.to) : null, element("span", "", event.text)))
       : [element("li", "none", "Nothing has happened yet.")]));
   }
 }

@@ -54,6 +54,8 @@ export function draw(host, make, hear = {}) {
   if (!host.offsetParent || !host.clientHeight) return null;
   const { data, layout: laid } = make();
   const drawn = Plotly.react(host, data, laid, CONFIG);
+  // It was out of sight when the window changed.
+  if (Math.abs(host._fullLayout.width - host.clientWidth) > 1) Plotly.Plots.resize(host);
   if (!host.hears) for (const [event, take] of Object.entries(host.hear)) host.on(event, take);
   host.hears = true;
   return drawn;

@@ -4,7 +4,7 @@ import { $, ageText, button, bytesText, element, holding, short, showOnce, thous
 
 const LISTED = 20;
 const EVERY_MS = 10000;
-const KEPT = 4;   // of each kind
+const KEPT = { dark: 4, reference: 2 };
 
 export class Devices {
   constructor(tell) {
@@ -78,7 +78,7 @@ export class Devices {
       if (this.darks.some((one) => one.device_name === unit.name && one.kind === kind)) return due;
       return [...due, line(`in use, of ${thousands(facts.accepted)} accepted`, facts.last_accepted, ""), ...(facts.last_refused ? [line(`refused, ${thousands(facts.refused)} in all`, facts.last_refused, "wait")] : [])];
     });
-    const newest = (kind) => this.darks.filter((one) => one.device_name === unit.name && one.kind === kind).slice(0, KEPT);
+    const newest = (kind) => this.darks.filter((one) => one.device_name === unit.name && one.kind === kind).slice(0, KEPT[kind]);
     const kept = [...newest("dark"), ...newest("reference")].map((one) => {
       const made = holding("tr", "", element("td", "", one.kind), element("td", "age", `${short(one.integration_us / 1000)}\u00a0ms × ${one.scans}${one.accepted ? "" : ", refused"}`),
         element("td", "age", ageText((Date.now() - new Date(one.taken_at_utc)) / 1000)), element("td", "say", one.reason));

@@ -2,7 +2,7 @@
 import { get } from "/calls.js";
 import { axis, draw, drop, layout, title } from "/chart.js";
 import { dark, ink } from "/colours.js";
-import { $, button, clockText, element, holding, plain, short, showOnce } from "/words.js";
+import { $, button, clockText, element, holding, plain, short, showOnce, wallText } from "/words.js";
 
 const EVERY_MS = 10000;
 const ROWS = 240;
@@ -16,7 +16,7 @@ export class History {
     this.tell = tell;
     this.extra = new Map();   // lines that a person asked for beside the named traces
     $("history-tools").addEventListener("submit", (event) => { event.preventDefault(); this.add(); this.load(); });
-    for (const id of ["history-device", "history-span"]) $(id).addEventListener("change", () => this.load());
+    for (const id of ["history-device", "history-span"]) $(id).addEventListener("change", () => { this.zoom = null; this.load(); });
   }
 
   // Spectrometers may become known after the view was opened.
@@ -44,7 +44,9 @@ export class History {
   }
 
   async load() {
+    $("waterfall").hidden = !this.device;
     if (!this.device) {
+      $("traces-said").textContent = "Lines, bands and ratios over time, as [[trace]] in the configuration names them, or any line written above.";
       $("waterfall-said").textContent = "No spectrometer yet: plug one in, and what it measures appears here.";
       return;
     }
@@ -77,7 +79,7 @@ export class History {
     const shade = (value) => (value === null ? null : Math.asinh(Math.max(0, value) / quiet));
     const ticks = [0, ...[10, 30, 100, 300, 1e3, 3e3, 1e4, 3e4, 1e5, 3e5].filter((value) => value > quiet && value < 0.97 * top)];
     const data = () => [{
-      type: "heatmap", x: found.wavelengths_nm, y: found.taken_at_utc, z: found.values.map((row) => row.map(shade)),
+      type: "heatmap", x: found.wavelengths_nm, y: found.taken_at_utc.map(wallText), z: found.values.map((row) => row.map(shade)),
       customdata: found.values, hovertemplate: "%{x:.1f} nm, %{y|%H:%M:%S}<br>%{customdata:,.0f} counts<extra></extra>", zmin: 0, zmax: Math.asinh(top / quiet),
       colorscale: dark() ? INFERNO : "Cividis", showscale: true,
       colorbar: { thickness: 14, outlinewidth: 0, tickvals: ticks.map(shade), ticktext: ticks.map((value) => short(value)), tickfont: { color: ink("soft") }, title: title("counts") },
@@ -142,7 +144,14 @@ export class History {
     // All on one axis of time, no longer than there is anything to see.
     const first = Math.min(until, ...found.map((trace) => (trace.taken_at_utc.length ? new Date(trace.taken_at_utc[0]) : until)));
     const from = new Date(Math.max(since, Math.min(first, until - 60000)));
-    wanted.forEach((key, i) => this.one(kept.get(key) ?? this.place(key), found[i], [from, until]));
+    wanted.forEach((key, i) => this.one(kept.get(key) ?? this.place(key), found[i], [wallText(from), wallText(until)]));
+  }
+
+  // All traces show the same time, and a zoom stays while new points come; another spectrometer or time begins anew.
+  zoomed(low, high) {
+    if (low === undefined) return;
+    this.zoom = low === null ? null : [low, high];
+    this.load();
   }
 
   place(key) {
@@ -161,14 +170,16 @@ export class History {
     const none = !trace.taken_at_utc.length;
     place.querySelector("p").textContent = trace.refused ? `Not measured: ${trace.refused}` : none ? "Nothing in this time." : (trace.events ?? []).slice(-3).map((event) => `${clockText(event.at_utc)} ${event.text}`).join(" · ");
     chart.hidden = none;
-    if (!none) draw(chart, () => ({ data: lines(trace), layout: strip(trace, range, `${this.device} ${$("history-span").value}`) }));
+    if (!none) draw(chart, () => ({ data: lines(trace), layout: strip(trace, this.zoom ?? range) }), {
+      plotly_relayout: (change) => this.zoomed(change["xaxis.range[0]"], change["xaxis.range[1]"]), plotly_doubleclick: () => this.zoomed(null),
+    });
   }
 }
 
 const lastOf = (trace) => [...(trace.value ?? [])].reverse().find((value) => value !== null) ?? null;
 
 function lines(trace) {
-  const at = trace.taken_at_utc, of = (state) => at.map((_, i) => (trace.state?.[i] === state ? i : -1)).filter((i) => i >= 0);
+  const at = trace.taken_at_utc.map(wallText), of = (state) => at.map((_, i) => (trace.state?.[i] === state ? i : -1)).filter((i) => i >= 0);
   const measured = trace.value.map((value, i) => (!trace.state || ["measured", "no peak"].includes(trace.state[i]) ? value : null));
   const band = (sign) => measured.map((value, i) => (value === null || !trace.sigma?.[i] ? value : value + sign * trace.sigma[i]));
   const below = of("not detected"), above = of("saturated");
@@ -184,14 +195,13 @@ function lines(trace) {
   ];
 }
 
-// A zoom stays while new points come; another spectrometer or time begins anew.
-function strip(trace, range, revision) {
+function strip(trace, range) {
   const events = trace.events ?? [];
   const colour = (event) => ink(LEVELS[event.level] ?? "soft");
   return layout({
     margin: { l: 76, r: 14, t: 18, b: 28 }, uirevision: "kept", hovermode: "x",
-    xaxis: axis({ type: "date", range: range.map((at) => at.toISOString()), tickformat: "%H:%M:%S", uirevision: revision }), yaxis: axis({ nticks: 5, exponentformat: "e" }),
-    shapes: events.map((event) => ({ type: "line", xref: "x", yref: "y domain", x0: event.at_utc, x1: event.at_utc, y0: 0, y1: 1, line: { color: colour(event), width: 2, dash: "dot" } })),
-    annotations: events.slice(-6).map((event) => ({ x: event.at_utc, xref: "x", y: 1, yref: "y domain", yanchor: "bottom", showarrow: false, text: plain(event.name ?? event.kind), font: { size: 12, color: colour(event) } })),
+    xaxis: axis({ type: "date", range, tickformat: "%H:%M:%S", uirevision: String(range) }), yaxis: axis({ nticks: 5, exponentformat: "e" }),
+    shapes: events.map((event) => ({ type: "line", xref: "x", yref: "y domain", x0: wallText(event.at_utc), x1: wallText(event.at_utc), y0: 0, y1: 1, line: { color: colour(event), width: 2, dash: "dot" } })),
+    annotations: events.slice(-6).map((event) => ({ x: wallText(event.at_utc), xref: "x", y: 1, yref: "y domain", yanchor: "bottom", showarrow: false, text: plain(event.name ?? event.kind), font: { size: 12, color: colour(event) } })),
   });
 }

@@ -1,5 +1,5 @@
 // The first picture, and the only one where there is no plotly: the same data and axes as plotly gets, on a canvas at once.
-const TICKS = 7;
+const TICKS = 10;
 const FONT = "13px system-ui, sans-serif";
 
 // data, layout: as plotly takes them; of the data, lines and markers on the first axes.
@@ -64,6 +64,12 @@ function axes(pen, { left, right, top, bottom }, xaxis, yaxis, x, y) {
   for (const value of ticks(yaxis)) { stroke(yaxis.gridcolor, left, y(value), right, y(value)); pen.fillText(text(value), left - 8, y(value)); }
   stroke(xaxis.linecolor, left, bottom, right, bottom);
   stroke(yaxis.linecolor, left, top, left, bottom);
+  pen.save();
+  pen.translate(14, (top + bottom) / 2);
+  pen.rotate(-Math.PI / 2);
+  pen.textAlign = "center";
+  pen.fillText(yaxis.title.text, 0, 0);
+  pen.restore();
 }
 
 const text = (value) => Number(value.toPrecision(10)).toString().replace(/\B(?=(\d{3})+$)/g, value >= 1e4 ? "\u202f" : "");

@@ -210,11 +210,11 @@ export class Spectrum {
   }
 }
 
-// Lines of elements, each as tall as it is strong: one trace for each element, on an axis of its own.
+// Lines of elements, the stronger the taller (a cube root: ratios of thousands are still seen): one trace for each element, on an axis of its own.
 function combs(lines) {
   const names = [...new Set(lines.map((one) => one.name))];
   return names.map((name) => {
-    const of = lines.filter((one) => one.name === name), height = (one) => 0.12 + 0.84 * one.strength;
+    const of = lines.filter((one) => one.name === name), height = (one) => 0.04 + 0.92 * Math.cbrt(one.strength);
     return {
       name: plain(`lines of ${name}`), x: of.flatMap(({ nm }) => [nm, nm, null]), y: of.flatMap((one) => [0, height(one), null]), yaxis: "y2", type: "scatter", mode: "lines",
       text: of.flatMap((one) => ["", plain(`${name} ${stage(one.ionization)} ${one.nm.toFixed(2)}`), ""]), hovertemplate: "%{text} nm<extra>may lie here</extra>",

@@ -1,5 +1,5 @@
 // One plain state for the whole daemon: measuring, waiting, or needs you and why.
-import { $, clockText, element, holding, showOnce, thousands } from "/words.js";
+import { $, clockText, counted, element, holding, showOnce, thousands } from "/words.js";
 
 const WELL = ["measuring", "idle", "waiting for plasma", "waiting for trigger", "paused"];
 const LISTED = () => (innerHeight < 900 ? 3 : 5);   // the spectrum stays in sight on a tablet
@@ -26,15 +26,17 @@ export function reasons(status, alarms) {
 function ofUnit(unit, say) {
   const ill = levelOf(unit) === "bad", notes = (unit.notes ?? []).filter((note) => note.level);
   const todo = ill ? notes.filter((note) => note.level === "bad") : [];
-  if (ill) say("bad", `${unit.name}: ${[unit.line ?? [unit.state, unit.detail].filter(Boolean).join(": "), ...todo.map((note) => note.text)].join("; ")}`);
-  for (const note of notes) if (!todo.includes(note)) say(note.level, `${unit.name}: ${note.text.replace(/^to do: /, "")}`);
+  if (ill) say("bad", `${unit.name}: ${[unit.line ?? [unit.state, unit.detail].filter(Boolean).join(": "), ...todo.map(textOf)].join("; ")}`);
+  for (const note of notes) if (!todo.includes(note)) say(note.level, `${unit.name}: ${textOf(note)}`);
 }
+
+const textOf = (note) => note.text.replace(/^to do: /, "");
 
 function upload(status, say) {
   const { state = "off", blocked, last_error: error, last_success_at: success, remote } = status.upload ?? {};
   const since = success ? `, last success ${clockText(success)}` : "";
   if (!["ok", "off"].includes(state)) say("bad", `Upload ${state}: ${blocked || error || "no reason known"}${since}; spectra wait here and are kept`);
-  if (status.tally?.quarantined) say("bad", `${thousands(status.tally.quarantined)} spectra are set aside: the API refuses them; they are kept`);
+  if (status.tally?.quarantined) say("bad", `${counted(status.tally.quarantined, "spectrum is", "spectra are")} set aside: the API refuses what is in it; nothing is thrown away`);
   if (remote?.conflicting) say("wait", `${thousands(remote.conflicting)} choices by hand differ from the API's: see Devices`);
 }
 

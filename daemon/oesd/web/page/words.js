@@ -54,6 +54,12 @@ export const chance = (probability) => (probability > 0.994 ? ">0.99" : probabil
 // With the zone: sentences of the daemon tell UTC.
 export const hereText = (moment) => new Date(moment).toLocaleTimeString([], { hour12: false, timeZoneName: "short" });
 
+// A moment as this place's clocks show it, for an axis of time: plotly takes no notice of zones.
+export function wallText(moment) {
+  const at = new Date(moment);
+  return new Date(at - at.getTimezoneOffset() * 60000).toISOString().slice(0, 23);
+}
+
 export const clockText = (moment) => new Date(moment).toLocaleTimeString([], { hour12: false });
 
 export function whenText(moment, now = Date.now()) {

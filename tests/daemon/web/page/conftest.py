@@ -1,9 +1,10 @@
-"""One browser and one server for all of a module's pages."""
+"""One browser for all tests of the page, and the site that they look at."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
 from starlette.types import ASGIApp
 from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN, Daemon
@@ -29,11 +30,20 @@ from oesd.web.feed import Feed
 from oesd.web.shown import Shown, newest_shown
 from oesd.web.watching import WatchDesk
 
+_shared = ExitStack()
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
+    """End the browser after the last test here: until then Playwright's event loop holds the thread, which others need."""
+    yield
+    if nextitem is None or nextitem.path.parent != item.path.parent:
+        _shared.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Browser:
+    return _shared.enter_context(chromium())
 
 
 @dataclass
@@ -171,9 +181,9 @@ def unit_of(device: Device, **changes: object) -> dict[str, Any]:
     }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def address() -> list[int]:
-    """The port of all of a module's sites: what a browser has fetched and compiled once, it has."""
+    """The port of all sites: what a browser has fetched and compiled once, it has."""
     return [0]
 
 
@@ -190,12 +200,20 @@ def site(tmp_path: Path, address: list[int]) -> Iterator[Site]:
 Visit = Callable[..., Page]
 
 
-@pytest.fixture(scope="module")
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    opened = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme="light")
+def without_plotly(page: Page) -> None:
+    """As where the package is missing: the sketch stays. Plotly takes a second to be read and compiled."""
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.send("Network.setBlockedURLs", {"urls": ["*plotly*"]})
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> BrowserContext:
+    size = ViewportSize(width=1280, height=1000)
+    # Far from UTC and on the half hour: what is shown is the time of the place.
+    opened = browser.new_context(viewport=size, color_scheme="light", timezone_id="America/St_Johns")
     opened.set_default_timeout(DEADLINE_MS)
-    yield opened
-    opened.close()
+    return opened
 
 
 @pytest.fixture
@@ -203,8 +221,10 @@ def visit(context: BrowserContext, site: Site) -> Iterator[Visit]:
     """Open pages of the site; at the end no script may have complained."""
     complaints = Complaints()
 
-    def open_page(view: str = "") -> Page:
+    def open_page(view: str = "", *, plotly: bool = True) -> Page:
         page = complaints.watch(context.new_page())
+        if not plotly:
+            without_plotly(page)
         page.goto(f"{site.url}{view}")
         return page
 

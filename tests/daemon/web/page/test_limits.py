@@ -52,19 +52,20 @@ def test_nothing_is_wider_than_a_tablet(site: Site, browser: Browser) -> None:
     device = spectra.device("chamber-with-a-long-name-of-its-own")
     site.analyse(device)
     site.tell(device)
+    context = browser.new_context(viewport={"width": 1024, "height": 768}, has_touch=True)
+    page = context.new_page()
+    page.goto(site.url)
+    page.locator(".name").first.tap()
+    expect(page.locator(".why h3")).to_be_visible()
     for width, height in ((1024, 768), (768, 1024)):
-        context = browser.new_context(viewport={"width": width, "height": height}, has_touch=True)
-        page = context.new_page()
-        page.goto(site.url)
-        page.locator(".name").first.tap()
-        expect(page.locator(".why h3")).to_be_visible()
+        page.set_viewport_size({"width": width, "height": height})
         for view in VIEWS:
             page.goto(f"{site.url}{view}")
             assert page.evaluate("() => document.documentElement.scrollWidth") <= width, view
         page.goto(f"{site.url}#live")
         touched = page.locator("nav a, .orders button, .switches button, .peaks .line").filter(visible=True)
         assert min(touched.evaluate_all("all => all.map(one => one.offsetHeight)")) >= 32
-        context.close()
+    context.close()
 
 
 def test_memory_of_a_page_that_stays_open(site: Site, browser: Browser) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN
 from tests.daemon.web.page.conftest import Site, Visit
@@ -238,6 +238,33 @@ def test_a_rule_is_tried_on_stored_runs_with_one_click(site: Site, visit: Visit)
     expect(page.locator("#backtest-chart .js-line").first).to_be_visible()
 
 
+# What a trace's axis of time shows.
+_SHOWN = "() => document.querySelector('.strip .chart').layout.xaxis.range"
+
+
+# How many minutes a tick's clock is behind the one of this place.
+_AGO_MIN = """text => {
+  const now = new Date(), [hours, minutes] = text.split(":").map(Number);
+  return (1440 + now.getHours() * 60 + now.getMinutes() - hours * 60 - minutes) % 1440;
+}"""
+
+
+def zoom(page: Page) -> object:
+    """Drag over the middle of the first trace."""
+    before = page.evaluate(_SHOWN)
+    plot = page.locator(".strip .nsewdrag").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 0.3 * box["width"], middle)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.6 * box["width"], middle, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"before => JSON.stringify(({_SHOWN})()) !== JSON.stringify(before)", arg=before)
+    return page.evaluate(_SHOWN)
+
+
 def test_traces_with_events_and_the_waterfall(site: Site, visit: Visit) -> None:
     page = visit("#history")
     expect(page.locator("#waterfall .hm image")).to_be_visible()
@@ -247,9 +274,12 @@ def test_traces_with_events_and_the_waterfall(site: Site, visit: Visit) -> None:
     expect(page.locator("#trace-picks .refused")).to_have_attribute(
         "title", "Ar_420.1 / Ar_419.8 420.07 and 419.83 nm cannot be resolved"
     )
+    assert page.evaluate(_AGO_MIN, page.locator(".strip .xtick text").first.text_content()) <= 2
+    zoomed = zoom(page)
     page.locator("#history-line").fill("Xx_1.0")
     page.locator("#history-line").press("Enter")
     expect(page.locator(".strip").nth(1)).to_contain_text("no line Xx_1.0; the nearest is Xe_0.9")
+    assert page.evaluate(_SHOWN) == zoomed, "new points come, the zoom stays"
     box = page.locator("#waterfall .nsewdrag").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
