@@ -1,9 +1,11 @@
-"""Requests made at random from the API's own description, against a whole simulated daemon, until the time is over.
+"""Requests made at random from the APIs' own descriptions, against a whole simulated daemon and the hub beside it.
 
     python -m tests.bench.schema [SECONDS]
 
-schemathesis asks everything but GET /events, which has no end; what it finds is printed. The exit code is its own: 0
-when nothing was a server error and every answer was as described. CI runs the same in short (``test_openapi``).
+schemathesis goes through all its phases (examples, coverage, fuzzing, sequences of calls), each of the two for so many
+seconds at most. It asks everything but GET /events, which has no end; what it finds is printed. The exit code is its
+own: 0 when nothing was a server error and every answer was as described. CI runs the same in short (``test_openapi``,
+``test_hub_described``).
 """
 
 from __future__ import annotations
@@ -16,18 +18,24 @@ from tests.daemon.web.test_openapi import fuzz
 from tests.support.daemons import Daemon, until
 
 from oesd.service.directory import local_token
+from oesd.upload import load_key
 
 
 def main(seconds: int) -> int:
-    words = ("--for", f"{seconds + 120}s")
+    words = ("--for", f"{2 * seconds + 240}s")
     with tempfile.TemporaryDirectory() as place, Daemon.simulated(Path(place) / "data", *words) as daemon:
         url = daemon.url()
         until(lambda: daemon.tally()["processed"] > 3)
-        phases = ("--phases", "coverage,fuzzing", "--max-time", str(seconds))
-        ran = fuzz(url, local_token(daemon.data), Path(place), *phases)
-        lines = (line[:200] for line in ran.stdout.splitlines())
-        print("\n".join(lines))
-        return ran.returncode
+        hub = str(daemon.get("/status")["hub"])
+        servers = ((url, local_token(daemon.data)), (hub, load_key(daemon.data / "hub" / "api-key").reveal()))
+        codes = [_fuzzed(Path(place), seconds, *server) for server in servers]
+        return max(codes)
+
+
+def _fuzzed(place: Path, seconds: int, url: str, key: str) -> int:
+    ran = fuzz(url, key, place, "--phases", "examples,coverage,fuzzing,stateful", "--max-time", str(seconds))
+    print("\n".join(line[:200].replace(key, "***") for line in ran.stdout.splitlines()))
+    return ran.returncode
 
 
 if __name__ == "__main__":

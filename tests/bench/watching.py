@@ -11,8 +11,9 @@ import sys
 import time
 from dataclasses import replace
 
+from oesd.watching.deciding import Watch
 from oesd.watching.reading import Reading, State
-from oesd.watching.rules import Rule, Watch, checked
+from oesd.watching.rules import Rule, checked
 
 S = 1_000_000
 STATED = 500.0

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+from oesd.client.bars import with_bar
 from oesd.client.errors import HINTS, ClientError, as_client_errors
 from oesd.client.events import Event, events_of
 from oesd.client.following import followed, polled
@@ -49,6 +50,8 @@ class Client:
         itself be read without one. It is sent to the endpoint only, and never shown.
     endpoint : str, optional
         Else ``AS_API_ENDPOINT``, else the cloud: ``http://127.0.0.1:8520`` is a daemon on this machine.
+    mute_bars : bool
+        Whether no bar tells how far several results are; there is none where stderr is no terminal.
     timeout_s : float
         How long one answer may take.
 
@@ -58,7 +61,15 @@ class Client:
         One line, as every method does: without a key where one is needed, for an endpoint that is no address.
     """
 
-    def __init__(self, api_key: str | None = None, endpoint: str | None = None, *, timeout_s: float = 90.0) -> None:
+    def __init__(
+        self,
+        api_key: str | None = None,
+        endpoint: str | None = None,
+        *,
+        mute_bars: bool = False,
+        timeout_s: float = 90.0,
+    ) -> None:
+        self.mute_bars = mute_bars
         environment = os.environ
         given = environment.get("AS_API_KEY") or environment.get("ATOMSCALE_API_KEY") if api_key is None else api_key
         with as_client_errors():
@@ -109,7 +120,7 @@ class Client:
         if len(wanted) < 2:
             return [self._result(data_id) for data_id in wanted]
         with ThreadPoolExecutor(_AT_ONCE) as threads:
-            return list(threads.map(self._result, wanted))
+            return list(with_bar(threads.map(self._result, wanted), len(wanted), muted=self.mute_bars))
 
     def _result(self, data_id: str) -> OESResult:
         return OESResult(self._json(f"GET /oes/{data_id}", "GET", f"oes/{data_id}"))

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from oesd.config.listening import LOOPBACK
 from oesd.config.processes import recipe_of
 from oesd.config.values import Duration, Section, Whole
 from oesd.model import ConstraintMode, Recipe
@@ -63,14 +64,36 @@ class UploadSection(Section):
 
 
 class HubSection(Section):
-    """An OES API server of our own inside the daemon's process: for simulation and sites without a cloud."""
+    """An OES API server of our own inside the daemon's process: for simulation and sites without a cloud.
+
+    On loopback by http; beyond it by https only, under a name. It wants a key in any case.
+    """
 
     enabled: bool = False
-    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"
+    host: str = "127.0.0.1"
+    name: str = Field(default="", pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$")
+    certificate: Path | None = None
+    certificate_key: Path | None = None
     port: Whole = Field(default=8530, ge=0, le=65535)
     key_file: Path | None = None
     workers: Whole = Field(default=0, ge=0, le=256)
     keep_us: Duration = Field(default=0, alias="keep")
+
+    @model_validator(mode="after")
+    def _others_only_when_safe(self) -> HubSection:
+        wanted = ("certificate", "certificate_key", "name")
+        missing = [one for one in wanted if not getattr(self, one)]
+        if missing and (self.host not in LOOPBACK or len(missing) < len(wanted)):
+            raise ValueError(
+                f"host: {self.host!r:.80} needs {' and '.join(missing)} too: keys must not travel in clear, and "
+                "clients are sent to that name"
+            )
+        return self
+
+    @property
+    def tls(self) -> tuple[Path, Path] | None:
+        """Certificate and key; None for http."""
+        return (self.certificate, self.certificate_key) if self.certificate and self.certificate_key else None
 
 
 class SimulationSection(Section):

@@ -20,9 +20,10 @@ from oesd.store.named_traces import NamedSeries
 from oesd.store.reading import Reading as StoreReader
 from oesd.store.watch_events import WatchReading
 from oesd.watching.backtest import Played, played
+from oesd.watching.deciding import CORRELATED
 from oesd.watching.errors import WatchError
 from oesd.watching.grammar import Formula, text_of
-from oesd.watching.rules import CORRELATED, Rule, sentence_of
+from oesd.watching.rules import Rule, sentence_of
 
 MOST_MADE = 2000
 """Spectra of a run that are measured again where the trace was not there when they were taken."""

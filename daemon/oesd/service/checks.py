@@ -18,6 +18,7 @@ from oesd.store.place import check_url
 from oesd.upload import UploadError, check_endpoint
 from oesd.watching.errors import WatchError
 from oesd.web import CannotListen
+from oesd.web.certificates import BadCertificate, check_certificate
 from oesd_drivers.errors import SpectrometerError
 from oesd_drivers.virtual import MODELS, SCENES, HostError
 
@@ -35,6 +36,30 @@ def check(config: Config, where: str) -> None:
     except ConfigError as error:
         raise ConfigError(f"{where}: {error}") from None
     watched(config, where)
+
+
+def check_certificates(config: Config, where: str) -> None:
+    """Check the certificates that the file names: there, readable, with their keys, good today and for their names.
+
+    A daemon starts with one that has expired, and measures; who checks a file wants to know.
+
+    Raises
+    ------
+    ConfigError
+        One line for a person; ``where`` names the file.
+    """
+    web, hub = config.web, config.hub
+    named = (
+        ("web", web.certificate, web.certificate_key, [one.rpartition(":")[0] for one in web.names]),
+        ("hub", hub.certificate, hub.certificate_key, [hub.name] if hub.name else []),
+    )
+    for section, certificate, key, hosts in named:
+        if certificate is None or key is None:
+            continue
+        try:
+            check_certificate(certificate, key, hosts)
+        except BadCertificate as problem:
+            raise ConfigError(f"{where}: [{section}] certificate: {problem}") from None
 
 
 def _check(config: Config) -> None:

@@ -98,7 +98,8 @@ class HubService:
             port=self._section.port,
             port_option=self._port_option,
             # By number: a host without an entry for localhost must work too.
-            public_host=f"[{self._section.host}]" if ":" in self._section.host else self._section.host,
+            public_host=self._section.name or _numbered(self._section.host),
+            tls=self._section.tls,
             beat=self._beat,
             evidence=partial(explain, self.store),
             export=exporter(self.store, self._directory),
@@ -168,6 +169,10 @@ class HubService:
     def _end_crew(self) -> None:
         if self._crew is not None:
             self._crew.close()
+
+
+def _numbered(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def serve_hub(

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, Protocol
 
 import truststore
@@ -65,9 +66,9 @@ class Mail:
         try:
             with self._server() as server:
                 if section.mail_password_file is not None:
-                    server.login(section.mail_user, load_key(section.mail_password_file).reveal())
+                    server.login(section.mail_user, _password(section.mail_password_file))
                 server.send_message(message)
-        except (smtplib.SMTPException, OSError, UploadError, ValueError) as error:
+        except (smtplib.SMTPException, OSError, ValueError) as error:
             raise NotTold(f"mail by {section.mail_server}: {_said(error)}") from None
 
     def close(self) -> None:
@@ -86,6 +87,13 @@ class Mail:
             server.close()
             raise
         return server
+
+
+def _password(file: Path) -> str:
+    try:
+        return load_key(file).reveal()
+    except UploadError as error:
+        raise ValueError(f"password {str(error).removeprefix('API key ')}") from None
 
 
 class Command:

@@ -13,8 +13,9 @@ from typing import Any
 from oesd.store.named_traces import NamedRow
 from oesd.store.watch_events import WatchEvent
 from oesd.watching.alarms import AlarmState, Phase, Sight, acknowledge, advance
+from oesd.watching.deciding import Watch
 from oesd.watching.reading import Reading, State
-from oesd.watching.rules import Rule, Watch
+from oesd.watching.rules import Rule
 from oesd.watching.signals import OF_DEVICES, OF_TRACES, Alarm, Signal, silent
 
 Key = tuple[str, str]

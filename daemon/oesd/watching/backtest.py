@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oesd.model import FloatArray
+from oesd.watching.deciding import Watch
 from oesd.watching.reading import Reading, State
-from oesd.watching.rules import Rule, Watch
+from oesd.watching.rules import Rule
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from oesd.watching.alarms import Holds, Sight
+from oesd.watching.deciding import slope_of
 from oesd.watching.errors import WatchError
 from oesd.watching.reading import Reading, State
-from oesd.watching.rules import slope_of
 
 AlarmKind = Literal["threshold", "rate", "missing", "drift", "dark due", "disk", "queue"]
 OF_TRACES: tuple[AlarmKind, ...] = ("threshold", "rate", "drift")

@@ -8,6 +8,8 @@ from typing import Any, cast
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from oesd.web.answers import encode
+
 
 class ImpatientH11(H11Protocol):
     """HTTP/1.1 with deadlines, and room for who comes.
@@ -55,6 +57,16 @@ class ImpatientH11(H11Protocol):
         """It did."""
         super().resume_writing()
         self._disarm_write()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, or a head that is too large, in the form of every error here."""
+        body = encode({"detail": f"{msg} A head may have {self.config.h11_max_incomplete_event_size} bytes."})
+        headers = {"content-type": "application/json", "content-length": str(len(body)), "connection": "close"}
+        told = [(name.encode(), text.encode()) for name, text in headers.items()]
+        answer = h11.Response(status_code=400, headers=told)
+        for event in (answer, h11.Data(data=body), h11.EndOfMessage()):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Close."""

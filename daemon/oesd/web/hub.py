@@ -128,6 +128,8 @@ class Hub:
         What a person gives to choose another port; named in the error when it is in use.
     public_host : str, optional
         Name that clients reach the bucket by; when absent ``localhost`` on loopback, this computer's name otherwise.
+    tls : tuple of Path, optional
+        As :class:`~oesd.web.server.Server` takes it: for both origins, which have ``public_host`` as their name then.
     beat : callable
         As :class:`~oesd.web.server.Server` takes it.
     evidence, export, feed : optional
@@ -145,6 +147,7 @@ class Hub:
         port: int = 0,
         bucket_port: int | None = None,
         public_host: str | None = None,
+        tls: tuple[Path, Path] | None = None,
         port_option: str = "--hub-port",
         beat: Callable[[str, float], None] = lambda _name, _within_s: None,
         evidence: Callable[[str], Mapping[str, Any] | None] | None = None,
@@ -152,29 +155,30 @@ class Hub:
         feed: Feed | None = None,
     ) -> None:
         self._feed = feed
-        self._host = host
+        self._scheme = "https" if tls else "http"
         self._public_host = public_host or _bucket_host(host)
+        self._host = self._public_host if tls else host
         self.bucket = Bucket(store, directory)
         app = create_hub(
             store, self.bucket, key=key, arrived=arrived, bucket_url=lambda: self.bucket_url, evidence=evidence,
             export=export, feed=feed,
         )  # fmt: skip
-        self._api_server = Server(app, host, port, max_connections=CONNECTIONS, option=port_option, beat=beat)
+        self._api_server = Server(app, host, port, max_connections=CONNECTIONS, option=port_option, beat=beat, tls=tls)
         if bucket_port is None:
             bucket_port = port + 1 if port else 0
         self._bucket_server = Server(
-            self.bucket.app, host, bucket_port, max_connections=CONNECTIONS, option=port_option, beat=beat
+            self.bucket.app, host, bucket_port, max_connections=CONNECTIONS, option=port_option, beat=beat, tls=tls
         )
 
     @property
     def url(self) -> str:
         """Origin of the API, without a final slash."""
-        return f"http://{self._host}:{self._api_server.port}"
+        return f"{self._scheme}://{self._host}:{self._api_server.port}"
 
     @property
     def bucket_url(self) -> str:
         """Origin of the bucket, without a final slash."""
-        return f"http://{self._public_host}:{self._bucket_server.port}"
+        return f"{self._scheme}://{self._public_host}:{self._bucket_server.port}"
 
     def start(self) -> None:
         """Listen on both ports; raises :class:`~oesd.web.server.CannotListen`, with neither left open."""

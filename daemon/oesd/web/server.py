@@ -23,6 +23,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
+from oesd.web.certificates import BadCertificate, server_context
 from oesd.web.connection import ImpatientH11
 
 HEAD_LIMIT_BYTES = 16 * 1024
@@ -108,7 +109,10 @@ class Server:
         CannotListen
             The address is not ours, the port needs more rights, or the certificate cannot be used.
         """
-        context = None if self._tls is None else _context(*self._tls)
+        try:
+            context = None if self._tls is None else server_context(*self._tls)
+        except BadCertificate as problem:
+            raise CannotListen(str(problem)) from problem
         self._socket = _listen(self.host, self._wanted_port, self._option)
         self._port = int(self._socket.getsockname()[1])
         name = f"web {self._port}"
@@ -185,17 +189,6 @@ class _Uvicorn(uvicorn.Server):
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._left.set)
-
-
-def _context(certificate: Path, key: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as problem:
-        what = problem.strerror or str(problem)
-        raise CannotListen(f"certificate {certificate} with key {key} cannot be used: {what}") from problem
-    return context
 
 
 def _listen(host: str, port: int, option: str) -> socket.socket:

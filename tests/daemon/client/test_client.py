@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import pickle
@@ -11,6 +12,7 @@ import sys
 import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import redirect_stderr
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -328,3 +330,18 @@ def test_importing_oesd_stays_light() -> None:
     code = "import sys, oesd; print([m for m in ('numpy', 'httpx', 'oesd.client', 'rich') if m in sys.modules])"
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert told.stdout == "[]\n"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_where_a_person_waits_unless_muted(api: Api, ids: list[str]) -> None:
+    shown = {}
+    for muted in (False, True):
+        with Client(TOKEN, api.url, mute_bars=muted) as client, redirect_stderr(Terminal()) as stderr:
+            assert [result.data_id for result in client.get(ids)] == ids
+        shown[muted] = stderr.getvalue()
+    assert "results" in shown[False] and "100%" in shown[False]
+    assert shown[True] == ""

@@ -87,7 +87,5 @@ def _until_live(events: httpx.Response) -> list[str]:
 def test_without_its_key_the_daemon_says_so_and_does_not_start(place: Path, free_port: int) -> None:
     ran = oesd("run", "--config", config(place, free_port, "no.key"))
     assert ran.returncode != 0
-    assert (
-        f"certificate {place}/tls.pem with key {place}/no.key cannot be used: No such file or directory" in ran.stderr
-    )
+    assert f"the key {place}/no.key is not there" in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -127,7 +127,7 @@ def test_a_full_disk_is_met_as_the_rules_say(tmp_path: Path, on_full) -> None:
 @on_sqlite
 def test_freed_pages_are_room_and_a_limit_of_size_holds(tmp_path: Path) -> None:
     with open_store(tmp_path) as store:
-        desk = Desk(store, KeepingRules("drop_confirmed", max_bytes=400_000))
+        desk = Desk(store, KeepingRules("drop_confirmed", max_bytes=300_000))
         made = [desk.spectrum(k, of=device(pixels=2048)) for k in range(60)]
         for of in made:
             desk.upload(of)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from tests.bench.watching import false_alarm_rate
 
 from oesd.watching.backtest import played
+from oesd.watching.deciding import Watch, slope_of
 from oesd.watching.errors import WatchError
 from oesd.watching.reading import Reading, State
-from oesd.watching.rules import Rule, Watch, checked, sentence_of, slope_of
+from oesd.watching.rules import Rule, checked, sentence_of
 from oesd.watching.run_length import cusum_limit, cusum_run_length, level_limit
 
 S = 1_000_000

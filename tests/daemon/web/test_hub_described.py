@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from tests.daemon.web import spectra
 from tests.daemon.web.conftest import KEY, HubMaker
 from tests.daemon.web.test_openapi import fuzz
 from tests.daemon.web.uploading import upload
+from tests.support.certificates import certificate
 
 from oesd.service.exporting import exporter
 from oesd.store import Store
@@ -129,3 +131,18 @@ def test_random_requests_make_no_server_error(hub: Hub, data_id: str, tmp_path: 
     """schemathesis, bounded; `python -m tests.bench.schema` goes on for longer."""
     ran = fuzz(hub.url, KEY, tmp_path, "--phases", "fuzzing", "--max-examples", "4", "--seed", "1")
     assert ran.returncode == 0, ran.stdout[-4000:]
+
+
+def test_beyond_loopback_everything_goes_encrypted(hub_maker: HubMaker, tmp_path: Path) -> None:
+    pair = certificate(tmp_path / "tls", "DNS:localhost")
+    hub = hub_maker(tls=pair, public_host="localhost")
+    trusting = ssl.create_default_context(cafile=str(pair.certificate))
+    with httpx.Client(base_url=hub.url, headers={"X-API-KEY": KEY}, verify=trusting, trust_env=False) as client:
+        with httpx.Client(verify=trusting, trust_env=False) as bucket:
+            data_id = upload(client, bucket, spectra.file_bytes("REC-1"))
+            url = client.get(f"/data_entries/raw_data/{data_id}").json()["url"]
+            assert hub.url.startswith("https://localhost:") and url.startswith(hub.bucket_url + "/")
+            assert bucket.get(url).content == spectra.file_bytes("REC-1")
+        assert client.get(f"/oes/{data_id}").json()["data_id"] == data_id
+    with pytest.raises(httpx.TransportError):
+        httpx.get(hub.url.replace("https", "http") + "/gateway/time", trust_env=False)

@@ -16,6 +16,7 @@ from tests.daemon.web.conftest import TOKEN, Api, served
 
 from oesd.service.elements import element_lines
 from oesd.service.exporting import exporter
+from oesd.service.golden import Golden
 from oesd.store import Store
 from oesd.web import documents
 
@@ -35,7 +36,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 
 @pytest.fixture(scope="module")
 def api(store: Store) -> Iterator[Api]:
-    options = {"lines": element_lines, "export": exporter(store, store.database.parent)}
+    golden = Golden(store.directory)
+    options = {"lines": element_lines, "export": exporter(store, store.directory), "golden": golden}
     with served(store, **options) as running:
         running.daemon.status = {"version": "1", "healthy": True, "spectrometers": [], "tally": {"captured": 3}}
         yield running
@@ -49,13 +51,13 @@ def described(api: Api) -> dict[str, Any]:
 def test_every_call_is_described_once_and_nothing_else(described: dict[str, Any]) -> None:
     paths = set(described["paths"])
     assert {"/oes", "/oes/{data_id}", "/oes/{data_id}/peaks", "/runs", "/captures", "/darks", "/devices", "/ledger",
-            "/status", "/healthz", "/metrics", "/events", "/export", "/trace"} <= paths  # fmt: skip
+            "/status", "/healthz", "/metrics", "/events", "/export", "/trace", "/golden"} <= paths  # fmt: skip
     assert not {"/", "/page.js", "/docs", "/openapi.json"} & paths
     operations = [one for item in described["paths"].values() for one in item.values()]
     names = [one["operationId"] for one in operations]
     assert len(set(names)) == len(names)
     assert all(one["summary"] and one["tags"] for one in operations)
-    assert {one for item in described["paths"].values() for one in item} <= {"get", "post", "patch", "delete"}
+    assert {one for item in described["paths"].values() for one in item} <= {"get", "post", "put", "patch", "delete"}
 
 
 def test_every_change_needs_the_token_and_no_reading_does(described: dict[str, Any]) -> None:

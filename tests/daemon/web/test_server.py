@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 import threading
 import time
@@ -133,6 +134,16 @@ def test_a_head_too_large_is_refused(server: Server) -> None:
         assert answer.status_code == 400
     except (httpx.WriteError, httpx.ReadError):
         pass  # closed while it was still being sent
+
+
+@pytest.mark.parametrize("head", [b"GET / HTTP/1.1\r\nhost: x\r\nx: " + b"y" * 20_000, b"nonsense\r\n\r\n"])
+def test_what_is_no_request_is_refused_in_our_form(server: Server, head: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as raw:
+        raw.sendall(head)
+        answer = b"".join(iter(lambda: raw.recv(4096), b""))
+    first, _, body = answer.partition(b"\r\n\r\n")
+    assert first.startswith(b"HTTP/1.1 400 ") and b"content-type: application/json" in first
+    assert json.loads(body)["detail"].startswith("Invalid HTTP request received.")
 
 
 def test_who_says_nothing_gives_way_to_who_comes(server: Server) -> None:
