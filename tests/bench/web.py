@@ -3,8 +3,10 @@
     python -m tests.bench.web [SECONDS]
 
 Ratios of processor time in one run, each server a process of its own: what else runs on the machine hardly matters.
-The last table is of start errors at 100 captures a second, as ``tests.bench.pacing`` has them: with nobody asking, and
-with clients that read entries, search and export without a pause.
+The third table tells how long a thread that only waits is kept from its turn while a long document is encoded (least of
+some tries, as the machine has other work too); the last is of start errors at 100 captures a second, as
+``tests.bench.pacing`` has them: with nobody asking, and with clients that read entries and pictures, search and export
+without a pause.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,8 @@ from oesd.service.exporting import exporter
 from oesd.service.punctual import take_short_turns
 from oesd.store import Store
 from oesd.web import Feed, Server, Shown, create_api, newest_shown
+from oesd.web.answers import encode
+from oesd.web.pieces import pieces
 
 PIXELS = 3648
 ENTRIES = 40
@@ -193,6 +198,38 @@ def _listen(port: int, seconds: float) -> None:
     connection.close()
 
 
+def turns_table() -> None:
+    take_short_turns()
+    numbers = np.random.default_rng(1).random(1_000_000)
+    document = {"value": numbers, "values": list(numbers[:500_000].reshape(250, 2000))}
+    print("\na document of 1.5 million numbers, longest time that a thread which only waits is kept from its turn")
+    for name, work in (
+        ("nothing to do", lambda: time.sleep(0.5)),
+        ("encoded at once", lambda: encode(document)),
+        ("in pieces", lambda: [None for _ in pieces(document)]),
+    ):
+        print(f"  {name:28}{1e3 * min(_kept_s(work) for _ in range(REPEATS)):>8.1f} ms")
+
+
+def _kept_s(work: Callable[[], object]) -> float:
+    over, longest_s = threading.Event(), [0.0]
+
+    def wait() -> None:
+        while not over.is_set():
+            before_s = time.perf_counter()
+            time.sleep(0.0005)
+            longest_s.append(time.perf_counter() - before_s - 0.0005)
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    time.sleep(0.05)
+    longest_s.clear()
+    work()
+    over.set()
+    waiting.join()
+    return max(longest_s)
+
+
 ASKING = """
 import http.client, itertools, sys
 port, paths = int(sys.argv[1]), sys.argv[2:]
@@ -219,6 +256,7 @@ def readers_table(seconds: float) -> None:
             ("nobody asks", []),
             ("entries, each a new one", each),
             ("one entry of 3648 as CSV", [f"/export?ids={data_id}" for data_id in ids]),
+            ("pictures of all", [_picture(store)]),
             ("exports of all", [f"/export?ids={','.join(ids)}&format=txt"]),
             ("searches", ["/oes?element=Cu&limit=1000", "/ledger", "/status", "/darks"]),
         ):
@@ -226,6 +264,13 @@ def readers_table(seconds: float) -> None:
             print(f"  {name:28}{p50:>14.2f} ms{p99:>6.2f} ms{most:>6.2f} ms{lost:>6.0f}")
         server.stop()
         store.close()
+
+
+def _picture(store: Store) -> str:
+    (one,) = store.entries(1)
+    hour = timedelta(hours=1)
+    since, until = (f"{moment:%Y-%m-%dT%H:%M:%SZ}" for moment in (one.taken_at_utc - hour, one.taken_at_utc + hour))
+    return f"/waterfall?device={one.device_name}&since={since}&until={until}&columns=2048"
 
 
 def _start_errors(path: str, store: Store, port: int, paths: list[str], seconds: float) -> tuple[float, ...]:
@@ -252,6 +297,7 @@ def main(seconds: float) -> None:
     with tempfile.TemporaryDirectory() as directory:
         entries_table(Path(directory))
         listeners_table(Path(directory), seconds)
+    turns_table()
     readers_table(seconds)
 
 

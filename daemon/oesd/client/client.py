@@ -62,12 +62,7 @@ class Client:
     """
 
     def __init__(
-        self,
-        api_key: str | None = None,
-        endpoint: str | None = None,
-        *,
-        mute_bars: bool = False,
-        timeout_s: float = 90.0,
+        self, api_key: str | None = None, endpoint: str | None = None, *, timeout_s: float = 90, mute_bars: bool = False
     ) -> None:
         self.mute_bars = mute_bars
         environment = os.environ

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from oesd.config.listening import LOOPBACK
 from oesd.config.processes import recipe_of
 from oesd.config.values import Duration, Section, Whole
 from oesd.model import ConstraintMode, Recipe
+
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 class IdentifySection(Section):
@@ -71,13 +74,20 @@ class HubSection(Section):
 
     enabled: bool = False
     host: str = "127.0.0.1"
-    name: str = Field(default="", pattern=r"^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$")
+    name: str = ""
     certificate: Path | None = None
     certificate_key: Path | None = None
     port: Whole = Field(default=8530, ge=0, le=65535)
     key_file: Path | None = None
     workers: Whole = Field(default=0, ge=0, le=256)
     keep_us: Duration = Field(default=0, alias="keep")
+
+    @field_validator("name")
+    @classmethod
+    def _name_is_a_host(cls, name: str) -> str:
+        if name and not _HOST.fullmatch(name):
+            raise ValueError(f'{name!r:.80} is not the name of a host, such as "hub.lab"')
+        return name
 
     @model_validator(mode="after")
     def _others_only_when_safe(self) -> HubSection:

@@ -18,6 +18,7 @@ from oesd_drivers.usb import Plugged, plugged
 _GROUP = "oesd"
 _RULE_DIRECTORIES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
 _OPEN_TO_ALL = re.compile(r'^[^#\n]*2457[^\n]*MODE:?="0?666"', re.MULTILINE)
+_LONGEST = 80
 _INSTALL = "sudo oesd install-service"
 _APPLY = "sudo udevadm control --reload && sudo udevadm trigger --subsystem-match=usb --action=add"
 
@@ -103,4 +104,5 @@ def _is_the_daemons(host: Host, process: Path) -> bool:
 
 def _command(process: Path) -> str:
     words = (process / "cmdline").read_bytes().split(b"\0")
-    return b" ".join(words[:3]).decode(errors="replace").strip() or (process / "comm").read_text().strip()
+    told = b" ".join(words[:3]).decode(errors="replace") or (process / "comm").read_text()
+    return " ".join(told.split())[:_LONGEST]

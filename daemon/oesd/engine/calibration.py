@@ -122,9 +122,9 @@ def _vertex(score: FloatArray, best: int) -> float:
     """Where between its neighbours the top lies, steps; at most half a step off."""
     if not 0 < best < len(score) - 1:
         return 0.0
-    left, top, right = score[best - 1 : best + 2]
+    left, top, right = score[best - 1 : best + 2].tolist()
     bend = left - 2.0 * top + right
-    return float(np.clip(0.5 * (left - right) / bend, -0.5, 0.5)) if bend < 0.0 else 0.0
+    return min(max(0.5 * (left - right) / bend, -0.5), 0.5) if bend < 0.0 else 0.0
 
 
 def sharpened(

@@ -40,19 +40,19 @@ def weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[Int
     hope = _hope_weight(table.elements, inference)
     base = _base(table.elements, prior)
     hope[found] = 0.0  # their lines are asked for by themselves, and all of them
-    peak, line, offset, close = _within_reach(scene, _worth_naming(table.elements, prior))
+    peak, line, offset, close = _within_reach(scene, *_worth_naming(table.elements, prior))
     of = table.element[line]
     faint = hope[of] * base[line] * close
     kept = np.flatnonzero(faint > LEAST_WEIGHT)
-    others = peak[kept], line[kept], of[kept], offset[kept], faint[kept]
-    peak, line, offset, close = _within_reach(scene, _lines_of(tuple(np.flatnonzero(found).tolist())))
+    peaks, lines, weights = [peak[kept]], [line[kept]], [faint[kept]]
+    peak, line, offset, close = _within_reach(scene, *_lines_of(tuple(np.flatnonzero(found).tolist())))
     share = _line_light(inference, line) / seen.height[peak]
     right = (FAINT_BASE + FOUND_BASE * np.sqrt(np.minimum(share, 1.0))) * close
     near = np.exp(-0.5 * (offset / scene.tolerance_nm[peak]) ** 2)
-    weight = np.minimum(share * near, 1.0) + right
     kept = np.flatnonzero((close > LEAST_CLOSE) | (FOUND_HOPE * base[line] * close > LEAST_WEIGHT))
-    theirs = peak[kept], line[kept], table.element[line[kept]], offset[kept], weight[kept]
-    peak, line, of, offset, weight = (np.concatenate(pair) for pair in zip(others, theirs, strict=True))
+    weight = np.concatenate([*weights, (np.minimum(share * near, 1.0) + right)[kept]])
+    peak, line = np.concatenate([*peaks, peak[kept]]), np.concatenate([*lines, line[kept]])
+    of = table.element[line]
     sure = contenders(inference) | inference.probability
     certainty = np.full(len(table.elements), 0.5)
     for name, probability in sure.items():
@@ -62,9 +62,9 @@ def weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[Int
     return peak, line, weight * certainty[of] / (total + 0.3 * unexplained)[peak]
 
 
-def _within_reach(scene: Scene, lines: IntArray) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+def _within_reach(scene: Scene, lines: IntArray, nm: FloatArray) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
     """Pairs of peaks and of these lines near them: numbers of both, the line's distance, nm, and how close that is."""
-    seen, nm = scene.observed, line_strengths().table.wl_air_nm[lines]
+    seen = scene.observed
     peak, place = peak_lines(seen.center_nm, np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm), nm)
     offset = nm[place] - seen.center_nm[peak]
     z = offset / _closeness(scene)[peak]
@@ -112,15 +112,18 @@ def _base(elements: tuple[str, ...], prior: Prior) -> Float32Array:
 
 
 @lru_cache(maxsize=KEPT_PRIORS)
-def _worth_naming(elements: tuple[str, ...], prior: Prior) -> IntArray:
-    """Lines that may be named for unclaimed elements at all, by wavelength."""
-    return np.flatnonzero(_base(elements, prior) > LEAST_WEIGHT)
+def _worth_naming(elements: tuple[str, ...], prior: Prior) -> tuple[IntArray, FloatArray]:
+    """Lines that may be named for unclaimed elements at all, and their wavelengths, nm, in the order of these."""
+    lines = np.flatnonzero(_base(elements, prior) > LEAST_WEIGHT)
+    return lines, line_strengths().table.wl_air_nm[lines]
 
 
 @lru_cache(maxsize=KEPT_FINDINGS)
-def _lines_of(elements: tuple[int, ...]) -> IntArray:
-    """Lines of these elements, by wavelength."""
-    return np.flatnonzero(np.isin(line_strengths().table.element, elements))
+def _lines_of(elements: tuple[int, ...]) -> tuple[IntArray, FloatArray]:
+    """Lines of these elements, and their wavelengths, nm, in the order of these."""
+    table = line_strengths().table
+    lines = np.flatnonzero(np.isin(table.element, elements))
+    return lines, table.wl_air_nm[lines]
 
 
 @cache

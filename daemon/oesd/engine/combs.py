@@ -140,9 +140,9 @@ def _observed(
     inside = (place >= 0) & (place < bins + 2 * reach)
     grid = np.zeros(bins + 2 * reach)
     np.maximum.at(grid, place[inside], values[inside])
-    grid -= grid.mean()
+    grid -= grid.sum() / len(grid)
     smeared = np.convolve(grid, SMEAR, mode="same")[: len(grid)] if len(grid) >= len(SMEAR) else grid
-    return (smeared / max(float(np.linalg.norm(grid)), 1e-12)).astype(np.float32)
+    return (smeared / max(float(np.sqrt(grid @ grid)), 1e-12)).astype(np.float32)
 
 
 @lru_cache(maxsize=4)

@@ -31,7 +31,7 @@ KEPT_KEYS = 4096
 TENTHS = 1 << 16  # more than any line's tenths of nm
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Naming:
     """What one peak is called, how surely, and what else it may be."""
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oesd.engine.lines import IntArray
-from oesd.engine.losses import MISSING_SCALE, SOFT_ABSENCE
+from oesd.engine.losses import LEAST_STRENGTH, MISSING_SCALE, SOFT_ABSENCE
 from oesd.engine.patterns import Float32Array, Patterns
 from oesd.engine.strengths import LAMP, REFERENCE_ROW
 from oesd.model import FloatArray, MaskArray
@@ -91,20 +91,18 @@ def places_of(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float)
 @lru_cache(maxsize=KEPT_AXES)
 def _places(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float) -> Places:
     width = max(PLACE_FWHM * fwhm_nm, NARROWEST_NM)
-    ordered = patterns.wl_nm[patterns.by_species]
-    lines = patterns.by_species[(ordered >= low_nm) & (ordered <= high_nm)]
-    wl, species = patterns.wl_nm[lines], patterns.species[lines]
-    number = np.floor((wl - low_nm) / width).astype(np.int64)
+    lines = _on_axis(patterns, low_nm, high_nm)
+    species = patterns.species[lines]
+    number = np.floor((patterns.wl_nm[lines] - low_nm) / width).astype(np.int64)
     edges: FloatArray = low_nm + width * np.arange(int(number.max(initial=0)) + 2.0)
     start = np.flatnonzero(np.diff(species * len(edges) + number, prepend=-1))
-    relative = patterns.relative.take(lines, axis=1)
-    strength = np.add.reduceat(relative, start, axis=1) if len(start) else relative
-    owner, count = species[start], patterns.species_count
+    owner, number, count = species[start], number[start], patterns.species_count
+    strength = _added(patterns.relative, lines, start)
     top = _tops(strength, owner, count)
-    keep = _worth_asking(strength, owner, top)
-    soft = _mean(patterns.soft[lines].astype(np.float64), relative[REFERENCE_ROW] + 1e-15, start)
-    known = (MISSING_SCALE * (1.0 - (1.0 - SOFT_ABSENCE) * soft))[keep].astype(np.float32)
-    strength, owner, number = strength.compress(keep, axis=1), owner[keep], number[start][keep]
+    near = _near(patterns, lines, species, top)
+    known = _known(patterns, lines, start)
+    keep = np.flatnonzero(_worth_asking(strength, owner, top))
+    strength, owner, number, known = strength.take(keep, axis=1), owner[keep], number[keep], known[keep]
     strong = _strong(strength, owner, count)
     return Places(
         edges_nm=edges,
@@ -115,16 +113,37 @@ def _places(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float) -
         strong_place=_of_strong(number[None], strong),
         strong_strength=_of_strong(strength, strong),
         strong_known=_of_strong(known[None], strong),
-        near=_near(lines, wl, species, relative, top),
+        near=near,
     )
 
 
-def _mean(values: FloatArray, weight: Float32Array, start: IntArray) -> FloatArray:
+def _on_axis(patterns: Patterns, low_nm: float, high_nm: float) -> IntArray:
+    """Lines between these wavelengths, in the order of species, then of wavelength."""
+    first, last = np.searchsorted(patterns.wl_nm, [low_nm, high_nm])
+    lines: IntArray = patterns.by_species[(patterns.by_species >= first) & (patterns.by_species < last)]
+    return lines
+
+
+def _added(relative: Float32Array, lines: IntArray, start: IntArray) -> Float32Array:
+    """Sums of the lines' strengths from each start to the next; a row at a time, for all at once take much memory."""
+    added = np.zeros((len(relative), len(start)), dtype=np.float32)
+    if len(start):
+        for row, sums in zip(relative, added, strict=True):
+            np.add.reduceat(row.take(lines), start, out=sums)
+    return added
+
+
+def _known(patterns: Patterns, lines: IntArray, start: IntArray) -> Float32Array:
+    """What the absence of each entry says, nats: by the share of its light that is known by intensity only."""
     if not len(start):
-        return np.zeros(0)
-    light = weight.astype(np.float64)
-    mean: FloatArray = np.add.reduceat(values * light, start) / np.add.reduceat(light, start)
-    return mean
+        return np.zeros(0, dtype=np.float32)
+    light = patterns.relative[REFERENCE_ROW].take(lines)
+    light += np.float32(LEAST_STRENGTH)
+    all_light = np.add.reduceat(light, start)
+    light *= patterns.soft[lines]
+    soft = np.add.reduceat(light, start) / all_light
+    known: Float32Array = (MISSING_SCALE * (1.0 - (1.0 - SOFT_ABSENCE) * soft)).astype(np.float32, copy=False)
+    return known
 
 
 def _tops(strength: Float32Array, species: IntArray, count: int) -> Float32Array:
@@ -166,7 +185,10 @@ def _of_strong(values: NDArray[Any], strong: IntArray) -> NDArray[Any]:
     return chosen
 
 
-def _near(lines: IntArray, wl: FloatArray, species: IntArray, relative: Float32Array, top: Float32Array) -> Near:
-    keep = np.flatnonzero(_worth_asking(relative, species, top))
-    order = keep[np.argsort(wl[keep], kind="stable")]
-    return Near(wl[order], species[order].astype(np.int16), relative.take(order, axis=1))
+def _near(patterns: Patterns, lines: IntArray, species: IntArray, top: Float32Array) -> Near:
+    """Those of the lines that are under some excitation not hopelessly faint beside the species' strongest entry."""
+    worth = np.zeros(len(lines), dtype=np.bool_)
+    for row, most in zip(patterns.relative, np.float32(FAINTEST) * top, strict=True):
+        worth |= row.take(lines) > most[species]
+    kept = np.sort(lines[worth])
+    return Near(patterns.wl_nm[kept], patterns.species[kept].astype(np.int16), patterns.relative.take(kept, axis=1))

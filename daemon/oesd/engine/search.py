@@ -147,9 +147,11 @@ class Search:
     def _clutter_nats(self, claim: Claim) -> float:
         """What a claim owes where many peaks stay unexplained, of those that are not much fainter than its own."""
         height = self.scene.observed.height
-        alike = height > COMPARABLE * height.max(initial=0.0, where=self._bright(claim.light))
-        unknown = np.count_nonzero((self.light < EXPLAINED * height) & alike) / max(np.count_nonzero(alike), 1)
-        return CLUTTER_NATS * max(0.0, (unknown - UNKNOWN_SHARE) / (1.0 - UNKNOWN_SHARE))
+        mine = self._bright(claim.light)
+        alike = height > COMPARABLE * height.max(initial=0.0, where=mine)
+        unknown = (self.light < EXPLAINED * height) & alike & ~mine
+        share = int(unknown.sum()) / max(int(alike.sum()), 1)
+        return CLUTTER_NATS * max(0.0, (share - UNKNOWN_SHARE) / (1.0 - UNKNOWN_SHARE))
 
     def _bright(self, light: FloatArray) -> MaskArray:
         return light > SHARED * self.scene.observed.height
@@ -201,11 +203,8 @@ class Search:
 
     def weigh_chance(self) -> None:
         """Let those that are hardly worth their price pay for what their lines would gain anywhere near."""
-        doubtful = [
-            s
-            for s, claim in self.claims.items()
-            if self._margin(s, claim.gain) < SURE_NATS and not self.suspects.band[s]
-        ]
+        atoms = [s for s in self.claims if not self.suspects.band[s]]
+        doubtful = [s for s in atoms if self._margin(s, self.claims[s]) < SURE_NATS]
         if doubtful:
             claims = [self.claims[s] for s in doubtful]
             levels = chance_nats(self.scene, claims, self.light, self.suspects.owed, SECOND_STAGE_NATS)

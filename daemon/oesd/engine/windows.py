@@ -75,6 +75,10 @@ def median(values: FloatArray, axis: int = -1) -> FloatArray:
     """
     count = values.shape[axis]
     middle = (count - 1) // 2, count // 2
+    if values.ndim == 1 and count <= SORTED:
+        ordered = np.sort(values)
+        between: FloatArray = 0.5 * (ordered[middle[0]] + ordered[middle[1]])
+        return between
     parts = np.sort(values, axis=axis) if count <= SORTED else np.partition(values, middle, axis=axis)
     center: FloatArray = 0.5 * (parts.take(middle[0], axis=axis) + parts.take(middle[1], axis=axis))
     return center

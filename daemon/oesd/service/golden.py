@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from oesd.store.directory import sync_directory
+
 log = logging.getLogger(__name__)
 
 FILE = "golden.json"
@@ -108,14 +110,6 @@ def _write(file: Path, document: Mapping[Sort, Any]) -> None:
             open_file.flush()
             os.fsync(open_file.fileno())
         fresh.replace(file)
-        _sync(file.parent)
+        sync_directory(file.parent)
     except OSError as error:
         raise GoldenError(f"{file}: cannot be written: {error.strerror or error}") from error
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

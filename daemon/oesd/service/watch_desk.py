@@ -34,8 +34,7 @@ from oesd.watching.rules import Rule
 from oesd.watching.signals import Alarm
 from oesd.web.turns import making
 
-_NEAR_NM = 0.3
-_EVENTS = 500
+_NEAR_NM, _EVENTS = 0.3, 500
 
 
 class WatchDesk:
@@ -50,9 +49,7 @@ class WatchDesk:
     """
 
     def __init__(self, store: Store, watching: Watching, golden: Callable[[], Mapping[str, str]] = dict) -> None:
-        self._golden_ids = golden
-        self._store = store
-        self._watching = watching
+        self._store, self._watching, self._golden_ids = store, watching, golden
 
     def listen(self, told: Callable[[Mapping[str, Any]], None]) -> None:
         """Have each change of an alarm or an endpoint told, as its document."""
@@ -286,7 +283,7 @@ class WatchDesk:
         config = self._watching.config
         mine = find_run(self._store, run, device)
         chosen = self._golden_ids().get(mine.device_name)
-        names = [golden] if golden else [*([chosen] if chosen else []), *config.golden.runs]
+        names = [golden] if golden else [*filter(None, [chosen]), *config.golden.runs]
         if not names:
             raise WatchError("name a golden run, choose one on the page, or set [golden] runs")
         theirs = self._golden(names, mine.device_name)

@@ -29,6 +29,7 @@ from oesd.model import (
 from oesd.store.bundle import pack_bundle, unpack_bundle
 from oesd.store.encoding import EncodingError, Prediction, pack_floats, pack_milli, unpack_floats, unpack_milli
 from oesd.store.integrity import fingerprint
+from oesd.store.known_metadata import kept_of, whole_of
 from oesd.store.peak_numbers import PeakColumns, pack_numbers, unpack_numbers
 from oesd.store.peak_table import pack_peaks, unpack_peaks
 
@@ -58,9 +59,9 @@ class PackedAnalysis:
             return self
         return _packed(peaks, self.wavelengths_nm, self.values, self.blobs)
 
-    def payload(self, metadata: Mapping[str, Any]) -> bytes:
-        """All of it, with the caller's metadata, as one blob."""
-        return pack_bundle({**self.values, "metadata": dict(metadata)}, self.blobs)
+    def payload(self, metadata: Mapping[str, Any], known: Mapping[str, Any] | None = None) -> bytes:
+        """All of it, with the caller's metadata, as one blob; of these without what is known to the reader, too."""
+        return pack_bundle({**self.values, **kept_of(metadata, known or {})}, self.blobs)
 
 
 def pack_analysis(analysis: Analysis, measurement: Measurement) -> PackedAnalysis:
@@ -76,27 +77,31 @@ def pack_analysis(analysis: Analysis, measurement: Measurement) -> PackedAnalysi
     return _packed(analysis.detected_peaks, analysis.wavelengths_nm, {"analysis": _values(analysis, given)}, blobs)
 
 
-def unpack_payload(payload: bytes, measurement: Measurement) -> tuple[Analysis, dict[str, Any]]:
-    """Analysis and metadata, as packed.
+def unpack_payload(
+    payload: bytes, measurement: Measurement, known: Mapping[str, Any] | None = None
+) -> tuple[Analysis, dict[str, Any]]:
+    """Analysis and metadata, as packed with the same measurement and known metadata.
 
     Raises
     ------
     ValueError, KeyError, TypeError
         When the bytes make no sense.
     """
-    analysis, peaks, metadata = _unpacked(payload, measurement)
+    analysis, peaks, metadata = _unpacked(payload, measurement, known or {})
     return replace(analysis, detected_peaks=peaks.peaks() if isinstance(peaks, PeakColumns) else peaks), metadata
 
 
-def unpack_shown(payload: bytes, measurement: Measurement) -> tuple[Analysis, list[dict[str, Any]], dict[str, Any]]:
+def unpack_shown(
+    payload: bytes, measurement: Measurement, known: Mapping[str, Any]
+) -> tuple[Analysis, list[dict[str, Any]], dict[str, Any]]:
     """The same, the peaks apart from the analysis and as they stand in a document; raises as :func:`unpack_payload`."""
-    analysis, peaks, metadata = _unpacked(payload, measurement)
+    analysis, peaks, metadata = _unpacked(payload, measurement, known)
     shown = peaks.shown() if isinstance(peaks, PeakColumns) else [peak.as_dict() for peak in peaks]
     return analysis, shown, metadata
 
 
 def _unpacked(
-    payload: bytes, measurement: Measurement
+    payload: bytes, measurement: Measurement, known: Mapping[str, Any]
 ) -> tuple[Analysis, PeakColumns | tuple[Peak, ...], dict[str, Any]]:
     """The analysis without its peaks, these, and the metadata."""
     stored, blobs = unpack_bundle(payload)
@@ -118,7 +123,7 @@ def _unpacked(
         line_spread=LineSpread.from_dict(values["line_spread"]) if values.get("line_spread") else None,
         **spectra,
     )
-    return analysis, _peaks(stored, blobs, analysis.wavelengths_nm), stored["metadata"]
+    return analysis, _peaks(stored, blobs, analysis.wavelengths_nm), whole_of(stored, known)
 
 
 def _packed(

@@ -70,12 +70,18 @@ def pack_capture(capture: Capture) -> PackedCapture:
         "kind": capture.kind.value,
         "integration_us": capture.integration_us,
         "taken_at_us": to_us(capture.taken_at_utc),
-        "header": _json({name: getattr(capture, name) for name in _HEADED} | {"labels": dict(capture.labels)}),
+        "header": _json(_header(capture)),
     }
     saturated, counts = pack_mask(capture.saturated), pack_counts(capture.counts_sum)
     spread = None if capture.spread is None else pack_spread(capture.spread, capture.scans)
     sha256 = fingerprint(*columns.values(), digest, saturated, counts, *_given(spread))
     return PackedCapture(capture.device, digest, columns, saturated, counts, spread, sha256, slot_of(capture))
+
+
+def _header(capture: Capture) -> dict[str, Any]:
+    """What is known beside the columns; what is not known is left out."""
+    known = ((name, getattr(capture, name)) for name in _HEADED)
+    return {name: value for name, value in known if value is not None} | {"labels": dict(capture.labels)}
 
 
 def insert_capture(connection: Connection, packed: PackedCapture) -> int:
@@ -94,11 +100,12 @@ def insert_capture(connection: Connection, packed: PackedCapture) -> int:
     StoreError
         When another capture has this record id; SlotTaken when the slot has its spectrum or its loss already.
     """
+    number = _insert(connection, packed)
+    if number is not None:
+        return number
     present = connection.execute(
         "SELECT capture_no, sha256 FROM captures WHERE record_id = ?", (packed.columns["record_id"],)
     ).fetchone()
-    if present is None:
-        return _insert(connection, packed)
     if present[1] != packed.sha256:
         raise StoreError(f"another capture is stored as {packed.columns['record_id']}")
     return int(present[0])
@@ -106,6 +113,8 @@ def insert_capture(connection: Connection, packed: PackedCapture) -> int:
 
 def capture_number(connection: Connection, record_id: str | None) -> int | None:
     """Number of a capture, None when it is not stored."""
+    if record_id is None:
+        return None
     row = connection.execute("SELECT capture_no FROM captures WHERE record_id = ?", (record_id,)).fetchone()
     return None if row is None else int(row[0])
 
@@ -160,24 +169,28 @@ def _verify(what: str, columns: Sequence[Any], sha256: bytes, digest: bytes, blo
     verify(what, sha256, *columns, digest, blobs.saturated, blobs.counts, *_given(blobs.spread))
 
 
-def _insert(connection: Connection, packed: PackedCapture) -> int:
-    row = {
-        **packed.columns,
-        "device_no": _device_number(connection, packed),
-        "sha256": packed.sha256,
-        "saturated": packed.saturated,
-        "counts": packed.counts,
-        "spread": packed.spread,
-    }
-    (number,) = connection.execute(
+def _insert(connection: Connection, packed: PackedCapture) -> int | None:
+    """Insert a capture that is new; None when there is one of its id."""
+    columns = packed.columns
+    row = connection.execute(
         "INSERT INTO captures (record_id, device_no, kind, integration_us, taken_at_us, header, sha256, saturated, "
-        "counts, spread) VALUES (:record_id, :device_no, :kind, :integration_us, :taken_at_us, :header, :sha256, "
-        ":saturated, :counts, :spread) RETURNING capture_no",
-        row,
+        "counts, spread) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING RETURNING capture_no",
+        (
+            columns["record_id"],
+            _device_number(connection, packed),
+            columns["kind"],
+            columns["integration_us"],
+            columns["taken_at_us"],
+            columns["header"],
+            packed.sha256,
+            packed.saturated,
+            packed.counts,
+            packed.spread,
+        ),
     ).fetchone()
-    if packed.slot is not None:
+    if row is not None and packed.slot is not None:
         account_stored(connection, packed.slot)
-    return int(number)
+    return None if row is None else int(row[0])
 
 
 def _device_number(connection: Connection, packed: PackedCapture) -> int:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from oesd.store.errors import StoreError, translated
 
-# Half of SQLite's usual. Measured with 2048 pixels: at 4 KiB a capture has a page to itself (4.1 kB), at 2 KiB it fills
-# one and lets the rest stand with others (2.7 kB); a commit writes 31 kB to the log instead of 62. 1 KiB gains nothing.
-PAGE_SIZE = 2048
+# A quarter of SQLite's usual. Measured with 2048 pixels and 35 peaks: at 4 KiB a capture has a page to itself, at 2 KiB
+# a result of 1.3 kB has one; at 1 KiB both fill pages and let the rest stand with others. A commit writes 19 kB to the
+# log, and 32 or 62 with larger pages. 512 bytes would double the calls.
+PAGE_SIZE = 1024
 # A reader looks at a few rows of the newest entries: SQLite's usual 2 MB for each of the pool would lie idle.
 _READER_CACHE_KB = 256
 _BUSY_S = 10.0

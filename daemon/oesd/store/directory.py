@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+from contextlib import suppress
 from pathlib import Path
 
 from oesd.store.errors import StoreError, StoreInUse
@@ -72,10 +73,7 @@ class LockedDirectory:
 
 def _prepare(path: Path) -> None:
     """Make the directory with mode 0700, or see that an existing one is ours and no one else may write in it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        path.mkdir(mode=0o700)
-    except FileExistsError:
+    if not make_directory(path):
         _narrow(path)
 
 
@@ -116,6 +114,20 @@ def _own_file(path: Path) -> int:
         raise StoreError(f"{path} is not a plain file of this user")
     os.fchmod(descriptor, 0o600)
     return descriptor
+
+
+def make_directory(path: Path) -> bool:
+    """Make a directory of mode 0700, and those it is in; their names are durable then. False when it is there."""
+    above = [folder for folder in path.parents if not folder.exists()]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        return False
+    for folder in (path, *above):
+        with suppress(PermissionError):  # one that may be entered and not be read has its name from somebody else
+            sync_directory(folder.parent)
+    return True
 
 
 def sync_directory(path: Path) -> None:

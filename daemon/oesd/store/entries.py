@@ -70,13 +70,6 @@ def insert_entry(
     """
     if entry.sample_id != sample.record_id:
         raise StoreError(f"entry {entry.data_id} is not of sample {sample.record_id}")
-    present = connection.execute(
-        "SELECT data_id, sample_no FROM entries WHERE data_id = ? OR sample_no = ?", (entry.data_id, sample_no)
-    ).fetchone()
-    if present == (entry.data_id, sample_no):
-        return
-    if present is not None:
-        raise StoreError(f"entry {entry.data_id} or sample {sample.record_id} is stored in another pair")
     modelled_no = modelled_number(connection, entry.dark_id)
     dark_no, dark_reason = _applied(connection, None if modelled_no else entry.dark_id, entry.dark_reason)
     reference_no, reference_reason = _applied(connection, entry.reference_id, entry.reference_reason)
@@ -96,8 +89,20 @@ def insert_entry(
         model=sample.device.model,
         simulated=sample.device.simulated,
     )
+    if number is None:
+        _require_same(connection, entry, sample_no)
+        return
     if upload:
         connection.execute("INSERT INTO outbox (entry_no) VALUES (?)", (number,))
+
+
+def _require_same(connection: Connection, entry: Entry, sample_no: int) -> None:
+    """See that what stands in an entry's way is the entry itself."""
+    present = connection.execute(
+        "SELECT data_id, sample_no FROM entries WHERE data_id = ? OR sample_no = ?", (entry.data_id, sample_no)
+    ).fetchone()
+    if present != (entry.data_id, sample_no):
+        raise StoreError(f"entry {entry.data_id} or sample {entry.sample_id} is stored in another pair")
 
 
 def require_named(entry: Entry | None, short: Capture | None) -> None:
@@ -113,16 +118,18 @@ def require_named(entry: Entry | None, short: Capture | None) -> None:
         raise StoreError(f"the entry does not name the shorter exposure that came with it: {named}, {given}")
 
 
-def add_entry(connection: Connection, **columns: Any) -> int:
-    """Insert the row of an entry, which waits to be processed; returns its number."""
+def add_entry(connection: Connection, **columns: Any) -> int | None:
+    """Insert the row of an entry, which waits to be processed; returns its number, None when it cannot be a new one."""
     names = ", ".join(columns)
     values = ", ".join(f":{name}" for name in columns)
-    (number,) = connection.execute(
-        f"INSERT INTO entries ({names}) VALUES ({values}) RETURNING entry_no",  # noqa: S608
+    row = connection.execute(
+        f"INSERT INTO entries ({names}) VALUES ({values}) ON CONFLICT DO NOTHING RETURNING entry_no",  # noqa: S608
         columns,
     ).fetchone()
-    connection.execute("INSERT INTO processing (entry_no, state) VALUES (?, 'waiting')", (number,))
-    return int(number)
+    if row is None:
+        return None
+    connection.execute("INSERT INTO processing (entry_no, state) VALUES (?, 'waiting')", (row[0],))
+    return int(row[0])
 
 
 def entry_number(connection: Connection, data_id: str) -> int:

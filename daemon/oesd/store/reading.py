@@ -15,6 +15,7 @@ from oesd.store.files import StoredFile
 from oesd.store.finding import Found, Sought, find_entries
 from oesd.store.overrides import load_history, load_overrides
 from oesd.store.results import ShownResult
+from oesd.store.sources import load_measurement
 from oesd.store.standing import Standing, Wanted, list_standings
 from oesd.store.tombstones import Tombstone, load_tombstone
 from oesd.store.traces import Trace, load_trace
@@ -61,7 +62,7 @@ class Reading(ABC):
 
     def measurement(self, data_id: str) -> Measurement | None:
         """What the engine may know of an entry; StoreDamaged when a part of it is not what was stored."""
-        return self.read(lambda connection: results.load_measurement(connection, data_id))
+        return self.read(lambda connection: load_measurement(connection, data_id))
 
     def tombstone(self, data_id: str) -> Tombstone | None:
         """What is known of an entry that was let go; None when it was not."""

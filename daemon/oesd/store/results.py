@@ -12,16 +12,14 @@ from typing import Any, TypeVar
 from oesd.model import Analysis, Measurement, Override, Peak, Result
 from oesd.store.analysis_form import PackedAnalysis, unpack_payload, unpack_shown
 from oesd.store.anchors import apply_overrides, carry_peak_ids, first_free_number, match_overrides
-from oesd.store.captures import load_capture
 from oesd.store.database import Connection
-from oesd.store.entries import entry_number, load_entry
+from oesd.store.entries import entry_number
 from oesd.store.errors import StoreDamaged, UnknownCandidate, UnknownPeak
-from oesd.store.files import load_spectrum
-from oesd.store.integrity import damaged, fingerprint, intact, verify
-from oesd.store.modelled import load_dark
+from oesd.store.integrity import fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
 from oesd.store.named_traces import note_readings
 from oesd.store.overrides import clear_override, insert_override, load_overrides
+from oesd.store.sources import load_sources
 from oesd.store.traces import note, pack_points
 
 T = TypeVar("T")
@@ -56,28 +54,6 @@ class ShownResult:
     peaks: list[dict[str, Any]]
 
 
-def load_measurement(connection: Connection, data_id: str) -> Measurement | None:
-    """All that the engine may know of an entry, None when there is no such entry.
-
-    Raises
-    ------
-    StoreDamaged
-        When a capture or the file of the entry is not what was stored.
-    """
-    entry = load_entry(connection, data_id)
-    if entry is None:
-        return None
-    sample = load_capture(connection, entry.sample_id)
-    if sample is not None:
-        dark = load_dark(connection, entry.dark_id)
-        others = (entry.reference_id, entry.short_id)
-        return Measurement.from_captures(sample, dark, *(load_capture(connection, r) if r else None for r in others))
-    spectrum = load_spectrum(connection, data_id)
-    if spectrum is None:
-        raise damaged(f"entry {data_id}")
-    return spectrum.measurement
-
-
 def load_result(connection: Connection, data_id: str, revision: int | None) -> Result | None:
     """A revision, the latest when None, with the overrides that stand now; None when there is none.
 
@@ -109,6 +85,7 @@ def add_revision(
     analysis: Analysis,
     packed: PackedAnalysis,
     metadata: Mapping[str, Any],
+    known: Mapping[str, Any],
     now: datetime,
     readings: bytes = b"",
 ) -> Result:
@@ -121,6 +98,8 @@ def add_revision(
     ----------
     packed : PackedAnalysis
         The same analysis, packed by the caller's thread to spare the writer's.
+    known : mapping
+        What is known of the metadata without them: that of :func:`load_sources`.
     readings : bytes
         Its named traces, as :func:`~oesd.store.named_traces.pack_readings` makes them; none when empty.
 
@@ -139,7 +118,7 @@ def add_revision(
     packed = packed.with_peaks(peaks)
     if latest is None or latest.content != packed.content:
         latest = Revision(last + 1, now, packed.content, _kept(analysis, peaks), metadata)
-        _insert(connection, entry_no, latest, packed.payload(metadata))
+        _insert(connection, entry_no, latest, packed.payload(metadata, known))
         note(connection, entry_no, pack_points(peaks))
         if readings:
             note_readings(connection, entry_no, latest.number, readings)
@@ -306,7 +285,10 @@ def _load_revision(connection: Connection, data_id: str, revision: int | None) -
 
 
 def _load(
-    connection: Connection, data_id: str, revision: int | None, unpack: Callable[[bytes, Measurement], T]
+    connection: Connection,
+    data_id: str,
+    revision: int | None,
+    unpack: Callable[[bytes, Measurement, Mapping[str, Any]], T],
 ) -> tuple[tuple[Any, ...], T] | None:
     """The row of a revision, verified, and its payload unpacked; None when there is none."""
     row: tuple[Any, ...] | None = connection.execute(
@@ -317,12 +299,12 @@ def _load(
     ).fetchone()
     if row is None:
         return None
-    measurement = load_measurement(connection, data_id)
+    sources = load_sources(connection, data_id)
     what = f"result {row[1]} of entry {data_id}"
-    assert measurement is not None  # the entry was there in this transaction
+    assert sources is not None  # the entry was there in this transaction
     with intact(what):
         verify(what, row[-1], *row[:-1])
-        return row, unpack(row[4], measurement)
+        return row, unpack(row[4], sources.measurement, sources.known)
 
 
 def _kept(analysis: Analysis, peaks: tuple[Peak, ...]) -> Analysis:

@@ -27,6 +27,7 @@ from oesd.store.readers import Readers
 from oesd.store.reading import Reading
 from oesd.store.remote import RemoteResults
 from oesd.store.room import Room
+from oesd.store.sources import load_sources
 from oesd.store.writer import Writer
 
 T = TypeVar("T")
@@ -250,12 +251,14 @@ class Store(Reading, Bookkeeping):
         UnknownEntry, StoreDamaged
             At once, when there is no such entry or its raw data cannot be read.
         """
-        measurement = self.measurement(data_id)
-        if measurement is None:
+        sources = self.read(lambda connection: load_sources(connection, data_id))
+        if sources is None:
             raise UnknownEntry(data_id)
-        packed, kept, now = pack_analysis(analysis, measurement), dict(metadata), self._clock()
+        packed, kept, now = pack_analysis(analysis, sources.measurement), dict(metadata), self._clock()
         return self.write(
-            lambda connection: results.add_revision(connection, data_id, analysis, packed, kept, now, readings)
+            lambda connection: results.add_revision(
+                connection, data_id, analysis, packed, kept, sources.known, now, readings
+            )
         )
 
     def fail_result(self, data_id: str, reason: str) -> Future[None]:

@@ -120,9 +120,13 @@ class Writer:
         try:
             connection = self._open_connection()
             connection.execute("BEGIN IMMEDIATE")
-            for job in group:
-                _attempt(connection, job)
-            connection.execute("COMMIT")
+            if len(group) == 1:
+                _attempt_alone(connection, group[0])
+            else:
+                for job in group:
+                    _attempt(connection, job)
+            if len(group) > 1 or group[0].error is None:
+                connection.execute("COMMIT")
         except (sqlite3.Error, StoreError) as error:
             self._drop_connection()
             for job in group:
@@ -139,6 +143,20 @@ class Writer:
             with suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+
+def _attempt_alone(connection: Connection, job: _Job) -> None:
+    """Run the only task of a transaction, which needs no savepoint; raises as :func:`_attempt`."""
+    try:
+        job.value = job.task(connection)
+    except Exception as error:  # as in _attempt
+        if not connection.in_transaction:
+            raise _whole_group(error) from error
+        connection.rollback()
+        job.error = _shown(error)
+    else:
+        if not connection.in_transaction:
+            raise StoreError(f"cannot {_DOING}: a task ended the transaction that it was one of")
 
 
 def _attempt(connection: Connection, job: _Job) -> None:

@@ -161,6 +161,14 @@ class Server:
         )
 
 
+def _is_defect(record: logging.LogRecord) -> bool:
+    """Whether uvicorn tells of more than a request that was let go because the server stops."""
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
+
+
+logging.getLogger("uvicorn.error").addFilter(_is_defect)
+
+
 class _Uvicorn(uvicorn.Server):
     """uvicorn that says when it serves, leaves at once, and wakes once a second instead of ten times."""
 

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from oesd.model import is_uuid
+from oesd.store.directory import make_directory, sync_directory
 from oesd.store.ingest import StagedPart
 
 PIECE_BYTES = 1024 * 1024
@@ -37,7 +38,7 @@ class Shelf:
         self._staged = directory / "staged"
         self._files = directory / "files"
         for folder in (directory, self._staged, self._files):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(folder)
         self._guard = threading.Lock()
         self._staged_bytes = sum(path.stat().st_size for path in self._staged.iterdir())
 
@@ -172,7 +173,7 @@ class PartWriter:
         before_bytes = target.stat().st_size if target.exists() else 0
         self._path.replace(target)
         self._count(self._size_bytes - before_bytes)
-        _sync_directory(self._folder)
+        sync_directory(self._folder)
 
 
 def _part_name(upload_id: str, part: StagedPart) -> str:
@@ -183,11 +184,3 @@ def _checked(identifier: str) -> str:
     if not is_uuid(identifier):
         raise ValueError("not a UUID")
     return identifier
-
-
-def _sync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import numpy as np
+import json
+from pathlib import Path
 
+import numpy as np
+from click.testing import CliRunner
+from tests.daemon.service.test_watching import CONFIG, stored
+
+from oesd.cli import cli
 from oesd.cli.alarms import alarm_lines
 from oesd.cli.backtest import run_lines
 from oesd.cli.compare import comparison_lines
 from oesd.cli.trace import named_lines
+from oesd.config import parse_config
+from oesd.service.golden import Golden
+from oesd.service.watching import Watching
+from oesd.store import Store
 from oesd.store.named_traces import NamedSeries
 
 
@@ -62,3 +72,19 @@ def test_a_comparison_is_a_table_of_species() -> None:
     lines = list(comparison_lines(document))
     assert lines[3].startswith(" * Ar")
     assert lines[-1] == "1 of 1 species differ"
+
+
+def test_without_a_daemon_the_chosen_run_is_compared_with(tmp_path: Path) -> None:
+    with Store.open(tmp_path) as store:
+        watching = Watching(parse_config(CONFIG, "test"), store)
+        for run in (1, 2):
+            for second in range(4):
+                stored(store, watching, second, 10.0, run)
+    asked = ["compare", "latest", "--data", str(tmp_path), "--json"]
+    refused = CliRunner().invoke(cli, asked)
+    assert refused.exit_code != 0 and "no run of chamber-a is golden" in refused.stderr
+    Golden(tmp_path).keep("runs", {"chamber-a": {"run_id": "run-1"}})
+    told = json.loads(CliRunner().invoke(cli, asked).stdout)
+    assert (told["run"], told["golden"]) == ("run-2", "run-1")
+    named = json.loads(CliRunner().invoke(cli, [*asked, "--golden", "run-2"]).stdout)
+    assert named["golden"] == "run-2"

@@ -1,4 +1,4 @@
-"""What is to be on the disk when it says DONE; ``python -m tests.daemon.store.syncing SITE DIRECTORY``, under strace."""
+"""What is to be on the disk when it says DONE: ``python -m tests.daemon.store.syncing SITE DIRECTORY``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from tests.daemon.store.making import NOW, capture, device, entry
 from oesd.model import Kind, new_id
 from oesd.store import Store
 from oesd.store.backup import back_up
+from oesd.store.directory import LockedDirectory
 from oesd.store.place import name_place, place_of
 from oesd.store.sealing import Sealing
 from oesd.web.shelf import Shelf
@@ -54,7 +55,7 @@ def part_received(directory: Path) -> None:
 
 
 def place_named(directory: Path) -> None:
-    (directory / "data").mkdir()
+    LockedDirectory.take(directory / "data")
     name_place(place_of(directory / "data", "postgresql://oesd@db.lab/oesd"))
     done()
 

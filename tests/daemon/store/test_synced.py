@@ -1,7 +1,7 @@
 """Every file that somebody is told of is on the disk by then: the system calls of the real code, by strace.
 
-The rule, for each file below a directory: its bytes are synced before it gets its name, and its name (the folder) before
-anything is said. Each mutant is the same list of calls without one sync: the rule must see it.
+The rule, for each file below a directory: its bytes are synced before it gets its name, and its name (the folder)
+before anything is said. The mutants are the same calls without all syncs of one file or folder: the rule must see it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def calls_of(site: str, directory: Path) -> list[Call]:
         if line.endswith("<unfinished ...>"):
             unfinished[pid] = line.removesuffix("<unfinished ...>")
             continue
-        whole = re.sub(r"^\d+ +<\.\.\. \w+ resumed>", lambda _, p=pid: unfinished.pop(p), line)
+        resumed = re.match(r"\d+ +<\.\.\. \w+ resumed>", line)
+        whole = unfinished.pop(pid) + line[resumed.end() :] if resumed else line
         matched = LINE.match(whole)
         if matched is not None and int(matched[3]) >= 0:
             paths = tuple(one or other for one, other in PATHS.findall(matched[2]))
@@ -52,28 +53,28 @@ def calls_of(site: str, directory: Path) -> list[Call]:
     return found
 
 
-def unsynced(calls: list[Call], directory: Path) -> Iterator[str]:
-    """What a power cut could take although it was told."""
+def unsynced(calls: list[Call], ours: str) -> Iterator[str]:
+    """What of the paths that begin so a power cut could take although it was told."""
     bytes_of: dict[str, bool] = {}
     names: dict[str, bool] = {}
 
     def named(path: str) -> None:
-        if path.startswith(f"{directory}/") and not LEFT_OUT.search(path):
+        if path.startswith(ours) and not LEFT_OUT.search(path):
             names[str(Path(path).parent)] = True
 
     for call in calls:
         path = call.paths[0] if call.paths else ""
-        inside = path.startswith(f"{directory}/") and not LEFT_OUT.search(path)
+        inside = path.startswith(ours) and not LEFT_OUT.search(path)
         if call.name == "write" and "DONE" in call.text:
-            yield from (f"the bytes of {one}" for one, open_ in bytes_of.items() if open_)
-            yield from (f"a name in {one}" for one, open_ in names.items() if open_)
+            yield from (f"the bytes of {one}" for one in bytes_of)
+            yield from (f"a name in {one}" for one in names)
         elif call.name in ("write", "pwrite64", "ftruncate") and inside:
             bytes_of[path] = True
         elif call.name in ("fsync", "fdatasync"):
             bytes_of.pop(path, None)
             names.pop(path, None)
         elif call.name.startswith(("rename", "link")):
-            old, new = [one for one in call.paths if one.startswith(str(directory))][-2:]
+            old, new = call.paths[-2:]
             if call.name.startswith("rename") and bytes_of.pop(old, False):
                 yield f"{new}, named before its bytes were synced"
             named(new)
@@ -83,13 +84,18 @@ def unsynced(calls: list[Call], directory: Path) -> Iterator[str]:
             named(call.paths[-1])
 
 
-def relevant(call: Call, directory: Path) -> bool:
-    return call.name in ("fsync", "fdatasync") and call.paths[0].startswith(str(directory))
-
-
 @pytest.mark.skipif(not shutil.which("strace"), reason="strace is not installed")
 @pytest.mark.parametrize("site", SITES)
-def test_what_is_told_is_on_the_disk(tmp_path: Path, site: str) -> None:
+def test_what_is_told_is_on_the_disk_and_every_sync_is_needed_for_that(tmp_path: Path, site: str) -> None:
     calls = calls_of(site, tmp_path)
+    ours = f"{tmp_path}/{'copy' if site == 'backup' else ''}"
     assert any("DONE" in call.text for call in calls)
-    assert list(unsynced(calls, tmp_path)) == []
+    assert list(unsynced(calls, ours)) == []
+    synced = {call.paths[0] for call in calls if call.name in ("fsync", "fdatasync")}
+    for path in (path for path in synced if path.startswith(ours) and not LEFT_OUT.search(path)):
+        mutant = [call for call in calls if not _is_sync(call, path)]
+        assert list(unsynced(mutant, ours)) != [], f"nobody would see that {path} is not synced"
+
+
+def _is_sync(call: Call, path: str) -> bool:
+    return call.name in ("fsync", "fdatasync") and call.paths[0] == path

@@ -87,3 +87,5 @@ def test_a_hub_beyond_loopback_needs_a_certificate_and_a_name(tmp_path: Path) ->
     ran = oesd("check-config", path)
     assert ran.returncode != 0
     assert "'0.0.0.0' needs certificate and certificate_key too" in ran.stderr
+    path.write_text('[hub]\nname = "Hub_Lab"\n')
+    assert "'Hub_Lab' is not the name of a host" in oesd("check-config", path).stderr

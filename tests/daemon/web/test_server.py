@@ -116,6 +116,30 @@ def test_stop_is_quick_with_open_streams_and_idle_connections() -> None:
     assert f"web-{server.port}" not in {thread.name for thread in threading.enumerate()}
 
 
+def test_a_request_that_outlasts_the_server_is_let_go_in_silence(caplog: pytest.LogCaptureFixture) -> None:
+    begun, over = threading.Event(), threading.Event()
+
+    def slow(_: Request) -> Response:
+        begun.set()
+        over.wait(20)
+        return PlainTextResponse("late")
+
+    server = Server(Starlette(routes=[Route("/slow", slow)]))
+    server.start()
+    asking = socket.create_connection(("127.0.0.1", server.port))
+    with asking:
+        asking.sendall(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert begun.wait(10)
+        server.ask_to_stop()
+        deadline_s = time.monotonic() + 10
+        while "timeout graceful shutdown exceeded" not in caplog.text and time.monotonic() < deadline_s:
+            time.sleep(0.02)
+        over.set()
+        server.stop()
+    assert "timeout graceful shutdown exceeded" in caplog.text
+    assert not [record for record in caplog.records if record.exc_info]
+
+
 def test_stop_twice_and_stop_without_start_are_harmless() -> None:
     server = Server(application())
     server.stop()

@@ -88,7 +88,8 @@ def killed(story: Story, times: int) -> None:
 def hung(story: Story, times: int) -> None:
     """A daemon that hangs is restarted by the watchdog within its limit and a little: the shipped one, and a short."""
     assert shown("WatchdogUSec") == "30s"
-    shipped_s = story.within("back after a hang", back_after("oesd", signal.SIGSTOP), 30 + 5)
+    shipped_s = back_after("oesd", signal.SIGSTOP)
+    story.within("back after a hang, beyond the 30 s of the watchdog", max(0.1, shipped_s - 30), 5)
     measuring()
     if times > 1:
         drop_in = Path("/run/systemd/system/oesd.service.d/watchdog.conf")
@@ -99,7 +100,8 @@ def hung(story: Story, times: int) -> None:
         short = []
         for _ in range(times - 1):
             measuring()
-            short.append(story.within("back after a hang", back_after("oesd", signal.SIGSTOP), 4 + 5))
+            short.append(round(back_after("oesd", signal.SIGSTOP), 2))
+            story.within("back after a hang, beyond the 4 s of the watchdog", max(0.1, short[-1] - 4), 5)
         drop_in.unlink()
         run("systemctl", "daemon-reload")
         run("systemctl", "restart", "oesd")
@@ -107,7 +109,12 @@ def hung(story: Story, times: int) -> None:
     measuring()
     cores = run("find", "/", "-xdev", "-name", "core*", "-size", "+500k", must=False).strip()
     assert not cores, f"the watchdog's SIGABRT left a core: {cores}"
-    story.step("hung", watchdog_s=shipped_s)
+    story.step("hung", watchdog_s=round(shipped_s, 2))
+
+
+def recipe() -> str:
+    """What the daemon analyses by."""
+    return json.dumps(asked("/status").get("recipe", {}))
 
 
 def reloaded(story: Story, times: int) -> None:
@@ -121,8 +128,7 @@ def reloaded(story: Story, times: int) -> None:
         ambient = "" if turn % 2 else "Ar"
         CONFIG.write_text(SIMULATED + f"\n[identify]\nambient = [{ambient!r}]\n" if ambient else SIMULATED)
         run("systemctl", "reload", "oesd")
-        wanted = [ambient] if ambient else []
-        until("the new recipe counts", lambda w=wanted: asked("/status")["recipe"]["ambient"] == w, 30)
+        until("the new recipe counts", lambda a=ambient: ("Ar" in recipe()) == bool(a), 30)
         measuring()
         time.sleep(2.0)
     now = sum(asked("/status")["tally"]["lost"].values())

@@ -62,9 +62,14 @@ def lost() -> Counter:
     return Counter(asked("/status")["tally"]["lost"])
 
 
+def words() -> list[str]:
+    """What the spectrometers do."""
+    return [unit["word"] for unit in asked("/status").get("spectrometers", [])]
+
+
 def acknowledged() -> None:
     """Remember what the daemon says is stored."""
-    ACKNOWLEDGED.update(entry["data_id"] for entry in asked("/entries?limit=200")["entries"])
+    ACKNOWLEDGED.update(entry["data_id"] for entry in asked("/entries?limit=200"))
 
 
 def sums_now() -> str:
@@ -88,8 +93,9 @@ def bench(story: Story) -> None:
     run("modprobe", "vhci-hcd")
     until("vhci_hcd is there", Path("/sys/devices/platform/vhci_hcd.0/attach").exists, 20)
     log = open("/out/exported.log", "w")
-    subprocess.Popen(["/opt/oesd/bin/python", "-B", "/tests/exported.py"], stdout=log, stderr=log)
-    until("the bench listens", Path(BENCH).exists, 60)
+    stands = subprocess.Popen(["/opt/oesd/bin/python", "-B", "/tests/exported.py"], stdout=log, stderr=log)
+    until("the bench listens", lambda: Path(BENCH).exists() or stands.poll() is not None, 60)
+    assert stands.poll() is None, "the bench ended: see exported.log"
     story.step("the bench stands")
 
 
@@ -189,10 +195,11 @@ def doctor() -> list[dict]:
     return json.loads(said[said.index("[") :])
 
 
-def line_of(found: list[dict], subject: str, words: str, level: str) -> dict:
-    """The line of a subject that says these words, at this level."""
+def line_of(found: list[dict], subject: str, words: str, *levels: str) -> dict:
+    """The line of a subject that says these words, at one of these levels."""
     lines = [line for line in found if line["subject"] == subject and re.search(words, line["what"])]
-    assert [line["level"] for line in lines] == [level], (subject, words, found)
+    assert len(lines) == 1, (subject, words, found)
+    assert lines[0]["level"] in levels, lines
     return lines[0]
 
 
@@ -208,7 +215,7 @@ def nothing_wrong(story: Story) -> None:
     line_of(found, "libusb", "found", "ok")
     for model in ("USB2000", "USB4000"):
         line_of(found, "spectrometers", f"{model}.*group oesd may open it", "ok")
-        line_of(found, "measuring", model, "ok")
+        line_of(found, "measuring", model, "ok", "warning")  # a dark is due
     line_of(found, "watchdog", "30s", "ok")
     assert not [line for line in found if line["level"] == "fault"], found
     story.step("the doctor finds nothing wrong", findings=len(found))
@@ -245,7 +252,7 @@ def everything_wrong(story: Story) -> None:
     line_of(found, "measuring", "another program holds it", "fault")
     assert rules["do"] == "sudo oesd install-service"
     obeyed(rules | {"do": rules["do"] + " --no-start"})
-    obeyed(other)
+    run("bash", "-c", other["do"].removeprefix("end that program: "))
     held.wait(30)
     back_s = until("both measure", lambda: stored(FIRST) > 0 and stored(SECOND) > 0, 60, sums_now)
     assert oct(node_of("101e").stat().st_mode & 0o777) == "0o660"
@@ -256,7 +263,7 @@ def nothing_plugged(story: Story) -> None:
     """The doctor without a spectrometer."""
     for serial in (FIRST, SECOND):
         told("unplug", serial)
-    until("both are seen to be gone", lambda: str(asked("/status")).count("device gone") >= 2, 30, sums_now)
+    until("both are seen to be gone", lambda: words() == ["device gone"] * 2, 30, sums_now)
     found = doctor()
     line_of(found, "spectrometers", "none is plugged in", "warning")
     assert len([line for line in found if line["subject"] == "measuring" and line["level"] != "ok"]) == 2, found
@@ -298,9 +305,9 @@ def steps(story: Story) -> None:
     permission(story)
     second_spectrometer(story)
     reset(story)
-    nothing_wrong(story)
     unplugged_and_back(story, TIMES)
     no_cseabreeze(story)
+    nothing_wrong(story)
     everything_wrong(story)
     nothing_plugged(story)
     sums(story)

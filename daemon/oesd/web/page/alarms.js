@@ -1,5 +1,5 @@
 // Alarms with their acknowledgement, endpoint rules with their back-test, and what happened.
-import { Cancelled, get, send } from "/calls.js";
+import { Cancelled, LONG_MS, get, send } from "/calls.js";
 import { axis, draw, layout, title } from "/chart.js";
 import { ink } from "/colours.js";
 import { $, button, element, holding, lengthText, plain, short, showOnce, thousands, whenText } from "/words.js";
@@ -84,7 +84,7 @@ export class Alarms {
     const words = $("backtest-said");
     words.textContent = "Testing on stored runs …";
     try {
-      const found = await send("POST", "/backtest", { rule: one.name, device: one.device, ...over });
+      const found = await send("POST", "/backtest", { rule: one.name, device: one.device, ...over }, LONG_MS);
       words.textContent = found.sentence.startsWith(one.name) ? found.sentence : `${one.name}: ${found.sentence}`;
       const only = found.runs.length === 1 ? found.runs[0] : null;
       if (!over.run_id) {   // a run of the list was looked at: the list stays

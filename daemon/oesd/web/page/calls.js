@@ -4,6 +4,7 @@ import { $ } from "/words.js";
 
 const KEPT = "oesd-token";
 const PATIENCE_MS = 10000;
+export const LONG_MS = 60000;   // what is computed from many spectra
 let directory = "DATA";
 
 export class Cancelled extends Error {}
@@ -23,25 +24,30 @@ function refusal(answer, status) {
   return typeof detail === "string" ? detail : `answered with ${status}`;
 }
 
-export async function get(path) {
-  const answer = await fetch(path, { signal: AbortSignal.timeout(PATIENCE_MS) });
-  const said = await answer.json().catch(() => null);
+// [the answer, the document in it]; an Error whose message is for a person when there is none.
+async function answered(path, options, patience) {
+  try {
+    const answer = await fetch(path, { ...options, signal: AbortSignal.timeout(patience) });
+    const said = await answer.text();
+    return [answer, answer.headers.get("content-type")?.startsWith("application/json") ? JSON.parse(said) : null];
+  } catch (problem) {
+    throw new Error(problem.name === "TimeoutError" ? `no answer within ${patience / 1000} s: the daemon is busy, try again` : "the daemon does not answer");
+  }
+}
+
+export async function get(path, patience = PATIENCE_MS) {
+  const [answer, said] = await answered(path, {}, patience);
   if (!answer.ok) throw new Refused(refusal(said, answer.status), answer.status);
   return said;
 }
 
 // Asks for the token until the daemon takes it; Cancelled when the person does not want to.
-export async function send(method, path, body) {
+export async function send(method, path, body, patience = PATIENCE_MS) {
   let trouble = "";
   for (;;) {
     const token = sessionStorage.getItem(KEPT) ?? await askToken(trouble);
-    const answer = await fetch(path, {
-      method,
-      headers: { "Content-Type": "application/json", Authorization: `Bearer ${token}` },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(PATIENCE_MS),
-    });
-    const said = await answer.json().catch(() => null);
+    const headers = { "Content-Type": "application/json", Authorization: `Bearer ${token}` };
+    const [answer, said] = await answered(path, { method, headers, body: JSON.stringify(body) }, patience);
     if (answer.ok) return said;
     if (answer.status !== 401) throw new Refused(refusal(said, answer.status), answer.status);
     sessionStorage.removeItem(KEPT);

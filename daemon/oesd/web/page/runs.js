@@ -1,5 +1,5 @@
 // Runs with their labels and what became of their slots, and a run against a golden one.
-import { Cancelled, get } from "/calls.js";
+import { Cancelled, LONG_MS, get } from "/calls.js";
 import { axis, draw, layout, title } from "/chart.js";
 import { colourOf, ink } from "/colours.js";
 import { isGoldenRun, keepRun, onGolden } from "/golden.js";
@@ -85,7 +85,7 @@ export class Runs {
     const query = new URLSearchParams({ run: $("compare-run").value });
     if ($("compare-golden").value) query.set("golden", $("compare-golden").value);
     try {
-      const found = await get(`/compare?${query}`);
+      const found = await get(`/compare?${query}`, LONG_MS);
       words.textContent = found.sentence;
       $("compare-how").textContent = [found.aligned?.sentence, ...(found.notes ?? [])].filter(Boolean).join("; ");
       this.tabulate(found);

@@ -35,7 +35,7 @@ _shared = ExitStack()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, None, None]:
-    """End the browser after the last test here: until then Playwright's event loop holds the thread, which others need."""
+    """End the browser after the last test here: until then Playwright's event loop holds the thread."""
     yield
     if nextitem is None or nextitem.path.parent != item.path.parent:
         _shared.close()

@@ -302,3 +302,6 @@ def test_a_run_is_compared_with_the_golden_one(site: Site, visit: Visit) -> None
     expect(page.locator("#compare-how")).to_have_text("aligned by all light")
     expect(page.locator("#compare-rows tr")).to_have_text("Cu211 ± 0.1 (+100.0 %)10Cu is twice as bright")
     expect(page.locator("#compare-chart .js-line").first).to_be_visible()
+    site.stop()
+    page.locator("#compare-tools button").click()
+    expect(page.locator("#compare-said")).to_have_text("They cannot be compared: the daemon does not answer")

@@ -1,0 +1,52 @@
+"""What a result is made from: the captures, or the file, of its entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from oesd.model import Measurement
+from oesd.store.captures import load_capture
+from oesd.store.database import Connection
+from oesd.store.entries import load_entry
+from oesd.store.files import load_spectrum
+from oesd.store.integrity import damaged
+from oesd.store.known_metadata import known_metadata
+from oesd.store.modelled import load_dark
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sources:
+    """What a result was made from; ``known`` is what capture and entry tell of its metadata."""
+
+    measurement: Measurement
+    known: Mapping[str, Any]
+
+
+def load_sources(connection: Connection, data_id: str) -> Sources | None:
+    """All that the engine may know of an entry, None when there is no such entry.
+
+    Raises
+    ------
+    StoreDamaged
+        When a capture or the file of the entry is not what was stored.
+    """
+    entry = load_entry(connection, data_id)
+    if entry is None:
+        return None
+    sample = load_capture(connection, entry.sample_id)
+    if sample is not None:
+        dark = load_dark(connection, entry.dark_id)
+        others = (load_capture(connection, one) if one else None for one in (entry.reference_id, entry.short_id))
+        return Sources(Measurement.from_captures(sample, dark, *others), known_metadata(entry, sample))
+    spectrum = load_spectrum(connection, data_id)
+    if spectrum is None:
+        raise damaged(f"entry {data_id}")
+    return Sources(spectrum.measurement, {})
+
+
+def load_measurement(connection: Connection, data_id: str) -> Measurement | None:
+    """The measurement alone; as :func:`load_sources`."""
+    sources = load_sources(connection, data_id)
+    return None if sources is None else sources.measurement
