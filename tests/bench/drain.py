@@ -59,7 +59,8 @@ def measure(directory: Path, url: str, asked: argparse.Namespace) -> None:
         pace = Pace(workers=4, batch=asked.batch, results=False, chores=False, newest_first=asked.newest_first)
         forwarder = Forwarder(store, api, render, pace=pace)
         store.outbox.due(forwarder._clock.now(), 32, fresh=asked.batch == 1)
-        print(f"start with {asked.records} records waiting: {time.perf_counter() - began:.2f} s")
+        start_s = time.perf_counter() - began
+        print(f"start with {asked.records} records waiting: {start_s:.2f} s {verdict(start_s <= 2)} (<= 2)")
         drain(store, forwarder, asked)
 
 
@@ -78,8 +79,13 @@ def drain(store: Store, forwarder: Forwarder, asked: argparse.Namespace) -> None
     for thread in threads:
         thread.join()
     print(f"drained in {took_s:.0f} s: {asked.records / took_s:.0f} records/s")
-    print(f"memory +{(most_kb - before_kb) / 1024:.0f} MiB")
-    print(f"{len(live.took_s)} live records confirmed after at most {max(live.took_s, default=0):.1f} s")
+    grown_mb, most_s = (most_kb - before_kb) * 1.024e-3, max(live.took_s, default=0.0)
+    print(f"memory +{grown_mb:.0f} MB {verdict(grown_mb < 50)} (< 50)")
+    print(f"{len(live.took_s)} live records confirmed after at most {most_s:.1f} s {verdict(most_s <= 10)} (<= 10)")
+
+
+def verdict(holds: bool) -> str:
+    return "holds" if holds else "MISSED"
 
 
 class Live:

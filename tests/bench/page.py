@@ -42,6 +42,7 @@ _PARTS = """() => {
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--spectra", type=int, default=DAY)
+    asked.add_argument("--pixels", type=int, default=2048, help="of each spectrum: fewer are taken faster")
     given = asked.parse_args()
     with tempfile.TemporaryDirectory() as place, Store.open(Path(place) / "data") as store, chromium() as browser:
         site = Site(store)
@@ -53,7 +54,7 @@ def main() -> int:
         for name in parts[0]:
             took_ms = [visit[name] for visit in parts]
             print(f"{name:20} {median(took_ms):6.0f} ms median of {VISITS}, {min(took_ms):.0f} to {max(took_ms):.0f}")
-        grown = day(browser, site, given.spectra)
+        grown = day(browser, site, given.spectra, given.pixels)
         site.stop()
     return int(median(visit["first picture"] for visit in parts) >= FIRST_MS or grown >= GROWTH)
 
@@ -73,9 +74,9 @@ def _visited(browser: Browser, site: Site) -> dict[str, float]:
     return found
 
 
-def day(browser: Browser, site: Site, spectra_taken: int) -> float:
+def day(browser: Browser, site: Site, spectra_taken: int, pixels: int) -> float:
     """The greatest growth of scripts, nodes and listeners after the first hundredth."""
-    flood = flooded(site, spectra.device())
+    flood = flooded(site, spectra.device(pixels=pixels))
     page = browser.new_page()
     page.goto(site.url)
     page.locator(".canvas .js-line").first.wait_for(timeout=60_000)

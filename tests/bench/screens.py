@@ -114,10 +114,11 @@ def measuring(studio: Studio, daemon: Daemon) -> None:
     studio.take("live-tablet-tall", url, drawn, size=TALL_TABLET, scheme="dark")
     studio.take("live-log-lines", url, lines_of_copper)
     studio.take("live-raw-dark", url, raw_with_reference, scheme="dark")
-    for view in ("history", "runs", "devices"):
+    studio.take("history-light", f"{url}/#history", waterfall)
+    for view in ("runs", "devices"):
         studio.take(f"{view}-light", f"{url}/#{view}", settled)
     studio.take("history-traces-light", f"{url}/#history", traces)
-    studio.take("history-dark", f"{url}/#history", settled, scheme="dark")
+    studio.take("history-dark", f"{url}/#history", waterfall, scheme="dark")
     studio.take("history-tablet", f"{url}/#history", traces, size=WIDE_TABLET, scheme="dark")
     studio.take("runs-tablet-tall", f"{url}/#runs", settled, size=TALL_TABLET, scheme="dark")
     studio.take("devices-tablet-tall", f"{url}/#devices", settled, size=TALL_TABLET)
@@ -147,6 +148,10 @@ def settled(page: Page) -> None:
 def below(page: Page) -> None:
     settled(page)
     page.mouse.wheel(0, 5000)
+
+
+def waterfall(page: Page) -> None:
+    page.locator("#waterfall .hm image").wait_for()
 
 
 def traces(page: Page) -> None:

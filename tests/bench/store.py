@@ -132,7 +132,7 @@ class Plasma:
         return statistics.mean(len(peak.candidates) for found in self.analyses for peak in found.detected_peaks)
 
 
-def plasma(number: int, exposures: int = 24) -> Plasma:
+def plasma(number: int, exposures: int = 256) -> Plasma:
     """A plasma of the simulator: so many exposures, each with noise of its own and a little brighter or darker."""
     given = make(7, number, hard=False).given
     of = replace(
@@ -194,7 +194,7 @@ def sizes(store: Store, of: Plasma, spectra: int, what: str) -> None:
 
 def sealed(store: Store) -> None:
     """Let what can be go into segments, in the keeper's steps."""
-    keeping, spent = Sealing(store), []
+    keeping, spent = Sealing(store, least_bytes=1), []
     while True:
         began = time.perf_counter()
         if not keeping.look(1 << 40, 256_000_000):

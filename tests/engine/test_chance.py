@@ -9,6 +9,7 @@ from tests.engine.spectra import axis, continuum, lines, measured, plasma
 import oesd
 from oesd.engine.assignment import infer
 from oesd.engine.chance import ASIDE, chance_nats
+from oesd.engine.clutter import clutter_nats
 from oesd.engine.observed import Observed
 from oesd.engine.patterns import shipped_patterns
 from oesd.engine.priors import Prior
@@ -91,3 +92,26 @@ def test_lines_moved_aside_gain_where_peaks_stand_everywhere():
     owed = suspects_of(Prior()).owed
     level = float(chance_nats(crowded, [held], np.zeros(len(centers)), owed, SECOND_STAGE_NATS)[0])
     assert level > 0.5 * claim.gain
+
+
+def test_unknown_peaks_cost_a_claim_and_much_fainter_ones_do_not():
+    claimed_light = np.array([1000.0] + 9 * [0.0])
+
+    def owed(others):
+        height = np.array([1000.0] + 9 * [others])
+        return clutter_nats(height, claimed_light, claimed_light, [])
+
+    assert owed(2000.0) == pytest.approx(10.0 * (0.9 - 0.3) / 0.7)
+    assert owed(99.0) == 0.0
+
+
+def test_explained_light_costs_nothing():
+    light = np.array([1000.0, 2000.0, 500.0])
+    assert clutter_nats(light, np.array([1000.0, 0.0, 0.0]), light, []) == 0.0
+
+
+def test_who_shows_only_what_unlisted_bands_may_show_owes_for_it():
+    height = np.array([100.0, 10000.0])
+    band, mine = np.array([0.0, 10000.0]), np.array([100.0, 0.0])
+    assert clutter_nats(height, mine, mine + band, [band]) == 3.0
+    assert clutter_nats(height * [3.0, 1.0], 3.0 * mine, 3.0 * mine + band, [band]) == 0.0

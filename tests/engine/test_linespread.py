@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.engine.spectra import axis, lines, measured
 
+import oesd
 from oesd.engine.linespread import PIXEL_PX, Widths, combined, learned, optical, remembered, seen, shown
 from oesd.engine.measure import measure
 from oesd.model import LineSpread, Measurement, Recipe
@@ -127,3 +128,15 @@ def test_whatever_the_lines_say_widths_stay_bounded(told, with_hint):
     before = Widths.even(2048, 4.0)
     result = learned(before, rows[:, 0], rows[:, 1], rows[:, 2], Widths.even(2048, 5.0) if with_hint else None)
     assert np.all(result.widths.fwhm_px >= 1.5) and np.all(result.widths.fwhm_px <= 20.0)
+
+
+@pytest.mark.parametrize(
+    ("width_px", "hint", "guessed"), [(30.0, False, True), (30.0, True, False), (8.0, False, False)]
+)
+def test_a_width_that_the_lines_do_not_tell_is_said_to_be_a_guess(width_px, hint, guessed):
+    rng = np.random.default_rng(3)
+    wl = np.linspace(400.0, 440.0, 4096)
+    fwhm_nm = width_px * float(wl[1] - wl[0])
+    sample, dark = measured(lines(wl, np.linspace(402.0, 438.0, 12), rng.uniform(2e3, 2e4, 12), fwhm_nm) + 300.0, 3)
+    result = oesd.analyze(wl, sample, dark, saturation_counts=65535.0, fwhm_nm=fwhm_nm if hint else None)
+    assert any("widths and areas are a guess" in warning for warning in result.warnings) is guessed

@@ -49,6 +49,7 @@ class Flood:
         self._state = state
         self.limit = 0
         self.sent = 0
+        self._newest: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/events":
@@ -58,11 +59,13 @@ class Flood:
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         await send(_more(self._spectra[0].of(0) + self._told()))  # as the daemon greets whoever comes
         gone = asyncio.create_task(_left(receive))
-        while not gone.done():
+        self._newest = gone
+        while not gone.done() and self._newest is gone:  # what a page that came back has left behind takes nothing more
             body = b"".join(self._next())
             if body:
                 await send(_more(body))
             await asyncio.sleep(0.0 if body else _PAUSE_S)
+        gone.cancel()
 
     def _next(self) -> Iterator[bytes]:
         for _ in range(min(_AT_ONCE, self.limit - self.sent)):

@@ -22,7 +22,7 @@ from oesd.engine.lines import line_table
 from oesd.engine.measure import measure
 from oesd.engine.molecules import molecule_findings, proven
 from oesd.engine.naming import contested_peaks, name_peaks, with_bands
-from oesd.engine.notes import axis_notes, band_notes, ghost_notes
+from oesd.engine.notes import axis_notes, band_notes, ghost_notes, width_notes
 from oesd.engine.priors import Prior
 from oesd.model import Analysis, Measurement, Recipe
 
@@ -135,6 +135,7 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe, *, explain: bo
         noise=report.shown(light.sigma, factor),
         warnings=(
             *light.corrected.warnings,
+            *width_notes(light, recipe),
             *axis_notes(found.axis, found.unsafe, inference),
             *band_notes(bands, inference),
             *ghost_notes(found.ghosts, at_nm),

@@ -47,6 +47,8 @@ def possible_ghosts(seen: Observed) -> Ghosts:
     error = np.hypot(seen.center_sigma_nm, CENTER_FWHM * seen.fwhm_nm)
     error = np.sqrt(error[image] ** 2 + (2.0 * error[source]) ** 2 + seen.axis_sigma_nm**2)
     met = (apart < APART_SIGMAS * error) & (height[image] < BRIGHTEST * height[source])
+    if not met.any():
+        return Ghosts(source[:0], source[:0])
     share = np.where(met, height[image] / height[source], 0.0)
     kept = met & ~_contradicted(seen, source, share)
     return Ghosts(image[kept], source[kept])

@@ -39,6 +39,7 @@ WORTH_REPEATING_FWHM = 0.1
 BLEND_FWHM = 0.15  # how far unseen neighbours pull a peak's centre
 UNTOLD_NM = 0.2  # tolerance of an axis that cannot be told at all: what a device is off by on an ordinary day
 OF_ELEMENTS = 0.5  # of a peak's explained light
+ENOUGH_STEPS = 500  # along the axis, to read off its median dispersion
 OVERFULL = 1e3  # a full pixel may hide so much more: no line is missing there
 
 
@@ -90,7 +91,8 @@ class _Seen:
 
 def line_width_nm(device_nm: FloatArray, light: Light) -> float:
     """Line width in nm at the axis' median dispersion."""
-    return light.fwhm_px * float(median(np.diff(device_nm)))
+    step = max(len(device_nm) // ENOUGH_STEPS, 1)
+    return light.fwhm_px * float(median(np.diff(device_nm[::step]))) / step
 
 
 def identify(

@@ -80,9 +80,12 @@ class Widths:
 
     def sigma_px(self, px: FloatArray) -> FloatArray:
         """Standard deviation of a line's shape at these pixels, in pixels."""
-        sigma = self.fwhm_px / FWHM_PER_SIGMA
-        widths: FloatArray = self.shares(px) @ sigma
-        return np.minimum(np.maximum(widths, 0.5 * float(sigma.min())), 2.0 * float(sigma.max()))
+        (a, b, c), sigma = self.place_px.tolist(), (self.fwhm_px / FWHM_PER_SIGMA).tolist()
+        x = np.minimum(np.maximum(px, a - 0.5 * (b - a)), c + 0.5 * (c - b))
+        rise = (sigma[1] - sigma[0]) / (b - a)
+        bend = ((sigma[2] - sigma[0]) / (c - a) - rise) / (c - b)
+        widths: FloatArray = sigma[0] + (x - a) * (rise + (x - b) * bend)  # Newton's form of the parabola
+        return np.minimum(np.maximum(widths, 0.5 * min(sigma)), 2.0 * max(sigma))
 
 
 def optical(fwhm_px: FloatArray) -> FloatArray:
@@ -206,9 +209,10 @@ def _mode(wider: FloatArray, square: FloatArray, prior: FloatArray) -> float:
 
 def _densities(off: FloatArray, square: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Of single lines and of blends, at these distances from a single line's width; ``square``: of their errors."""
-    z = off / np.sqrt(square)
+    sigma = np.sqrt(square)
+    z = off / sigma
     single = np.exp(np.maximum(-0.5 * (z * z), -40.0))
-    single *= SINGLE_SHARE / 2.5066 / np.sqrt(square)
+    single *= SINGLE_SHARE / 2.5066 / sigma
     z *= -1.7
     blend = np.exp(np.minimum(np.maximum(z, -40.0), 40.0))  # logistic in place of the normal distribution
     blend += 1.0

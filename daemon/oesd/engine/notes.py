@@ -7,9 +7,11 @@ from oesd.engine.bandshapes import SeenBand
 from oesd.engine.calibration import SEARCH_WIDER, Axis
 from oesd.engine.claims import Inference
 from oesd.engine.ghosts import Ghosts
-from oesd.model import FloatArray
+from oesd.engine.measure import Light
+from oesd.model import FloatArray, Recipe
 
 AXIS_WARNING_NM = 0.2
+CLEAR_SNR, CLEAR_PEAKS = 50.0, 3  # so many clear peaks tell the line width, but where lines are wider than 20 px
 
 
 def axis_notes(axis: Axis, unsafe: str, inference: Inference) -> tuple[str, ...]:
@@ -18,6 +20,14 @@ def axis_notes(axis: Axis, unsafe: str, inference: Inference) -> tuple[str, ...]
     told = f"the lines lie {axis.shift_nm:+.2f} nm from where they belong: the wavelength axis needs calibration"
     doubt = f"the correction of the wavelength axis is not safe: {unsafe}"
     return ((told,) if off else ()) + ((doubt,) if unsafe and (off or SEARCH_WIDER in unsafe) else ())
+
+
+def width_notes(light: Light, recipe: Recipe) -> tuple[str, ...]:
+    """That the line width is a guess: nothing was known of it, and the clear peaks do not tell it."""
+    known = light.line_spread is not None or recipe.fwhm_nm is not None or recipe.line_spread is not None
+    if known or int((light.peaks.snr > CLEAR_SNR).sum()) < CLEAR_PEAKS:
+        return ()
+    return ("the clear peaks do not tell the line width: widths and areas are a guess until fwhm_nm says it",)
 
 
 def band_notes(bands: list[SeenBand], inference: Inference) -> tuple[str, ...]:

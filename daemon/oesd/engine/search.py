@@ -12,6 +12,7 @@ import numpy as np
 
 from oesd.engine.chance import chance_nats
 from oesd.engine.claims import Claim, Contest, Inference, NearMiss
+from oesd.engine.clutter import clutter_nats
 from oesd.engine.evidence import Evidence, Fits
 from oesd.engine.lines import IntArray
 from oesd.engine.offers import SECOND_STAGE_NATS, Offer, Offers
@@ -27,10 +28,6 @@ FEW_PEAKS = 2  # a claim on so few may be another's
 RIVAL_NATS = 1.0
 AMBIGUOUS_BELOW = 0.85
 LEAST_SHARE = 0.02  # of the likeliest's: who is less likely is no contender
-CLUTTER_NATS = 8.0  # owed where no peak is explained: unknown light meets any line by chance
-COMPARABLE = 0.1  # of a claim's brightest peak: what is fainter could not have been met in its place
-UNKNOWN_SHARE = 0.3  # of the peaks: so many are unexplained in true plasmas too
-EXPLAINED = 0.3
 MAX_ELEMENTS = 25
 SURE_NATS = 15.0  # beyond the price: chance does not offer so much
 NEAR_MISS_NATS = 3.0  # below its price: what a person would ask about
@@ -86,14 +83,22 @@ class Search:
                 asked, fits, margin = asked.joined(more), fits.joined(more_fits), np.append(margin, more_margin)
             if best is None:
                 return
-            asked = self._left(asked, margin)
             self._take(*best)
             bounds = self._bounds(self.light)
+            margin[asked.place[best[0]]] = -np.inf
+            left = (margin > -REGAINED_NATS).nonzero()[0]
+            if not self._hope_outside(bounds) and not len(left):
+                return
+            if MANY < len(margin) > 2 * len(left) > 0:
+                asked = asked.among(left)
 
-    def _left(self, asked: Offers, margin: FloatArray) -> Offers:
-        """Those who may still be worth their price, where putting the others away is worth its time."""
-        left = (margin > -REGAINED_NATS).nonzero()[0]
-        return asked.among(left) if MANY < len(margin) > 2 * len(left) else asked
+    def _hope_outside(self, bounds: FloatArray) -> bool:
+        """Note what those outside may have at most; whether anyone may be worth his price."""
+        if self.outside is None:
+            return False
+        waiting = self.outside.waiting
+        self.hope[waiting] = bounds[waiting]
+        return bool((self.hope[waiting] > 0.0).any())
 
     def _bounds(self, others: FloatArray) -> FloatArray:
         """The margin that each of those outside has at most beside the others' light, nats."""
@@ -105,8 +110,6 @@ class Search:
         """Ask those outside whose margin may be above this one."""
         if self.outside is None:
             return None
-        waiting = self.outside.waiting
-        self.hope[waiting] = bounds[waiting]
         species = self.outside.let_in(bounds, above)
         if not len(species):
             return None
@@ -143,15 +146,6 @@ class Search:
         self.claims[suspect] = self._claim(offer)
         self.light = self.light + self.claims[suspect].light
         self._refit_sharers(suspect, self.claims[suspect].light)
-
-    def _clutter_nats(self, claim: Claim) -> float:
-        """What a claim owes where many peaks stay unexplained, of those that are not much fainter than its own."""
-        height = self.scene.observed.height
-        mine = self._bright(claim.light)
-        alike = height > COMPARABLE * height.max(initial=0.0, where=mine)
-        unknown = (self.light < EXPLAINED * height) & alike & ~mine
-        share = int(unknown.sum()) / max(int(alike.sum()), 1)
-        return CLUTTER_NATS * max(0.0, (share - UNKNOWN_SHARE) / (1.0 - UNKNOWN_SHARE))
 
     def _bright(self, light: FloatArray) -> MaskArray:
         return light > SHARED * self.scene.observed.height
@@ -198,7 +192,9 @@ class Search:
 
     def _margin(self, suspect: int, claim: Claim) -> float:
         """What a suspect gains beyond its price, in light as unknown as this, nats."""
-        owed = self._clutter_nats(claim) + self.chance.get(suspect, 0.0)
+        bands = [other.light for s, other in self.claims.items() if self.suspects.band[s]]
+        unknown = clutter_nats(self.scene.observed.height, claim.light, self.light, bands)
+        owed = unknown + self.chance.get(suspect, 0.0)
         return claim.gain - float(self.suspects.price[suspect]) - owed
 
     def weigh_chance(self) -> None:

@@ -36,6 +36,8 @@ _HEADED = (
     "run_id", "sequence", "slot", "monotonic_ns", "boot_id", "scans", "boxcar_half_width_px", "detector_temperature_c",
     "board_temperature_c", "clock_offset_ms", "clock_bound_ms",
 )  # fmt: skip
+USUAL = {"scans": 1, "boxcar_half_width_px": 0}
+"""What a header that leaves it out means."""
 _SELECT = """
 SELECT c.capture_no, c.segment_no, s.name, c.place, c.length,
        c.record_id, c.kind, c.integration_us, c.taken_at_us, c.header, c.sha256, c.saturated, c.counts, c.spread,
@@ -79,9 +81,10 @@ def pack_capture(capture: Capture) -> PackedCapture:
 
 
 def _header(capture: Capture) -> dict[str, Any]:
-    """What is known beside the columns; what is not known is left out."""
+    """What is known beside the columns; what is not known, or is as usual, is left out."""
     known = ((name, getattr(capture, name)) for name in _HEADED)
-    return {name: value for name, value in known if value is not None} | {"labels": dict(capture.labels)}
+    told = {name: value for name, value in known if value is not None and value != USUAL.get(name)}
+    return told | {"labels": dict(capture.labels)}
 
 
 def insert_capture(connection: Connection, packed: PackedCapture) -> int:
@@ -249,7 +252,7 @@ def _verified(
         counts_sum=unpack_counts(blobs.counts),
         saturated=unpack_mask(blobs.saturated, device.pixels),
         spread=None if blobs.spread is None else unpack_spread(blobs.spread),
-        **json.loads(header),
+        **USUAL | json.loads(header),
     )
 
 

@@ -4,7 +4,7 @@ Every blob starts with a byte that names its form (so that a form can be replace
 the number k of a prediction, and the array's length::
 
     counts   "C" 0 n | zstd( byte planes( zigzag( difference( uint32 counts ))))
-    mask     empty when no pixel is set, else "M" 0 n | zstd( packed bits )
+    mask     empty when no pixel is set, "I" 0 n | uint16 places when few are, else "M" 0 n | zstd( packed bits )
     floats   "F" 0 n | zstd( byte planes( float64 ))
     spread   "S" 0 n | zstd( byte planes( upper halves of float32 ))
     milli    "P" k n | zstd( byte planes( zigzag( difference( round(1000 x) - round(1000 prediction_k) ))))
@@ -40,7 +40,8 @@ Prediction = Callable[[], FloatArray]
 _own = threading.local()
 _LARGEST = 1 << 28
 _HEAD = struct.Struct("<BBI")
-_COUNTS, _MASK, _FLOATS, _MILLI, _SPREAD = b"CMFPS"
+_COUNTS, _MASK, _FLOATS, _MILLI, _SPREAD, _PLACES = b"CMFPSI"
+_FEW = 12  # places of two bytes; the bits of a mask with so few take more under zstd
 _MILLI_RANGE = 2.0**52
 _NAN_HALF = 0x7FC0
 
@@ -88,13 +89,22 @@ def unpack_counts(blob: bytes) -> CountArray:
 
 def pack_mask(mask: MaskArray) -> bytes:
     """A mask, shape (pixels,), as bytes: none at all when nothing is set."""
-    return _framed(_MASK, len(mask), np.packbits(mask).tobytes()) if mask.any() else b""
+    places = np.flatnonzero(mask)
+    if 0 < len(places) <= _FEW and len(mask) <= 1 << 16:
+        return _HEAD.pack(_PLACES, 0, len(mask)) + places.astype("<u2").tobytes()
+    return _framed(_MASK, len(mask), np.packbits(mask).tobytes()) if len(places) else b""
 
 
 def unpack_mask(blob: bytes, pixels: int) -> MaskArray:
     """Inverse of :func:`pack_mask`; the array is read-only."""
-    if not blob:
-        return _fixed(np.zeros(pixels, dtype=np.bool_))
+    found = np.zeros(pixels, dtype=np.bool_)
+    if blob[:1] == bytes([_PLACES]):
+        places = np.frombuffer(blob[_HEAD.size :], "<u2") if len(blob) % 2 == 0 else np.zeros(0, "<u2")
+        if len(blob) < _HEAD.size or _HEAD.unpack_from(blob)[2] != pixels or not len(places) or places.max() >= pixels:
+            raise EncodingError("places of another mask")
+        found[places] = True
+    if not blob or blob[:1] == bytes([_PLACES]):
+        return _fixed(found)
     _, length, data = _opened(blob, _MASK)
     if length != pixels or len(data) != (pixels + 7) // 8:
         raise EncodingError("mask of another length")
@@ -154,7 +164,7 @@ def unpack_milli(blob: bytes, predictions: Sequence[Prediction] = ()) -> FloatAr
     if blob[:1] == bytes([_FLOATS]):
         return unpack_floats(blob)
     chosen, length, data = _opened(blob, _MILLI)
-    if not data and not (chosen and length <= _LARGEST // 8):
+    if len(blob) == _HEAD.size and not (chosen and length <= _LARGEST // 8):
         raise EncodingError("array without a sane length")
     whole = np.zeros(length, dtype=np.int64)
     if data and (len(data) != 8 * length or data.count(0) != len(data)):

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from oesd.model import Kind
+from oesd.store.captures import USUAL
 from oesd.store.database import Connection
 from oesd.store.encoding import unpack_floats
 from oesd.store.integrity import intact
@@ -121,7 +122,7 @@ def _device(name: str, model: str, simulated: int, description: str, wavelengths
 def _capture(number: int, *columns: Any) -> CaptureSummary:
     record_id, kind, name, model, simulated, integration_us, taken_at_us, header = columns
     with intact(f"capture {record_id}"):
-        head = json.loads(header)
+        head = USUAL | json.loads(header)
     return CaptureSummary(
         number, record_id, Kind(kind), name, model, bool(simulated), integration_us, from_us(taken_at_us), head
     )

@@ -58,6 +58,10 @@ class KnownLines:
             len(self.symbols) * _STAGES if number is None or not 1 <= stage <= _STAGES else number * _STAGES + stage - 1
         )
 
+    def element_of(self, species: Integers) -> Integers:
+        """Numbers of the elements of species."""
+        return species // _STAGES
+
     def places(self, species: Integers, tenths_pm: Integers) -> Integers:
         """Where lines of these species and wavelengths are, or would be."""
         return np.searchsorted(self.lines, species << _SPECIES_BITS | tenths_pm)

@@ -32,8 +32,7 @@ _DECIMALS = {
     "probability": 4,
 }  # fmt: skip
 _MARKS = ("manual", "saturated", "blended", "ambiguous")
-_SHOWN_NUMBERS = ("wavelength_sigma_nm", "center_px", "fwhm_nm", "snr", "intensity", "area", "probability")
-_SHOWN_MARKS = _MARKS[1:]
+_BY_HAND = {"manual": True}
 _PIXEL = 10_000
 _SURE = 10_000
 _USUAL_CANDIDATES = 8
@@ -69,17 +68,28 @@ class PeakColumns:
             for (key, name, stage, nm), chance in zip(self.lines, self.chances, strict=True)
         ]
         groups = [candidates[first:last] for first, last in self.bounds]
-        nm, *numbers = self.numbers
-        manual, *marks = self.marks
-        rows = zip(self.ids, nm, self.elements, manual, zip(*numbers), zip(*marks), groups, strict=True)  # noqa: B905
+        rows = zip(self.ids, self.elements, groups, zip(*self.numbers), zip(*self.marks), strict=True)  # noqa: B905
         return [
-            {"peak_id": peak_id, "wavelength_nm": at, "element": element}
-            | ({"manual": True} if by_hand else {})
-            | dict(zip(_SHOWN_NUMBERS, values, strict=True))
-            | dict(zip(_SHOWN_MARKS, marked, strict=True))
-            | {"candidates": group}
-            for peak_id, at, element, by_hand, values, marked, group in rows
-        ]
+            {
+                "peak_id": peak_id,
+                "wavelength_nm": nm,
+                "element": element,
+                **(_BY_HAND if by_hand else {}),
+                "wavelength_sigma_nm": sigma_nm,
+                "center_px": px,
+                "fwhm_nm": fwhm_nm,
+                "snr": snr,
+                "intensity": intensity,
+                "area": area,
+                "probability": probability,
+                "saturated": saturated,
+                "blended": blended,
+                "ambiguous": ambiguous,
+                "candidates": group,
+            }
+            for peak_id, element, group, (nm, sigma_nm, px, fwhm_nm, snr, intensity, area, probability),
+            (by_hand, saturated, blended, ambiguous) in rows
+        ]  # fmt: skip
 
 
 def pack_numbers(peaks: Sequence[Peak], wavelengths_nm: FloatArray) -> tuple[dict[str, Any], bytes] | None:
@@ -130,13 +140,17 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
         raise EncodingError("candidates of another number")
     firsts, ranks, near, others, ranking = rest
     lines = _lines(words, ranking, ranks, whole_to_signed(near), np.repeat(nm, counts))
-    chances, bounds = _from_rest(firsts, others, counts).tolist(), list(pairwise(ends))
-    elements = _elements(words, lines, bounds)
-    probability = whole_to_signed(probability) + _sums(elements, lines, chances, bounds)
-    whole = (nm, sigma, center, width, snr, height, _areas(height, width) + whole_to_signed(area), probability)
+    whole, bounds = _from_rest(firsts, others, counts), list(pairwise(ends))
+    elements, chances = _elements(words, lines, bounds), whole.tolist()
+    if not peaks or counts.min() < 1 or "odd" in words or "elements" in words:
+        told = _sums(elements, lines, chances, bounds)
+    else:
+        told = _usual_sums(ranking[ranks], whole, counts)
+    probability = whole_to_signed(probability) + told
+    values = (nm, sigma, center, width, snr, height, _areas(height, width) + whole_to_signed(area), probability)
     return PeakColumns(
         ids=words.get("ids") or [f"p{number}" for number in range(1, peaks + 1)],
-        numbers=tuple((v / 10.0**d).tolist() for v, d in zip(whole, (4, 5, 4, 4, 2, 3, 3, 4), strict=True)),
+        numbers=tuple((v / 10.0**d).tolist() for v, d in zip(values, (4, 5, 4, 4, 2, 3, 3, 4), strict=True)),
         elements=elements,
         marks=tuple((marks >> bit & 1).astype(np.bool_).tolist() for bit in range(len(_MARKS))),
         lines=lines,
@@ -257,6 +271,14 @@ def _told(peaks: Iterable[Peak]) -> Integers:
         ],
         dtype=np.int64,
     )  # fmt: skip
+
+
+def _usual_sums(species: Integers, chances: Integers, counts: Integers) -> Integers:
+    """The same where every peak is named by its first candidate, and every candidate is in the list."""
+    element = known_lines().element_of(species)
+    first = counts.cumsum() - counts
+    told: Integers = np.add.reduceat(np.where(element == np.repeat(element[first], counts), chances, 0), first)
+    return told
 
 
 def _sums(

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from oesd.model import Device, Kind
-from oesd.store.captures import capture_number
+from oesd.store.captures import USUAL, capture_number
 from oesd.store.database import Connection
 from oesd.store.errors import StoreError
 from oesd.store.moments import from_us, to_us
@@ -202,8 +202,8 @@ def _shelved(kind: Kind, row: tuple[Any, ...]) -> Shelved | None:
             kind=kind,
             proven=bool(proven),
             integration_us=integration_us,
-            scans=int(head["scans"]),
-            boxcar_half_width_px=int(head["boxcar_half_width_px"]),
+            scans=int(head.get("scans", USUAL["scans"])),
+            boxcar_half_width_px=int(head.get("boxcar_half_width_px", USUAL["boxcar_half_width_px"])),
             temperature_c=board_c if detector_c is None else detector_c,
             taken_at_utc=from_us(taken_at_us),
             monotonic_ns=int(head["monotonic_ns"]),

@@ -152,7 +152,7 @@ def reset(story: Story) -> None:
     before, had = lost(), stored(FIRST)
     with open(node_of("101e"), "rb+", buffering=0) as node:
         fcntl.ioctl(node, USBDEVFS_RESET)
-    back_s = until("it measures after the reset", lambda: stored(FIRST) > had + 1, 60, sums_now)
+    back_s = until("it measures after the reset", lambda: stored(FIRST) > had + 1, 15, sums_now)
     took = lost() - before
     assert set(took) <= PULLED | SLOW, took
     story.step(
@@ -304,8 +304,8 @@ def steps(story: Story) -> None:
     plugged_starts_the_service(story)
     permission(story)
     second_spectrometer(story)
-    reset(story)
     unplugged_and_back(story, TIMES)
+    reset(story)
     no_cseabreeze(story)
     nothing_wrong(story)
     everything_wrong(story)

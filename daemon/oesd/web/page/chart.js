@@ -6,7 +6,8 @@ const CONFIG = { displayModeBar: false, responsive: true, doubleClick: "reset", 
 const MISSING = "Plots need the package plotly beside the daemon: pip install plotly";
 const charts = new Set();
 const waiting = new Set();
-let script = null;
+const AGAIN_MS = 10000;   // a daemon that was being restarted gives it the next time
+let script = null, failed = false;
 
 const ready = () => typeof Plotly !== "undefined";
 
@@ -20,7 +21,7 @@ function fetchPlotly() {
   script = document.createElement("script");
   script.src = "/plotly.min.js";
   script.addEventListener("load", () => { performance.mark("plotly"); redraw(); waiting.forEach((tell) => tell()); waiting.clear(); });
-  script.addEventListener("error", () => { script.failed = true; redraw(); });
+  script.addEventListener("error", () => { failed = true; script.remove(); setTimeout(() => { script = null; }, AGAIN_MS); redraw(); });
   document.head.append(script);
 }
 
@@ -47,7 +48,7 @@ export function draw(host, make, hear = {}) {
   host.hear ??= hear;
   charts.add(host);
   if (!ready()) {
-    if (script?.failed) host.dataset.trouble = MISSING;
+    if (failed) host.dataset.trouble = MISSING;
     fetchPlotly();
     return null;
   }
