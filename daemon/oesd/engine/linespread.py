@@ -85,7 +85,8 @@ class Widths:
         rise = (sigma[1] - sigma[0]) / (b - a)
         bend = ((sigma[2] - sigma[0]) / (c - a) - rise) / (c - b)
         widths: FloatArray = sigma[0] + (x - a) * (rise + (x - b) * bend)  # Newton's form of the parabola
-        return np.minimum(np.maximum(widths, 0.5 * min(sigma)), 2.0 * max(sigma))
+        bounded: FloatArray = np.minimum(np.maximum(widths, 0.5 * min(sigma)), 2.0 * max(sigma))
+        return bounded
 
 
 def optical(fwhm_px: FloatArray) -> FloatArray:

@@ -128,7 +128,7 @@ def _candidates(line: IntArray, weight: FloatArray) -> list[Candidate]:
     keys = map(_key, element, _tenths()[line].tolist())
     symbols = [table.elements[number] for number in element]
     nm, probability = np.round(table.wl_air_nm[line], 4).tolist(), np.round(weight, 4).tolist()
-    return list(map(Candidate, keys, symbols, table.stage[line].tolist(), nm, probability))
+    return list(map(Candidate._make, zip(keys, symbols, table.stage[line].tolist(), nm, probability, strict=True)))
 
 
 def _named(scene: Scene, inference: Inference) -> tuple[list[str | None], FloatArray]:

@@ -16,7 +16,7 @@ from oesd.model import FloatArray
 
 SLACK_NATS = 2.0  # what the coarse gain of a suspect may miss
 HOPEFUL_NATS = 0.5
-AT_ONCE = 12  # suspects: to ask fewer takes hardly less time
+AT_ONCE = 8  # suspects: to ask fewer takes hardly less time
 
 
 class Outside:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from oesd.model.recipes import ConstraintMode, LineSpread, Recipe
 from oesd.model.told import Ambiguity, AxisCorrection, Evidence
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """One line that may be the peak; ``candidate_key`` is ``<symbol>_<air nm, one decimal>``, unique in its peak."""
 
     candidate_key: str
@@ -26,8 +25,7 @@ class Candidate:
     probability: float
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
+class Peak(NamedTuple):
     """One detected emission peak.
 
     ``peak_id`` stays the same when the entry is reprocessed. ``intensity`` is the height above the baseline and

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from oesd.store.directory import sync_directory
+from oesd.store.directory import replace_durably
 
 log = logging.getLogger(__name__)
 
@@ -102,14 +101,7 @@ def _texts(one: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _write(file: Path, document: Mapping[Sort, Any]) -> None:
-    fresh = file.with_name(f"{FILE}.new")
     try:
-        with fresh.open("w", encoding="utf-8") as open_file:
-            os.fchmod(open_file.fileno(), 0o600)
-            json.dump(document, open_file, ensure_ascii=False)
-            open_file.flush()
-            os.fsync(open_file.fileno())
-        fresh.replace(file)
-        sync_directory(file.parent)
+        replace_durably(file, json.dumps(document, ensure_ascii=False))
     except OSError as error:
         raise GoldenError(f"{file}: cannot be written: {error.strerror or error}") from error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -14,6 +13,7 @@ from typing import Any
 from oesd.acquisition.clock import Clock
 from oesd.config import checked_labels
 from oesd.model import RunOrder, RunRecord, utc_from_text, utc_text
+from oesd.store.directory import replace_durably
 
 log = logging.getLogger(__name__)
 
@@ -104,13 +104,8 @@ class OrderBook:
 
     def _write(self) -> None:
         document = {name: self._kept(ordered) for name, ordered in self._orders.items()}
-        temporary = self._file.with_suffix(".new")
         try:
-            with temporary.open("w", encoding="utf-8") as file:
-                json.dump(document, file)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(self._file)
+            replace_durably(self._file, json.dumps(document))
         except OSError as error:
             log.error("%s: cannot be written (%s): the order is lost when the daemon ends", self._file, error.strerror)
 

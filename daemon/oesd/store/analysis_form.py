@@ -30,7 +30,8 @@ from oesd.store.bundle import pack_bundle, unpack_bundle
 from oesd.store.encoding import EncodingError, Prediction, pack_floats, pack_milli, unpack_floats, unpack_milli
 from oesd.store.integrity import fingerprint
 from oesd.store.known_metadata import kept_of, whole_of
-from oesd.store.peak_numbers import PeakColumns, pack_numbers, unpack_numbers
+from oesd.store.peak_columns import PeakColumns
+from oesd.store.peak_numbers import pack_numbers, unpack_numbers
 from oesd.store.peak_table import pack_peaks, unpack_peaks
 
 _GIVEN = ("wavelengths_nm", "sample", "dark", "reference")

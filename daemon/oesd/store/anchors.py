@@ -45,7 +45,7 @@ def carry_peak_ids(previous: Sequence[Peak], new: Sequence[Peak], *, next_number
     for k in sorted(set(range(len(new))) - ids.keys(), key=lambda k: new[k].wavelength_nm):
         ids[k] = f"p{fresh}"
         fresh += 1
-    return tuple(replace(peak, peak_id=ids[k]) for k, peak in enumerate(new))
+    return tuple(peak._replace(peak_id=ids[k]) for k, peak in enumerate(new))
 
 
 def first_free_number(peaks: Iterable[Peak]) -> int:
@@ -82,7 +82,7 @@ def apply_overrides(analysis: Analysis, overrides: Sequence[Override]) -> tuple[
     if not overrides:
         return analysis, ()
     peaks = tuple(
-        replace(peak, element=matched[k].element, manual=True, probability=1.0) if k in matched else peak
+        peak._replace(element=matched[k].element, manual=True, probability=1.0) if k in matched else peak
         for k, peak in enumerate(analysis.detected_peaks)
     )
     orphaned = tuple(override for override in overrides if override not in matched.values())

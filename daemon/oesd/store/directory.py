@@ -130,6 +130,18 @@ def make_directory(path: Path) -> bool:
     return True
 
 
+def replace_durably(file: Path, text: str) -> None:
+    """Write a small file so that after a power cut the old one is there or the new one, whole; mode 0600."""
+    fresh = file.with_name(f"{file.name}.new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with open(descriptor, "w", encoding="utf-8") as open_file:
+        open_file.write(text)
+        open_file.flush()
+        os.fsync(open_file.fileno())
+    fresh.replace(file)
+    sync_directory(file.parent)
+
+
 def sync_directory(path: Path) -> None:
     """Make durable what was made, renamed or removed in a directory."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

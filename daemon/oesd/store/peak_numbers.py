@@ -14,7 +14,6 @@ for bit: each is a whole multiple of the last decimal that the engine gives. Pea
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from oesd.model import Candidate, FloatArray, Peak
 from oesd.store.encoding import EncodingError
 from oesd.store.known_lines import FURTHEST, Line, known_lines, line_at, usual_key
+from oesd.store.peak_columns import MARKS, PeakColumns
 from oesd.store.whole_numbers import LARGEST, pack_whole, signed_to_whole, unpack_whole, whole_to_signed
 
 Integers = NDArray[np.int64]
@@ -31,65 +31,11 @@ _DECIMALS = {
     "center_px": 4, "wavelength_nm": 4, "wavelength_sigma_nm": 5, "fwhm_nm": 4, "snr": 2, "intensity": 3, "area": 3,
     "probability": 4,
 }  # fmt: skip
-_MARKS = ("manual", "saturated", "blended", "ambiguous")
-_BY_HAND = {"manual": True}
 _PIXEL = 10_000
 _SURE = 10_000
 _USUAL_CANDIDATES = 8
 _PEAK_COLUMNS, _CANDIDATE_COLUMNS = 11, 3
 _AREA = 1.0644670194312262e-4  # of a Gaussian of height 1 and FWHM 1; widths are in 10**-4 nm
-
-
-@dataclass(frozen=True, slots=True)
-class PeakColumns:
-    """Peaks as lists, each of so many values as there are peaks, or candidates; those of all peaks in a row."""
-
-    ids: list[str]
-    numbers: tuple[list[float], ...]
-    elements: list[str | None]
-    marks: tuple[list[bool], ...]
-    lines: list[Line]
-    chances: list[float]
-    bounds: list[tuple[int, int]]
-
-    def peaks(self) -> tuple[Peak, ...]:
-        """The peaks themselves."""
-        candidates = [Candidate(*line, chance) for line, chance in zip(self.lines, self.chances, strict=True)]
-        manual, *marks = self.marks
-        *numbers, probability = self.numbers
-        groups = [tuple(candidates[first:last]) for first, last in self.bounds]
-        rows = zip(self.ids, *numbers, self.elements, probability, manual, groups, *marks, strict=True)
-        return tuple(Peak(*row) for row in rows)
-
-    def shown(self) -> list[dict[str, Any]]:
-        """The peaks as :meth:`Peak.as_dict` has them, made without them: for who only passes them on."""
-        candidates = [
-            {"candidate_key": key, "element": name, "ionization": stage, "wavelength_nm": nm, "probability": chance}
-            for (key, name, stage, nm), chance in zip(self.lines, self.chances, strict=True)
-        ]
-        groups = [candidates[first:last] for first, last in self.bounds]
-        rows = zip(self.ids, self.elements, groups, zip(*self.numbers), zip(*self.marks), strict=True)  # noqa: B905
-        return [
-            {
-                "peak_id": peak_id,
-                "wavelength_nm": nm,
-                "element": element,
-                **(_BY_HAND if by_hand else {}),
-                "wavelength_sigma_nm": sigma_nm,
-                "center_px": px,
-                "fwhm_nm": fwhm_nm,
-                "snr": snr,
-                "intensity": intensity,
-                "area": area,
-                "probability": probability,
-                "saturated": saturated,
-                "blended": blended,
-                "ambiguous": ambiguous,
-                "candidates": group,
-            }
-            for peak_id, element, group, (nm, sigma_nm, px, fwhm_nm, snr, intensity, area, probability),
-            (by_hand, saturated, blended, ambiguous) in rows
-        ]  # fmt: skip
 
 
 def pack_numbers(peaks: Sequence[Peak], wavelengths_nm: FloatArray) -> tuple[dict[str, Any], bytes] | None:
@@ -108,7 +54,7 @@ def pack_numbers(peaks: Sequence[Peak], wavelengths_nm: FloatArray) -> tuple[dic
     firsts, others = _by_rest(chances, counts)
     columns = [
         *_peak_columns(numbers, wavelengths_nm, _told(peaks), counts),
-        np.array([sum(1 << bit for bit, name in enumerate(_MARKS) if getattr(peak, name)) for peak in peaks]),
+        np.array([sum(1 << bit for bit, name in enumerate(MARKS) if getattr(peak, name)) for peak in peaks]),
         firsts,
         ranks,
         near,
@@ -152,7 +98,7 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
         ids=words.get("ids") or [f"p{number}" for number in range(1, peaks + 1)],
         numbers=tuple((v / 10.0**d).tolist() for v, d in zip(values, (4, 5, 4, 4, 2, 3, 3, 4), strict=True)),
         elements=elements,
-        marks=tuple((marks >> bit & 1).astype(np.bool_).tolist() for bit in range(len(_MARKS))),
+        marks=tuple((marks >> bit & 1).astype(np.bool_).tolist() for bit in range(len(MARKS))),
         lines=lines,
         chances=[chance / 1e4 for chance in chances],
         bounds=bounds,

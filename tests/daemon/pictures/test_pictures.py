@@ -77,7 +77,7 @@ def test_missing_lines_stand_where_the_device_would_show_them(
 def test_bands_that_touch_are_one() -> None:
     device = spectra.device(pixels=256)
     made = spectra.analysis(device.wavelengths_nm, spectra.counts(device.wavelengths_nm))
-    peaks = [replace(spectra.peak(f"p{i}", nm, "N2", 1.0), fwhm_nm=2.0) for i, nm in enumerate((337.0, 340.0, 380.0))]
+    peaks = [spectra.peak(f"p{i}", nm, "N2", 1.0)._replace(fwhm_nm=2.0) for i, nm in enumerate((337.0, 340.0, 380.0))]
     made = replace(made, molecules=(ElementFinding("N2", 0.9),), detected_peaks=tuple(peaks))
     view = view_of(made.to_api(), evidence_document(made), "t")
     assert view.bands == (Band(334.0, 343.0, "N2"), Band(377.0, 383.0, "N2"))

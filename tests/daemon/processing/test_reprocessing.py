@@ -269,7 +269,7 @@ def test_a_difference_names_elements_peaks_and_numbers() -> None:
     after = replace(
         before,
         elements=(*before.elements[:2], ElementFinding("Fe", 0.9)),
-        detected_peaks=(replace(second, element="Fe", peak_id="p1"), *rest),
+        detected_peaks=(second._replace(element="Fe", peak_id="p1"), *rest),
     )
     assert told(before, after) == f"+Fe -Al p2:{second.element}>Fe 29>28"
     assert first.peak_id == "p1"  # its id is not given to its neighbour

@@ -12,7 +12,7 @@ from tests.daemon.store.making import NOW, capture, device, entry
 from oesd.model import Kind, new_id
 from oesd.store import Store
 from oesd.store.backup import back_up
-from oesd.store.directory import LockedDirectory
+from oesd.store.directory import LockedDirectory, replace_durably
 from oesd.store.place import name_place, place_of
 from oesd.store.sealing import Sealing
 from oesd.web.shelf import Shelf
@@ -60,7 +60,15 @@ def place_named(directory: Path) -> None:
     done()
 
 
-SITES = {site.__name__: site for site in (capture_stored, sealed, backup, part_received, place_named)}
+def small_file_replaced(directory: Path) -> None:
+    for text in ("an order", "another"):
+        replace_durably(directory / "orders.json", text)
+    done()
+
+
+SITES = {
+    site.__name__: site for site in (capture_stored, sealed, backup, part_received, place_named, small_file_replaced)
+}
 
 
 def done() -> None:

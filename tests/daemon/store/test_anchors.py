@@ -53,7 +53,7 @@ def test_ids_are_unique_and_fresh_ones_never_used_before(
             assert abs(known[p.peak_id].wavelength_nm - p.wavelength_nm) <= FWHM / 2 + 1e-9
         else:
             assert int(p.peak_id[1:]) >= used
-    assert [replace(p, peak_id="") for p in carried] == [replace(p, peak_id="") for p in numbered(new)]
+    assert [p._replace(peak_id="") for p in carried] == [p._replace(peak_id="") for p in numbered(new)]
 
 
 def test_first_ids_count_by_wavelength() -> None:

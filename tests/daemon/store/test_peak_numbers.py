@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from importlib import resources
 from typing import Any
 
@@ -94,13 +93,13 @@ def candidates(draw: st.DrawFn) -> Candidate:
     made = Candidate(line.candidate_key, line.element, line.ionization, line.wavelength_nm, draw(SHARE))
     changes = draw(st.sampled_from((0, 0, 1, 2, 3, 4)))
     if changes == 1:
-        made = replace(made, candidate_key=made.candidate_key + "b")
+        made = made._replace(candidate_key=made.candidate_key + "b")
     if changes == 2:
         nm = draw(st.integers(0, 40_000_000)) / 1e4
-        made = replace(made, wavelength_nm=nm, candidate_key=usual_key(made.element, nm))
+        made = made._replace(wavelength_nm=nm, candidate_key=usual_key(made.element, nm))
     if changes == 3:
-        made = replace(made, element="N2+", candidate_key=usual_key("N2+", made.wavelength_nm))
-    return replace(made, ionization=draw(st.integers(-1, 9))) if changes == 4 else made
+        made = made._replace(element="N2+", candidate_key=usual_key("N2+", made.wavelength_nm))
+    return made._replace(ionization=draw(st.integers(-1, 9))) if changes == 4 else made
 
 
 @st.composite
@@ -145,7 +144,7 @@ def test_other_peaks_go_by_the_other_form(name: str, value: float) -> None:
     usual = Peak("p1", 300.0, 0.01, 300.0, 1.0, 9.0, 80.0, 85.0, None, 0.0, False, (Candidate(*line, 0.5),))
     other: Any = {"peak_id": "p2", name: value}
     assert pack_numbers((usual,), AXIS) is not None
-    assert pack_numbers((usual, replace(usual, **other)), AXIS) is None
+    assert pack_numbers((usual, usual._replace(**other)), AXIS) is None
     assert pack_numbers((usual,), AXIS[:1]) is None
 
 

@@ -41,7 +41,7 @@ def again(store: Store, data_id: str, lines_nm, level: float) -> None:
 def shown(store: Store, data_id: str, lines_nm, level: float) -> Analysis:
     found = analysis(store.measurement(data_id), tuple(lines_nm))
     peaks = tuple(
-        replace(p, intensity=1000.0 * k + level, area=7.0 * level) for k, p in enumerate(found.detected_peaks, 1)
+        p._replace(intensity=1000.0 * k + level, area=7.0 * level) for k, p in enumerate(found.detected_peaks, 1)
     )
     return replace(found, detected_peaks=peaks)
 
@@ -128,7 +128,7 @@ numbers = st.floats(0, 1e9, allow_nan=False)
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.floats(180, 1100), numbers, st.floats(-1e9, 1e9)), max_size=30))
 def test_points_are_kept_to_seven_digits(peaks) -> None:
-    made: list[Peak] = [replace(peak(nm), intensity=i, area=a) for nm, i, a in peaks]
+    made: list[Peak] = [peak(nm)._replace(intensity=i, area=a) for nm, i, a in peaks]
     rows = np.frombuffer(traces.pack_points(made), traces._PEAK)
     assert rows["milli_nm"] / 1000.0 == pytest.approx([p.wavelength_nm for p in made], abs=0.00051)
     assert rows["intensity"] == pytest.approx([p.intensity for p in made], rel=1e-6, abs=1e-30)

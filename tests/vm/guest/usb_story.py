@@ -23,6 +23,7 @@ SETTINGS = '[capture]\nevery = "1 s"\nintegration = "20 ms"\n'
 FIRST, SECOND = "VIRT0001", "VIRT0002"
 PULLED = {"device gone", "usb error"}  # a cable that is pulled; the very first sign may be a transfer that broke
 SLOW = {"overrun"}  # an emulated processor that has other things to do
+STARVED = {"worker lost"}  # of the one whose cable was left alone, where the host gives the machine nothing for seconds
 USBDEVFS_RESET, USBDEVFS_CLAIMINTERFACE = 0x5514, 0x8004550F  # linux/usbdevice_fs.h
 ACKNOWLEDGED: set[str] = set()
 
@@ -58,8 +59,9 @@ def stored(serial: str) -> int:
 
 
 def lost() -> Counter:
-    """Slots lost so far, by reason."""
-    return Counter(asked("/status")["tally"]["lost"])
+    """Slots that the first spectrometer has lost so far, by reason."""
+    hours = [hour for hour in asked("/ledger?by=hour")["accounts"] if hour["device_name"] == FIRST]
+    return sum((Counter(hour["lost"]) for hour in hours), Counter())
 
 
 def words() -> list[str]:
@@ -277,10 +279,12 @@ def sums(story: Story) -> None:
     verified = run("/opt/oesd/bin/oesd", "verify", "--data", "/var/lib/oesd")
     with sqlite3.connect("file:/var/lib/oesd/oesd.sqlite?mode=ro", uri=True) as data:
         there = {row[0] for row in data.execute("SELECT data_id FROM entries")}
-        reasons = {row[0] for row in data.execute("SELECT DISTINCT reason FROM losses")}
+        reasons = set(data.execute("SELECT DISTINCT device_name, reason FROM losses"))
     assert len(ACKNOWLEDGED) > TIMES
     assert there >= ACKNOWLEDGED, f"{len(ACKNOWLEDGED - there)} acknowledged spectra are not there"
-    assert reasons <= PULLED | SLOW | {"daemon down", "no permission", "device busy"}, reasons
+    known = PULLED | SLOW | {"daemon down", "no permission", "device busy"}
+    assert {reason for name, reason in reasons if name == FIRST} <= known, reasons
+    assert {reason for _, reason in reasons} <= known | STARVED, reasons
     story.step(
         "the ledger adds up", verify=verified.strip().splitlines()[-1], acknowledged=len(ACKNOWLEDGED), missing=0
     )

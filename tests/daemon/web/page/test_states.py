@@ -174,7 +174,7 @@ def test_an_entry_that_still_waits(site: Site, visit: Visit) -> None:
 def test_what_is_ambiguous_and_molecules_are_shown(site: Site, visit: Visit) -> None:
     device = spectra.device()
     made = spectra.analysis(device.wavelengths_nm, spectra.counts(device.wavelengths_nm))
-    unsure = replace(made.detected_peaks[0], element=None, ambiguous=True)
+    unsure = made.detected_peaks[0]._replace(element=None, ambiguous=True)
     data_id = spectra.store_spectrum(site.store, device, processed=False)
     measured = site.store.measurement(data_id)
     assert measured is not None
