@@ -65,7 +65,8 @@ class Golden:
 
     def _change(self, sort: Sort, change: Callable[[dict[str, dict[str, str]]], dict[str, dict[str, str]]]) -> None:
         with self._lock:
-            fresh = {**self._kept, sort: change(self._kept[sort])}
+            fresh = dict(self._kept)
+            fresh[sort] = change(self._kept[sort])
             if fresh == self._kept:
                 return
             _write(self._file, fresh)

@@ -67,9 +67,19 @@ def unpack_bytes(frame: bytes, known: zstandard.ZstdCompressionDict | None = Non
     try:
         if not 0 <= zstandard.frame_content_size(frame) <= _LARGEST:
             raise EncodingError("frame without a sane length")
-        return zstandard.ZstdDecompressor(dict_data=known).decompress(frame)
+        return _decompressor(known).decompress(frame)
     except zstandard.ZstdError as error:
         raise EncodingError(str(error)) from error
+
+
+def _decompressor(known: zstandard.ZstdCompressionDict | None) -> zstandard.ZstdDecompressor:
+    """One for each thread and dictionary: making one takes longer than decompressing a spectrum."""
+    made: dict[Any, zstandard.ZstdDecompressor] | None = getattr(_own, "decompressors", None)
+    if made is None:
+        made = _own.decompressors = {}
+    if known not in made:
+        made[known] = zstandard.ZstdDecompressor(dict_data=known)
+    return made[known]
 
 
 def pack_counts(counts: CountArray) -> bytes:
@@ -166,15 +176,15 @@ def unpack_milli(blob: bytes, predictions: Sequence[Prediction] = ()) -> FloatAr
     chosen, length, data = _opened(blob, _MILLI)
     if len(blob) == _HEAD.size and not (chosen and length <= _LARGEST // 8):
         raise EncodingError("array without a sane length")
-    whole = np.zeros(length, dtype=np.int64)
-    if data and (len(data) != 8 * length or data.count(0) != len(data)):
-        whole = np.cumsum(unzigzag(from_planes(data, "<u8", length)))
+    base = np.zeros(length, dtype=np.int64)
     if chosen:
-        base = thousandths(predictions[chosen - 1]()) if chosen <= len(predictions) else None
-        if base is None or len(base) != length:
+        told = thousandths(predictions[chosen - 1]()) if chosen <= len(predictions) else None
+        if told is None or len(told) != length:
             raise EncodingError("no such prediction")
-        whole = whole + base
-    return _fixed(whole / 1000.0)
+        base = told
+    if data and (len(data) != 8 * length or data.count(0) != len(data)):
+        base = base + np.cumsum(unzigzag(from_planes(data, "<u8", length)))
+    return _fixed(base / 1000.0)
 
 
 def thousandths(values: FloatArray) -> NDArray[np.int64] | None:

@@ -14,6 +14,7 @@ from importlib import resources
 from typing import NamedTuple
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from oesd.store.encoding import from_planes, unpack_bytes
@@ -64,7 +65,8 @@ class KnownLines:
 
     def places(self, species: Integers, tenths_pm: Integers) -> Integers:
         """Where lines of these species and wavelengths are, or would be."""
-        return np.searchsorted(self.lines, species << _SPECIES_BITS | tenths_pm)
+        places: Integers = self.lines.searchsorted(species << _SPECIES_BITS | tenths_pm)
+        return places
 
     def known(self, places: Integers, species: Integers, tenths_pm: Integers) -> NDArray[np.bool_]:
         """Whether there are such lines at these places."""
@@ -94,6 +96,17 @@ def line_at(place: int) -> Line:
     number, stage = divmod(species, _STAGES)
     element, wavelength_nm = known.symbols[number], tenths_pm / 1e4
     return Line(usual_key(element, wavelength_nm), element, stage + 1, wavelength_nm)
+
+
+def opening(line: Line) -> bytes:
+    """The JSON of a candidate up to its probability."""
+    return orjson.dumps({**line._asdict(), "probability": 0})[: -len(b"0}")]
+
+
+@lru_cache(maxsize=4096)
+def opening_at(place: int) -> bytes:
+    """The same of a line by its place."""
+    return opening(line_at(place))
 
 
 def usual_key(element: str, wavelength_nm: float) -> str:

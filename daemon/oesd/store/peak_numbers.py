@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from oesd.model import Candidate, FloatArray, Peak
 from oesd.store.encoding import EncodingError
 from oesd.store.known_lines import FURTHEST, Line, known_lines, line_at, usual_key
-from oesd.store.peak_columns import MARKS, PeakColumns
+from oesd.store.peak_columns import MARKS, PeakColumns, lines_of
 from oesd.store.whole_numbers import LARGEST, pack_whole, signed_to_whole, unpack_whole, whole_to_signed
 
 Integers = NDArray[np.int64]
@@ -31,6 +31,8 @@ _DECIMALS = {
     "center_px": 4, "wavelength_nm": 4, "wavelength_sigma_nm": 5, "fwhm_nm": 4, "snr": 2, "intensity": 3, "area": 3,
     "probability": 4,
 }  # fmt: skip
+_SCALES = np.array([[10.0**places] for places in (4, 5, 4, 4, 2, 3, 3, 4)])
+_BITS = np.arange(len(MARKS))[:, None]
 _PIXEL = 10_000
 _SURE = 10_000
 _USUAL_CANDIDATES = 8
@@ -76,31 +78,33 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
         When the bytes make no sense.
     """
     peaks, candidates, species = words["counts"]
-    lengths = [peaks] * _PEAK_COLUMNS + [candidates] * _CANDIDATE_COLUMNS + [species]
-    steps, nm, sigma, width, snr, height, area, probability, counts, marks, *rest = unpack_whole(data, lengths)
-    center, width = np.cumsum(steps), np.cumsum(whole_to_signed(width))
-    nm = _wavelengths(center, wavelengths_nm) + whole_to_signed(nm)
-    counts = whole_to_signed(counts) + _USUAL_CANDIDATES
+    row = unpack_whole(data, [peaks] * _PEAK_COLUMNS + [candidates] * _CANDIDATE_COLUMNS + [species])
+    of_peaks = row[: peaks * _PEAK_COLUMNS].reshape(_PEAK_COLUMNS, peaks)
+    steps, _, sigma, _, snr, height, _, _, _, marks, _ = of_peaks
+    _, nm, _, width, _, _, area, probability, counts, _, rest = whole_to_signed(of_peaks)
+    ranks, near, others = row[of_peaks.size : len(row) - species].reshape(_CANDIDATE_COLUMNS, candidates)
+    center, width, counts = steps.cumsum(), width.cumsum(), counts + _USUAL_CANDIDATES
+    nm = _wavelengths(center, wavelengths_nm) + nm
     ends = list(accumulate(counts.tolist(), initial=0))
     if ends[-1] != candidates or (peaks and counts.min() < 0):
         raise EncodingError("candidates of another number")
-    firsts, ranks, near, others, ranking = rest
-    lines = _lines(words, ranking, ranks, whole_to_signed(near), np.repeat(nm, counts))
-    whole, bounds = _from_rest(firsts, others, counts), list(pairwise(ends))
-    elements, chances = _elements(words, lines, bounds), whole.tolist()
-    if not peaks or counts.min() < 1 or "odd" in words or "elements" in words:
-        told = _sums(elements, lines, chances, bounds)
+    kinds, bounds = _kinds(row[len(row) - species :], ranks), list(pairwise(ends))
+    places, odd = _places(words, kinds, whole_to_signed(near), nm.repeat(counts))
+    chances = _from_rest(rest, others, counts)
+    elements = _elements(words, places, odd, bounds)
+    if "odd" in words:
+        told = _sums(elements, lines_of(places, odd), chances.tolist(), bounds)
     else:
-        told = _usual_sums(ranking[ranks], whole, counts)
-    probability = whole_to_signed(probability) + told
-    values = (nm, sigma, center, width, snr, height, _areas(height, width) + whole_to_signed(area), probability)
+        told = _usual_sums(elements, kinds, chances, counts)
+    values = (nm, sigma, center, width, snr, height, _areas(height, width) + area, probability + told)
     return PeakColumns(
         ids=words.get("ids") or [f"p{number}" for number in range(1, peaks + 1)],
-        numbers=tuple((v / 10.0**d).tolist() for v, d in zip(values, (4, 5, 4, 4, 2, 3, 3, 4), strict=True)),
+        numbers=(np.array(values) / _SCALES).tolist(),
         elements=elements,
-        marks=tuple((marks >> bit & 1).astype(np.bool_).tolist() for bit in range(len(MARKS))),
-        lines=lines,
-        chances=[chance / 1e4 for chance in chances],
+        marks=(marks >> _BITS & 1).astype(np.bool_).tolist(),
+        places=places,
+        odd=odd,
+        chances=chances / 1e4,
         bounds=bounds,
     )
 
@@ -142,16 +146,21 @@ def _peak_columns(
 
 def _wavelengths(center: Integers, wavelengths_nm: FloatArray) -> Integers:
     """Where the axis has these centres, in 10**-4 nm."""
-    pixel = np.clip(center // _PIXEL, 0, len(wavelengths_nm) - 2)
+    pixel = np.minimum(np.maximum(center // _PIXEL, 0), len(wavelengths_nm) - 2)
     left = wavelengths_nm[pixel]
     nm = left + (wavelengths_nm[pixel + 1] - left) * ((center - pixel * _PIXEL) / _PIXEL)
-    return np.rint(np.clip(nm * 1e4, -LARGEST, LARGEST)).astype(np.int64)
+    return _rounded(nm * 1e4)
 
 
 def _areas(height: Integers, width: Integers) -> Integers:
     """Areas of Gaussians of these heights and widths, in 10**-3 counts nm."""
-    area = height.astype(np.float64) * width * _AREA
-    return np.rint(np.clip(area, -LARGEST, LARGEST)).astype(np.int64)
+    return _rounded(height.astype(np.float64) * width * _AREA)
+
+
+def _rounded(values: FloatArray) -> Integers:
+    # np.clip takes longer than both
+    whole: Integers = np.rint(np.minimum(np.maximum(values, -LARGEST), LARGEST)).astype(np.int64)
+    return whole
 
 
 def _by_rest(chances: Integers, counts: Integers) -> tuple[Integers, Integers]:
@@ -165,11 +174,19 @@ def _by_rest(chances: Integers, counts: Integers) -> tuple[Integers, Integers]:
 
 
 def _from_rest(rest: Integers, others: Integers, counts: Integers) -> Integers:
-    first = (np.cumsum(counts) - counts)[counts > 0]
+    some = counts > 0
     chances = others.copy()
-    if len(first):
-        chances[first] = _SURE - whole_to_signed(rest[counts > 0]) - np.add.reduceat(others, first)
+    chances[(counts.cumsum() - counts)[some]] = (_SURE - rest - _of_each(others, counts))[some]
     return chances
+
+
+def _of_each(values: Integers, counts: Integers) -> Integers:
+    """Sums over each peak's candidates."""
+    total = np.zeros(len(values) + 1, dtype=np.int64)
+    values.cumsum(out=total[1:])
+    ends = counts.cumsum()
+    sums: Integers = total[ends] - total[ends - counts]
+    return sums
 
 
 # -- candidates ----------------------------------------------------------------------------------------------------
@@ -191,22 +208,30 @@ def _placed(
     return kinds[order], np.argsort(order)[kind], signed_to_whole(near), np.flatnonzero(~found).tolist()
 
 
-def _lines(
-    words: Mapping[str, Any], ranking: Integers, ranks: Integers, near: Integers, peak_nm: Integers
-) -> list[Line]:
-    known = known_lines()
+def _kinds(ranking: Integers, ranks: Integers) -> Integers:
+    """The species of each candidate."""
     if len(ranks) and ranks.max() >= len(ranking):
         raise EncodingError("no such species")
-    species = ranking[ranks]
+    return ranking[ranks]
+
+
+def _places(
+    words: Mapping[str, Any], species: Integers, near: Integers, peak_nm: Integers
+) -> tuple[list[int], dict[int, Line]]:
+    """Where the candidates are in the list, and those that are not as they are there."""
+    known = known_lines()
     places = known.places(species, peak_nm) + near
-    if len(places) and not 0 <= places.min() <= places.max() <= len(known.lines):
+    if len(places) and places.view(np.uint64).max() > len(known.lines):  # what is less than nothing looks large
         raise EncodingError("no such line")
-    lines = [line_at(place) for place in places.tolist()]
-    for number, *line in words.get("odd", ()):
-        lines[number] = Line(*line)
+    at, numbers = places.tolist(), range(len(places))
+    odd = {numbers[number]: Line(*line) for number, *line in words.get("odd", ())}
     for number, key in words.get("keys", ()):
-        lines[number] = lines[number]._replace(candidate_key=key)
-    return lines
+        odd[numbers[number]] = _line(at, odd, number)._replace(candidate_key=key)
+    return at, odd
+
+
+def _line(places: Sequence[int], odd: Mapping[int, Line], number: int) -> Line:
+    return odd.get(number) or line_at(places[number])
 
 
 def _told(peaks: Iterable[Peak]) -> Integers:
@@ -219,12 +244,11 @@ def _told(peaks: Iterable[Peak]) -> Integers:
     )  # fmt: skip
 
 
-def _usual_sums(species: Integers, chances: Integers, counts: Integers) -> Integers:
-    """The same where every peak is named by its first candidate, and every candidate is in the list."""
-    element = known_lines().element_of(species)
-    first = counts.cumsum() - counts
-    told: Integers = np.add.reduceat(np.where(element == np.repeat(element[first], counts), chances, 0), first)
-    return told
+def _usual_sums(elements: Sequence[str | None], species: Integers, chances: Integers, counts: Integers) -> Integers:
+    """The same where every candidate is in the list."""
+    known = known_lines()
+    named = np.array([known.numbers.get(element or "", -1) for element in elements], dtype=np.int64)
+    return _of_each(chances * (known.element_of(species) == named.repeat(counts)), counts)
 
 
 def _sums(
@@ -262,8 +286,10 @@ def _are_counted(peaks: Sequence[Peak]) -> bool:
     return all(peak.peak_id == f"p{number}" for number, peak in enumerate(peaks, start=1))
 
 
-def _elements(words: Mapping[str, Any], lines: Sequence[Line], bounds: Sequence[tuple[int, int]]) -> list[str | None]:
-    elements: list[str | None] = [lines[a].element if b > a else None for a, b in bounds]
+def _elements(
+    words: Mapping[str, Any], places: Sequence[int], odd: Mapping[int, Line], bounds: Sequence[tuple[int, int]]
+) -> list[str | None]:
+    elements: list[str | None] = [_line(places, odd, a).element if b > a else None for a, b in bounds]
     for number, element in words.get("elements", ()):
         elements[number] = element
     return elements

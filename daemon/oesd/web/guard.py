@@ -8,8 +8,9 @@ refused, and no CORS header is ever sent.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from oesd.web.answers import JsonAnswer
@@ -30,6 +31,7 @@ SECURITY_HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
 }
+_AS_SENT = [(name.encode(), text.encode()) for name, text in SECURITY_HEADERS.items()]
 
 
 class Guard:
@@ -55,7 +57,8 @@ class Guard:
     def _refusal(self, scope: Scope) -> JsonAnswer | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "").lower()
-        if len(headers.getlist("host")) != 1 or host not in self._hosts | _loopback_names(scope):
+        served = self._hosts | _loopback_names(scope["scheme"], scope["server"][1])
+        if len(headers.getlist("host")) != 1 or host not in served:
             return JsonAnswer({"detail": "this host name is not served here"}, 421)
         origins = headers.getlist("origin")
         if scope["method"] not in SAFE_METHODS and any(
@@ -65,19 +68,19 @@ class Guard:
         return None
 
 
-def _loopback_names(scope: Scope) -> frozenset[str]:
-    port = scope["server"][1]
+@lru_cache(maxsize=8)
+def _loopback_names(scheme: str, port: int) -> frozenset[str]:
     names = ("127.0.0.1", "localhost", "[::1]")
-    usual = port == {"http": 80, "https": 443}.get(scope["scheme"])
+    usual = port == {"http": 80, "https": 443}.get(scheme)
     return frozenset(f"{name}:{port}" for name in names) | (frozenset(names) if usual else frozenset())
 
 
 def _with_headers(send: Send) -> Send:
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            told = message["headers"]
+            names = {name for name, _ in told}
+            message["headers"] = [*told, *(one for one in _AS_SENT if one[0] not in names)]
         await send(message)
 
     return send_with_headers

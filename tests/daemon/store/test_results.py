@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -68,8 +69,7 @@ def test_a_result_as_it_is_shown_is_the_result(store: Store) -> None:
     for _ in range(2):
         found, shown = store.result(data_id), store.shown(data_id)
         document = {**shown.result.to_api(), "detected_peaks": shown.peaks}
-        assert document == found.to_api()
-        assert [list(peak) for peak in shown.peaks] == [list(peak.as_dict()) for peak in found.analysis.detected_peaks]
+        assert orjson.dumps(document) == orjson.dumps(found.to_api())
         store.assign(data_id, "p2", "Ar_417.3", now=NOW)
     assert any(peak.get("manual") for peak in shown.peaks)
 
