@@ -35,11 +35,12 @@ class Absences:
         entry = np.arange(int(end[-1]))
         entry += (first - end + self.count).repeat(self.count)
         where = places.number.take(entry)
-        per_unit = dark.per_unit[where]
+        per_unit = dark.per_unit.take(where)
         self.strength = places.strength.take(entry, axis=1)
         self.strength *= per_unit > 0.0
         self.expected = self.strength * per_unit
-        self.known, self.floor, self.variance = places.known[entry], dark.floor[where], dark.variance[where]
+        self.known = places.known.take(entry)
+        self.floor, self.variance = dark.floor.take(where), dark.variance.take(where)
 
     def strongest(self) -> Float32Array:
         """The most that each species should show there, (EXCITATIONS, species)."""

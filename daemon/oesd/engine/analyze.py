@@ -119,7 +119,7 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe, *, explain: bo
     scene, inference = found.scene, found.inference
     inference = proven(inference, bands, fwhm_nm)
     namings = with_bands(name_peaks(scene, inference, prior), of_lines, bands)
-    at_nm = np.round(lines.center_nm, 4)
+    at_nm = lines.center_nm.round(4)
     return Analysis(
         wavelengths_nm=device_nm,
         sample=given.sample,

@@ -27,11 +27,11 @@ def expected_centers(scene: Scene, inference: Inference) -> tuple[FloatArray, Ma
     for species, fit in fits.items():
         amount[species], excitation[species] = fit.amount, fit.excitation
     theirs = patterns.lines_of(list(fits))
-    peak, place = peak_lines(seen.center_nm, REACH * scene.tolerance_nm, patterns.wl_nm[theirs])
-    line = theirs[place]
-    owner = patterns.species[line]
-    strength = amount[owner] * patterns.relative[excitation[owner], line]
-    offset = patterns.wl_nm[line] - seen.center_nm[peak]
+    peak, place = peak_lines(seen.center_nm, REACH * scene.tolerance_nm, patterns.wl_nm.take(theirs))
+    line = theirs.take(place)
+    owner = patterns.species.take(line)
+    strength = amount.take(owner) * patterns.relative[excitation.take(owner), line]
+    offset = patterns.wl_nm.take(line) - seen.center_nm.take(peak)
     near = strength * np.exp(-0.5 * (offset / (0.6 * seen.fwhm_nm)) ** 2)
     total = binned(peak, near, len(seen.height))
     centre = binned(peak, near * offset, len(seen.height)) / np.maximum(total, 1e-300)

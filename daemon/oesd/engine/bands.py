@@ -74,7 +74,7 @@ def light_of(system: int) -> tuple[FloatArray, NDArray[np.float16]]:
 
 def width_number(fwhm_nm: float) -> int:
     """Which of the widths that the peaks are known for is nearest to this line width."""
-    return int(np.argmin(np.abs(np.log(_bands().width_nm / fwhm_nm))))
+    return int(np.abs(np.log(_bands().width_nm / fwhm_nm)).argmin())
 
 
 def band_peaks(width: int) -> tuple[FloatArray, IntArray, FloatArray]:

@@ -81,14 +81,16 @@ def _clipped(values: FloatArray, reach: int) -> FloatArray:
     floor = values.min()
     margin = 2 * reach
     v = reflected(np.sqrt(values - floor), margin)
-    near_room, far_room = np.empty_like(v), np.empty_like(v)
+    near_room, far_room, nothing = np.empty_like(v), np.empty_like(v), np.zeros(len(v))
     p = reach
     while p >= 1:
         inner = len(v) - 4 * p
         near = np.add(v[p : -3 * p], v[3 * p : len(v) - p], out=near_room[:inner])
         far = np.add(v[: -4 * p], v[4 * p :], out=far_room[:inner])
         np.subtract(near, far, out=far)
-        np.maximum(far, 0.0, out=far)  # (4 near - far) / 6 is higher than near / 2 by a sixth of what near exceeds far
+        np.maximum(
+            far, nothing[:inner], out=far
+        )  # (4 near - far) / 6 is higher than near / 2 by a sixth of what near exceeds far
         far *= 1.0 / 3.0
         far += near
         far *= 0.5
@@ -112,7 +114,7 @@ def _offset(above: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArra
     quiet = unit < QUIET_SIGMAS
     unit -= USUAL_OFFSET
     unit *= quiet
-    rows = np.stack([averaged(values, GROUP) for values in (quiet.astype(np.float64), unit, unit * unit)])
+    rows = np.array([averaged(values, GROUP) for values in (quiet.astype(np.float64), unit, unit * unit)])
     half = min(OFFSET_BLOCKS // GROUP, rows.shape[1] - 1)
     share, mean, square = _running(rows, half)
     enough, known = share > LEAST_SHARE, np.maximum(share, LEAST_SHARE)
@@ -126,6 +128,7 @@ def _offset(above: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArra
 def _running(rows: FloatArray, half: int) -> FloatArray:
     """Mean of the 2 h + 1 values around each one, along rows, with mirrored ends."""
     wide = np.concatenate([rows[:, half:0:-1], rows, rows[:, -2 : -half - 2 : -1]], axis=1)
-    sums = np.cumsum(np.concatenate([np.zeros((len(rows), 1)), wide], axis=1), axis=1)
+    sums = np.zeros((len(wide), wide.shape[1] + 1))
+    wide.cumsum(axis=1, out=sums[:, 1:])
     means: FloatArray = (sums[:, 2 * half + 1 :] - sums[:, : -2 * half - 1]) / (2 * half + 1)
     return means

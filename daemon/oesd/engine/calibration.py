@@ -8,6 +8,7 @@ It is *sure* only where chance could hardly do the same; where it cannot be told
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 
@@ -92,13 +93,13 @@ def hypotheses(shifts: Shifts, fwhm_nm: float, reach_nm: float) -> list[Hypothes
     left = np.where(asked, fit + prior, -np.inf)
     found: list[Hypothesis] = []
     for _ in range(MOST_HYPOTHESES):
-        at = int(np.argmax(left))
+        at = int(left.argmax())
         if found and left[at] < fit[asked].max() - RIVAL_NATS:
             break
         found.append(_hypothesis(shifts, fit, prior, at, fwhm_nm))
         left = np.where(_apart(shifts, at), left, -np.inf)
     beyond = np.where(asked | (np.abs(shifts.nm) > WIDEST_SEARCH_NM), -np.inf, fit)
-    at = int(np.argmax(beyond))
+    at = int(beyond.argmax())
     if beyond[at] > fit[asked].max() + BEYOND_NATS:
         found.append(replace(_hypothesis(shifts, fit, np.full_like(fit, -UNASKED_NATS), at, fwhm_nm), asked=False))
     return found
@@ -108,7 +109,7 @@ def _hypothesis(shifts: Shifts, fit: FloatArray, prior: FloatArray, at: int, fwh
     step = shifts.nm[1] - shifts.nm[0]
     axis = Axis(float(shifts.nm[at] + _vertex(fit, at) * step), sigma_nm=COARSE_FWHM * fwhm_nm)
     apart = _apart(shifts, at)
-    rival = int(np.argmax(np.where(apart, fit, -np.inf)))
+    rival = int(np.where(apart, fit, -np.inf).argmax())
     clear = float(fit[at] - fit[rival]) if apart.any() else 0.0
     return Hypothesis(axis, float(prior[at]), clear, float(shifts.nm[rival]), number=at)
 
@@ -136,10 +137,10 @@ def sharpened(
     shift. ``center_nm`` are on the device's axis, ``line_nm`` the true positions of the lines, each with a ``weight``.
     """
     wanted = line_nm + coarse.shift_nm
-    after = np.minimum(np.maximum(np.searchsorted(center_nm, wanted), 1), len(center_nm) - 1)
+    after = np.minimum(np.maximum(center_nm.searchsorted(wanted), 1), len(center_nm) - 1)
     peak = after - (wanted - center_nm[after - 1] < center_nm[after] - wanted)
     offset = center_nm[peak] - wanted
-    met = np.flatnonzero(np.abs(offset) < MET_FWHM * fwhm_nm)
+    met = (np.abs(offset) < MET_FWHM * fwhm_nm).nonzero()[0]
     if len(met) < LEAST_PEAKS:
         return coarse
     offset, peak, weight = offset[met], peak[met], weight[met]
@@ -183,7 +184,7 @@ class _Line:
 
     def __init__(self, arm: FloatArray, offset: FloatArray, prior: tuple[float, float]) -> None:
         self._arm, self._offset = arm, offset
-        self._terms = np.stack([np.ones_like(arm), arm, arm * arm, offset, arm * offset])
+        self._terms = np.array([np.ones(len(arm)), arm, arm * arm, offset, arm * offset])
         self._of_shift = prior[0] ** -2.0
         self._of_stretch = prior[1] ** -2.0 if len(arm) >= LEAST_FOR_STRETCH else 1e12
 
@@ -226,7 +227,7 @@ def why_unsafe(
     if found.clear_nats + WITNESS * _agreement_nats(offset_nm / fwhm_nm) < STANDS_OUT_NATS:
         better = "better" if found.clear_nats < 0.0 else "nearly as well"
         return f"the lines fit {better} at {found.rival_nm:+.2f} nm" + _outside(found.rival_nm, reach_nm)
-    if float(np.sqrt(np.mean(offset_nm * offset_nm))) > RESIDUAL_FWHM * fwhm_nm:
+    if sqrt(float(offset_nm @ offset_nm) / len(offset_nm)) > RESIDUAL_FWHM * fwhm_nm:
         return "the lines scatter about the correction as lines do that were met by chance"
     return ""
 

@@ -41,34 +41,33 @@ def weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[Int
     base = _base(table.elements, prior)
     hope[found] = 0.0  # their lines are asked for by themselves, and all of them
     peak, line, offset, close = _within_reach(scene, *_worth_naming(table.elements, prior))
-    of = table.element[line]
-    faint = hope[of] * base[line] * close
-    kept = np.flatnonzero(faint > LEAST_WEIGHT)
-    peaks, lines, weights = [peak[kept]], [line[kept]], [faint[kept]]
-    peak, line, offset, close = _within_reach(scene, *_lines_of(tuple(np.flatnonzero(found).tolist())))
-    share = _line_light(inference, line) / seen.height[peak]
+    faint = hope.take(table.element.take(line)) * base.take(line) * close
+    kept = (faint > LEAST_WEIGHT).nonzero()[0]
+    peaks, lines, weights = peak.take(kept), line.take(kept), faint.take(kept)
+    peak, line, offset, close = _within_reach(scene, *_lines_of(tuple(found.nonzero()[0].tolist())))
+    share = _line_light(inference, line) / seen.height.take(peak)
     right = (FAINT_BASE + FOUND_BASE * np.sqrt(np.minimum(share, 1.0))) * close
-    near = np.exp(-0.5 * (offset / scene.tolerance_nm[peak]) ** 2)
-    kept = np.flatnonzero((close > LEAST_CLOSE) | (FOUND_HOPE * base[line] * close > LEAST_WEIGHT))
-    weight = np.concatenate([*weights, (np.minimum(share * near, 1.0) + right)[kept]])
-    peak, line = np.concatenate([*peaks, peak[kept]]), np.concatenate([*lines, line[kept]])
-    of = table.element[line]
+    near = np.exp(-0.5 * (offset / scene.tolerance_nm.take(peak)) ** 2)
+    kept = ((close > LEAST_CLOSE) | (FOUND_HOPE * base.take(line) * close > LEAST_WEIGHT)).nonzero()[0]
+    weight = np.concatenate([weights, (np.minimum(share * near, 1.0) + right).take(kept)])
+    peak, line = np.concatenate([peaks, peak.take(kept)]), np.concatenate([lines, line.take(kept)])
+    of = table.element.take(line)
     sure = contenders(inference) | inference.probability
     certainty = np.full(len(table.elements), 0.5)
     for name, probability in sure.items():
         certainty[table.index_of[name]] = probability
     total = np.bincount(peak, weights=weight, minlength=len(seen.height))
     unexplained = np.minimum(np.maximum(1.0 - inference.light / seen.height, 0.0), 1.0)
-    return peak, line, weight * certainty[of] / (total + 0.3 * unexplained)[peak]
+    return peak, line, weight * certainty.take(of) / (total + 0.3 * unexplained).take(peak)
 
 
 def _within_reach(scene: Scene, lines: IntArray, nm: FloatArray) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
     """Pairs of peaks and of these lines near them: numbers of both, the line's distance, nm, and how close that is."""
     seen = scene.observed
     peak, place = peak_lines(seen.center_nm, np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm), nm)
-    offset = nm[place] - seen.center_nm[peak]
-    z = offset / _closeness(scene)[peak]
-    return peak, lines[place], offset, 1.0 / (1.0 + z * z)
+    offset = nm.take(place) - seen.center_nm.take(peak)
+    z = offset / _closeness(scene).take(peak)
+    return peak, lines.take(place), offset, 1.0 / (1.0 + z * z)
 
 
 def _closeness(scene: Scene) -> FloatArray:
@@ -141,7 +140,9 @@ def _line_light(inference: Inference, line: IntArray) -> FloatArray:
     for claim in (*inference.claims.values(), *contested):
         for number, fit in claim.fits.items():
             amount[number], excitation[number] = fit.amount, fit.excitation
-    species = strengths.species[line]
-    light: FloatArray = strengths.relative[excitation[species], line] + 0.1 * OTHER_EXCITATIONS * _most()[line]
-    light *= amount[species]
+    species = strengths.species.take(line)
+    light: FloatArray = strengths.relative[excitation.take(species), line] + 0.1 * OTHER_EXCITATIONS * _most().take(
+        line
+    )
+    light *= amount.take(species)
     return light

@@ -74,8 +74,9 @@ def _aside(scene: Scene, species: IntArray) -> Scene:
 
 def _moved(places: Places, near: Near, species: IntArray) -> Places:
     """Entries of these species moved aside; what leaves the axis is left out."""
-    count = places.first[species + 1] - places.first[species]
-    entry = np.concatenate([np.arange(places.first[s], places.first[s + 1]) for s in species.tolist()])
+    begin, end = places.first[species], places.first[species + 1]
+    count = end - begin
+    entry = np.concatenate([np.arange(a, b) for a, b in zip(begin.tolist(), end.tolist(), strict=True)])
     owner = MOVES * np.repeat(np.arange(len(species)), count) + np.arange(MOVES)[:, None]
     number = places.number[entry] + ASIDE[:, None]
     order = np.argsort(owner.ravel(), kind="stable")

@@ -44,7 +44,7 @@ def axis(values: ArrayLike) -> FloatArray:
     wavelengths = spectrum(values, "wavelengths_nm")
     if len(wavelengths) < MIN_PIXELS:
         raise SpectrumError(f"a spectrum needs at least {MIN_PIXELS} pixels, this one has {len(wavelengths)}")
-    steps = np.flatnonzero(wavelengths[1:] <= wavelengths[:-1])
+    steps = (wavelengths[1:] <= wavelengths[:-1]).nonzero()[0]
     if len(steps):
         raise SpectrumError(f"wavelengths are not increasing at pixel {steps[0] + 1}")
     if wavelengths[0] <= 0.0:

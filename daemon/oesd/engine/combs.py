@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from oesd.engine.bands import LISTED
@@ -82,9 +81,9 @@ class Votes:
     def at(self, number: int) -> tuple[FloatArray, FloatArray]:
         """Lines of the species that fit best at one of the shifts: air wavelengths, nm, and how much each counts."""
         share = self.sixth[:, number]
-        rows = np.flatnonzero(share > VOTER * share.max())
+        rows = (share > VOTER * share.max()).nonzero()[0]
         weight = (self.combs.weight[rows] * np.sqrt(share[rows])[:, None]).ravel()
-        line = np.flatnonzero(weight)
+        line = weight.nonzero()[0]
         return self.combs.nm[rows].ravel()[line], weight[line].astype(np.float64)
 
 
@@ -116,13 +115,20 @@ def shift_scores(
     reach = int(min(np.ceil(wide / step), MAX_LAGS))
     combs = _combs(round(low_nm, 6), bins, step)
     observed = _observed(center_nm, np.log1p(0.5 * clarity), low_nm, step, bins, reach)
-    shifted = np.ascontiguousarray(sliding_window_view(observed, 2 * reach + 1))  # (bins, shifts)
+    shifted = _windows(observed, 2 * reach + 1)
     agreement = np.matmul(combs.weight[:, None, :], shifted.take(combs.place, axis=0))[:, 0]
     sixth = np.maximum(agreement, np.float32(0.0), out=agreement)
     sixth *= sixth
     sixth = sixth * sixth * sixth  # those species that fit best decide, and not how many there are
     shift_nm = np.arange(-float(reach), reach + 1.0) * step
     return Shifts(shift_nm, sixth.sum(axis=0, dtype=np.float64), width), Votes(sixth, combs)
+
+
+def _windows(values: Float32Array, size: int) -> Float32Array:
+    """All windows of so many values, a row each; numpy's sliding_window_view takes longer to be called than to copy."""
+    each = values.itemsize
+    view: Float32Array = np.ndarray((len(values) - size + 1, size), values.dtype, values, strides=(each, each))
+    return view.copy()
 
 
 def _observed(

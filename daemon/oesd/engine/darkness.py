@@ -52,10 +52,10 @@ def _lonely(observed: Observed, middle: FloatArray) -> MaskArray:
     """Places on the axis whose middle no peak is near to."""
     near = NEAR_FWHM * observed.fwhm_nm
     size = len(middle) + 1
-    entered = np.bincount(np.searchsorted(middle, observed.center_nm - near), minlength=size)
-    left = np.bincount(np.searchsorted(middle, observed.center_nm + near), minlength=size)
+    entered = np.bincount(middle.searchsorted(observed.center_nm - near), minlength=size)
+    left = np.bincount(middle.searchsorted(observed.center_nm + near), minlength=size)
     on_axis = (middle >= observed.true_nm[0]) & (middle <= observed.true_nm[-1])
-    lonely: MaskArray = (np.cumsum(entered - left)[:-1] == 0) & on_axis
+    lonely: MaskArray = ((entered - left).cumsum()[:-1] == 0) & on_axis
     return lonely
 
 
@@ -66,7 +66,7 @@ def _seen_at_most(observed: Observed, wl: FloatArray) -> tuple[FloatArray, Float
     variance = filtered(observed.sigma**2, kernel * kernel)
     upper = _highest(upper, max(1, round(0.35 * observed.fwhm_px)))
     pixel = np.rint(np.interp(wl, observed.true_nm, np.arange(len(upper)))).astype(np.int64)
-    return upper[pixel], np.maximum(np.sqrt(variance[pixel]), QUIETEST)
+    return upper.take(pixel), np.maximum(np.sqrt(variance.take(pixel)), QUIETEST)
 
 
 def _highest(values: FloatArray, reach: int) -> FloatArray:

@@ -59,11 +59,12 @@ def hot_pixels(dark: FloatArray | None, pixels: int) -> MaskArray:
     if dark is None or pixels < 7:
         return np.zeros(pixels, dtype=np.bool_)
     rows = blocks(dark, BLOCK_PX)
-    ordered = np.sort(rows, axis=1)
+    ordered = rows.copy()
+    ordered.sort(axis=1)
     least = 1e-12 * max(float(ordered[:, -1].max()), -float(ordered[:, 0].min()))
     limit = HOT_SIGMAS * float(median(ordered[:, -QUARTER - 1] - ordered[:, QUARTER])) / QUARTERS_APART + least
     rows -= ordered[:, BLOCK_PX // 2, None]
-    off = np.flatnonzero((np.abs(rows, out=rows) > 0.5 * limit).ravel()[:pixels])
+    off = (np.abs(rows, out=rows) > 0.5 * limit).ravel()[:pixels].nonzero()[0]
     hot = np.zeros(pixels, dtype=np.bool_)
     hot[off] = np.abs(dark[off] - median_of_seven(dark, off)) > limit
     return hot
@@ -115,7 +116,7 @@ def spikes(net: FloatArray, sigma: FloatArray, saturated: MaskArray) -> MaskArra
     rise = net[:-2] + net[2:]
     rise *= -0.5
     rise += net[1:-1]
-    pointed = np.flatnonzero(rise > (1.0 - 0.5 * SPIKE_SHARE) * SPIKE_SIGMAS * noise)
+    pointed = (rise > (1.0 - 0.5 * SPIKE_SHARE) * SPIKE_SIGMAS * noise).nonzero()[0]
     around = reflected(net, FLOOR_PX)[pointed[:, None] + np.arange(1, 2 * FLOOR_PX + 2)]
     above = around - around.min(axis=1, keepdims=True)
     height, left, right = above[:, FLOOR_PX], above[:, FLOOR_PX - 1], above[:, FLOOR_PX + 1]

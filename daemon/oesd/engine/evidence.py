@@ -81,8 +81,8 @@ def amount_range(
     seen = scene.observed
     light = np.maximum(light, np.float32(1e-9))
     top = np.maximum.reduceat(light, start, axis=1)
-    faint = (light < np.repeat(np.float32(0.03) * top, count, axis=1)) * np.float32(1e6)
-    ratio = single(np.log(np.maximum(seen.height, 1e-300)))[peak] - np.log(light)
+    faint = (light < (np.float32(0.03) * top).repeat(count, axis=1)) * np.float32(1e6)
+    ratio = single(np.log(np.maximum(seen.height, 1e-300))).take(peak) - np.log(light)
     high = np.maximum.reduceat(ratio - faint, start, axis=1).astype(np.float64) + np.log(2.0)
     ratio += faint
     least = np.minimum.reduceat(ratio, start, axis=1) + np.log(0.1)
@@ -109,9 +109,9 @@ class Evidence:
         self.owner = np.arange(len(species)).repeat(count)
         site = np.arange(int(self.first[-1]))
         site += (sites.first[species] - self.first[:-1]).repeat(count)
-        self.peak, self.expected = sites.peak[site], sites.expected.take(site, axis=1)
-        self.floor, self.per_unit = sites.floor[site], sites.per_unit[site]
-        self.costs = np.stack([sites.under_scale[site], sites.under[site], sites.over[site]])
+        self.peak, self.expected = sites.peak.take(site), sites.expected.take(site, axis=1)
+        self.floor, self.per_unit = sites.floor.take(site), sites.per_unit.take(site)
+        self.costs = np.array([sites.under_scale.take(site), sites.under.take(site), sites.over.take(site)])
         if len(species):
             self._lay_out_amounts(scene, sites.light.take(site, axis=1), count)
 
@@ -162,7 +162,7 @@ class Evidence:
         site = slice(int(self.first[first]), int(self.first[last]))
         start, owner = self.first[first:last] - self.first[first], self.owner[site] - first
         costs = self.costs[:, site]
-        background = self.floor[site] + single(others[self.peak[site]] * self.per_unit[site])
+        background = self.floor[site] + single(others.take(self.peak[site]) * self.per_unit[site])
         losses = peak_loss(background + self.trial[:, site], *costs)  # the first is that of no light
         before = losses[0]
         cost = np.add.reduceat(losses[1:] - before, start, axis=1) + self.absent_tried[:, first:last]

@@ -30,7 +30,7 @@ def first_fwhm_px(net: FloatArray, variance: FloatArray, masked: MaskArray, hint
 def _top_widths(net: FloatArray, variance: FloatArray, masked: MaskArray) -> tuple[FloatArray, FloatArray]:
     """Widths and signal-to-noise of all strong maxima; the parabola's arms reach out 1, 2, 4, 8 or 16 pixels."""
     middle = net[1:-1]
-    tops = 1 + np.flatnonzero((middle >= net[:-2]) & (middle > net[2:]))
+    tops = 1 + ((middle >= net[:-2]) & (middle > net[2:])).nonzero()[0]
     height = net[tops]
     strong = (height > 0.0) & (height * height > MIN_SNR**2 * variance[tops])
     tops, height = tops[strong], height[strong]
@@ -52,6 +52,6 @@ def _top_widths(net: FloatArray, variance: FloatArray, masked: MaskArray) -> tup
 
 
 def _weighted_quantile(values: FloatArray, weights: FloatArray, share: float) -> float:
-    order = np.argsort(values, kind="stable")
-    cumulative = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(cumulative, share * cumulative[-1])])
+    order = values.argsort(kind="stable")
+    cumulative = weights[order].cumsum()
+    return float(values[order[cumulative.searchsorted(share * cumulative[-1])]])

@@ -39,7 +39,7 @@ class Ghosts:
 def possible_ghosts(seen: Observed) -> Ghosts:
     """Peaks at twice the wavelength of a far stronger one, where other strong lines do not contradict it."""
     center, height = seen.center_nm, seen.height
-    clear = np.flatnonzero(height > CLEAR_SNR * seen.height_sigma)
+    clear = (height > CLEAR_SNR * seen.height_sigma).nonzero()[0]
     source = clear[2.0 * center[clear] < seen.true_nm[-1]]
     if not len(source) or len(center) < 2:
         return Ghosts(source[:0], source[:0])
@@ -56,16 +56,17 @@ def possible_ghosts(seen: Observed) -> Ghosts:
 
 def _nearest(center_nm: FloatArray, wanted_nm: FloatArray) -> tuple[IntArray, FloatArray]:
     """The peak nearest to each wavelength, and how far it is."""
-    after = np.clip(np.searchsorted(center_nm, wanted_nm), 1, len(center_nm) - 1)
-    nearer = np.where(wanted_nm - center_nm[after - 1] < center_nm[after] - wanted_nm, after - 1, after)
-    return nearer.astype(np.int64), np.abs(center_nm[nearer] - wanted_nm)
+    after = np.minimum(np.maximum(center_nm.searchsorted(wanted_nm), 1), len(center_nm) - 1)
+    nearer = after - (wanted_nm - center_nm[after - 1] < center_nm[after] - wanted_nm)
+    return nearer, np.abs(center_nm[nearer] - wanted_nm)
 
 
 def _contradicted(seen: Observed, source: IntArray, share: FloatArray) -> MaskArray:
     """Sources whose image would be stronger than what a neighbour, as strong or stronger, shows of its own."""
     nm, height = seen.center_nm[source], seen.height[source]
-    pixel = np.clip(np.searchsorted(seen.true_nm, 2.0 * nm), 2, max(len(seen.net) - 3, 2))
-    around = np.clip(pixel[:, None] + np.arange(-2, 3), 0, len(seen.net) - 1)
+    last = len(seen.net) - 1
+    pixel = np.minimum(np.maximum(seen.true_nm.searchsorted(2.0 * nm), 2), max(last - 2, 2))
+    around = np.minimum(np.maximum(pixel[:, None] + np.arange(-2, 3), 0), last)
     shown = seen.net[around].max(axis=1) + 2.0 * seen.sigma[pixel]
     near = (np.abs(nm[:, None] - nm) < NEAR_NM) & (height >= height[:, None])
     missing = near & (shown * ALIKE < share[:, None] * height)

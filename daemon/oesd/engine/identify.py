@@ -92,7 +92,8 @@ class _Seen:
 def line_width_nm(device_nm: FloatArray, light: Light) -> float:
     """Line width in nm at the axis' median dispersion."""
     step = max(len(device_nm) // ENOUGH_STEPS, 1)
-    return light.fwhm_px * float(median(np.diff(device_nm[::step]))) / step
+    coarse = device_nm[::step]
+    return light.fwhm_px * float(median(coarse[1:] - coarse[:-1])) / step
 
 
 def identify(

@@ -152,7 +152,7 @@ class LineFit:
         f = f * per_px + pull * (self.first - self.center)
         determinant = np.maximum(a * b - x * x, 1e-9 * a * b)
         rise, move = (b * g - x * f) / determinant, (a * f - x * g) / determinant
-        self.error = np.sqrt(np.stack([b, a]) / determinant)
+        self.error = np.sqrt(np.array([b, a]) / determinant)
         self.height = np.minimum(np.maximum(self.height + damping * rise, 0.3 * self.height), 3.0 * self.height)
         most, bound = FARTHEST_STEP * self.sigma, 1.0 + self.sigma
         moved = self.center + damping * np.minimum(np.maximum(move, -most), most)
@@ -178,7 +178,7 @@ def _left_over(seen: Windows, weight: FloatArray, of_shape: FloatArray, of_slope
     wide2, odd2 = np.vecdot(weight * wide, wide), np.vecdot(weight * odd, odd)
     wider = np.vecdot(weighted, wide) - even * sums.of_shape, wide2 - even * even * sums.shape2, wide2
     lopsided = np.vecdot(weighted, odd) - skew * sums.of_slope, odd2 - skew * skew * sums.slope2, odd2
-    used = np.maximum(np.count_nonzero(weight, axis=1) - 2.0, 1.0)
+    used = np.maximum((weight > 0.0).astype(np.float64) @ np.ones(weight.shape[1]) - 2.0, 1.0)
     chi2 = np.vecdot(weighted, seen.left) - sums.of_shape**2 / sums.shape2 - sums.of_slope**2 / sums.slope2
     excess = (chi2 - used) / np.sqrt(2.0 * used)
     return LeftOver(*_share(*wider, seen.height), *_share(*lopsided, seen.height), excess)

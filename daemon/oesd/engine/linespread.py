@@ -123,7 +123,7 @@ def learned(
         What a hint or earlier spectra say.
     """
     if len(wider) > MOST_LINES:
-        best = np.sort(np.argsort(wider_sigma, kind="stable")[:MOST_LINES])
+        best = np.sort(wider_sigma.argsort(kind="stable")[:MOST_LINES])
         center_px, wider, wider_sigma = center_px[best], wider[best], wider_sigma[best]
     trust, told = np.zeros(3), np.zeros(3)
     if known is not None and np.isfinite(known.sigma).all():
@@ -131,7 +131,7 @@ def learned(
     shares, square = before.shares(center_px), wider_sigma * wider_sigma + SINGLE_SPREAD**2
     off = wider - _mode(wider, square, _told(known, before))
     system, wanted, change, inverse, lines = _SMOOTH, np.zeros(3), np.zeros(3), _TINY, 0.0
-    firm = np.diag(trust)
+    firm = trust * np.eye(3)
     for _ in range(WEIGHING_ROUNDS):
         single, blend = _densities(off, square)
         single /= single + blend + STRAY_DENSITY
@@ -164,7 +164,7 @@ def _inverse(system: FloatArray) -> FloatArray:
 def _changed(before: Widths, change: FloatArray, inverse: FloatArray, known: Widths | None) -> Widths:
     widest = WIDEST_PX if known is None else max(WIDEST_PX, 1.6 * float(known.fwhm_px.max()))
     fwhm_px = before.fwhm_px * (1.0 + np.minimum(np.maximum(change, GRID[0]), GRID[-1]))
-    error = np.sqrt(np.maximum(np.diagonal(inverse), 0.0))
+    error = np.sqrt(np.maximum(inverse.diagonal(), 0.0))
     return Widths(before.place_px, np.minimum(np.maximum(fwhm_px, NARROWEST_PX), widest), np.minimum(error, 1.0))
 
 
@@ -177,9 +177,9 @@ def learned_skew(lopsided: FloatArray, sigma: FloatArray) -> tuple[float, float]
     if not len(lopsided):
         return 0.0, SKEW_SPREAD
     square = sigma * sigma + BLEND_SKEW**2
-    order = np.argsort(lopsided, kind="stable")
-    trust = np.cumsum(1.0 / square[order])
-    middle, doubt = float(lopsided[order[np.searchsorted(trust, 0.5 * trust[-1])]]), SKEW_SPREAD
+    order = lopsided.argsort(kind="stable")
+    trust = (1.0 / square[order]).cumsum()
+    middle, doubt = float(lopsided[order[trust.searchsorted(0.5 * trust[-1])]]), SKEW_SPREAD
     for _ in range(2):
         off = lopsided - middle
         near = np.maximum(1.0 - off * off / (9.0 * square), 0.0) ** 2 / square

@@ -17,8 +17,12 @@ MISSING_SCALE = 4.0
 SOFT_ABSENCE = 0.6  # weight of an absent line known by intensity only
 LAMP_ABSENCE = 0.7  # weight of absent lines when only lamp intensities speak
 FAINT_SHARE = 0.02  # absence of a line this faint beside the strongest says half as much: strengths are known so far
-NOTHING = np.float32(0.0)
 LEAST_STRENGTH = np.float32(1e-12)
+
+
+def _nothing(light: Float32Array) -> Float32Array:
+    """Zeros along the last axis: numpy compares with an array three times as fast as with a number."""
+    return np.zeros(light.shape[-1], dtype=np.float32)
 
 
 def peak_loss(light: Float32Array, under_scale: Float32Array, under: Float32Array, over: Float32Array) -> Float32Array:
@@ -28,12 +32,12 @@ def peak_loss(light: Float32Array, under_scale: Float32Array, under: Float32Arra
     sides are worked out for all sites: choosing between them takes longer. Works in place.
     """
     misfit = np.log(light, out=light)
-    below = np.minimum(misfit, NOTHING)
+    below = np.minimum(misfit, _nothing(misfit))
+    above: Float32Array = np.subtract(misfit, below, out=misfit)
     below *= below
     below *= under
     np.log1p(below, out=below)
     below *= under_scale
-    above: Float32Array = np.maximum(misfit, NOTHING, out=misfit)
     above *= above
     above *= over
     np.log1p(above, out=above)
@@ -45,7 +49,7 @@ def peak_loss(light: Float32Array, under_scale: Float32Array, under: Float32Arra
 def dark_loss(light: Float32Array, scale: Float32Array, inverse: Float32Array) -> Float32Array:
     """Loss where no peak is, for this light in units of what is seen there; works in place."""
     np.log(light, out=light)
-    np.maximum(light, NOTHING, out=light)
+    np.maximum(light, _nothing(light), out=light)
     light *= light
     light *= inverse
     np.log1p(light, out=light)

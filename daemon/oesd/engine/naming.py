@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import pairwise
+from itertools import pairwise, repeat
+from operator import add
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from oesd.engine.candidates import OTHER_EXCITATIONS, weighed_lines
 from oesd.engine.claims import Claim, Inference
 from oesd.engine.lines import IntArray
 from oesd.engine.priors import Prior
-from oesd.engine.scene import Scene, runs
+from oesd.engine.scene import Scene, lengths, runs
 from oesd.engine.strengths import line_strengths
 from oesd.model import Candidate, FloatArray, MaskArray
 
@@ -27,7 +28,7 @@ NAMED_ODDS = (
 )
 CONTESTED_SHARE = 0.3  # of a peak's height
 DOUBT_SHARE = 0.04  # a peak of which a found element explains so little is as likely something else
-KEPT_KEYS = 4096
+KEPT_LINES = 4096
 TENTHS = 1 << 16  # more than any line's tenths of nm
 
 
@@ -43,36 +44,35 @@ class Naming:
 
 def name_peaks(scene: Scene, inference: Inference, prior: Prior) -> list[Naming]:
     """Name every peak of the scene, in its order."""
-    elements, peaks = line_strengths().table.elements, len(scene.observed.height)
+    number_of, peaks = line_strengths().table.index_of, len(scene.observed.height)
     peak, line, weight = _alternatives(*weighed_lines(scene, inference, prior))
     named, stated = _named(scene, inference)
-    number = np.array([elements.index(name) if name in inference.claims else -1 for name in named], dtype=np.int64)
-    own = line_strengths().table.element[line] == number[peak]
+    claimed = {name: number_of[name] for name in inference.claims}
+    number = np.array([-1 if name is None else claimed.get(name, -1) for name in named], dtype=np.int64)
+    own = line_strengths().table.element.take(line) == number.take(peak)
     mine = np.bincount(peak, weights=weight * own, minlength=peaks)
     rest = np.bincount(peak, weights=weight, minlength=peaks) - mine
     has = mine > 0.0
     up = np.where(has, stated / np.where(has, mine, 1.0), 1.0)
     down = np.where(has, np.minimum(1.0, (1.0 - stated) / np.maximum(rest, 1e-300)), 1.0)
-    weight = weight * np.where(own, up[peak], down[peak])
-    order = np.argsort(2 * peak + ~own, kind="stable")
-    candidates = _candidates(line[order], weight[order])
-    bounds = np.searchsorted(peak, np.arange(peaks + 1)).tolist()
+    weight = weight * np.where(own, up.take(peak), down.take(peak))
+    order = (2 * peak + ~own).argsort(kind="stable")
+    candidates = _candidates(line.take(order), weight.take(order))
+    bounds = peak.searchsorted(np.arange(peaks + 1)).tolist()
     contested = np.asarray(contested_peaks(scene, inference).any(axis=0)).tolist()
-    told = zip(
-        named, has.tolist(), np.round(stated, 4).tolist(), scene.observed.center_nm.tolist(), contested, strict=True
-    )
+    told = zip(named, has.tolist(), stated.round(4).tolist(), scene.observed.center_nm.tolist(), contested, strict=True)
     return [_naming(candidates[a:b], *what) for (a, b), what in zip(pairwise(bounds), told, strict=True)]
 
 
 def _naming(
-    lines: list[Candidate], name: str | None, has: bool, probability: float, nm: float, contested: bool
+    lines: tuple[Candidate, ...], name: str | None, has: bool, probability: float, nm: float, contested: bool
 ) -> Naming:
     """Name of one peak with these lines, at a wavelength; ``has``: some of them are its own."""
+    if has:
+        return Naming(name, probability, lines)
     if name in SYSTEMS:
         return Naming(molecule_of(name), probability, (_molecule(name, nm, probability), *lines))
-    if has:
-        return Naming(name, probability, tuple(lines))
-    return Naming(None, 0.0, tuple(lines), contested)
+    return Naming(None, 0.0, lines, contested)
 
 
 def contested_peaks(scene: Scene, inference: Inference) -> MaskArray:
@@ -86,23 +86,25 @@ def contested_peaks(scene: Scene, inference: Inference) -> MaskArray:
 
 def _alternatives(peak: IntArray, line: IntArray, weight: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
     """Lines worth showing by peak, likeliest first, one of each key."""
-    order = np.argsort(peak + 1.0 / (1.0 + weight), kind="stable")
-    peak, line, weight = peak[order], line[order], weight[order]
+    order = (peak + 1.0 / (1.0 + weight)).argsort(kind="stable")
+    peak, line, weight = peak.take(order), line.take(order), weight.take(order)
     rank = _rank(peak)
-    kept = np.flatnonzero((rank < SURE_CANDIDATES) | ((weight > LEAST_PROBABILITY) & (rank < 2 * MAX_CANDIDATES)))
-    peak, line, weight = peak[kept], line[kept], weight[kept]
+    shown = (rank < SURE_CANDIDATES) | ((weight > LEAST_PROBABILITY) & (rank < 2 * MAX_CANDIDATES))
+    kept = shown.nonzero()[0]
+    peak, line, weight = peak.take(kept), line.take(kept), weight.take(kept)
     table = line_strengths().table
-    key = (peak * len(table.elements) + table.element[line]) * TENTHS + _tenths()[line]
+    key = (peak * len(table.elements) + table.element.take(line)) * TENTHS + _tenths().take(line)
     order = key.argsort(kind="stable")
-    first = order[runs(key[order])]
+    first = order.take(runs(key.take(order)))
     first.sort()
-    kept = first[_rank(peak[first]) < MAX_CANDIDATES]
-    return peak[kept], line[kept], weight[kept]
+    kept = first[_rank(peak.take(first)) < MAX_CANDIDATES]
+    return peak.take(kept), line.take(kept), weight.take(kept)
 
 
 def _rank(peak: IntArray) -> IntArray:
     """Place of each line among those of its peak; the peaks are in ascending order."""
-    rank: IntArray = np.arange(len(peak)) - np.searchsorted(peak, peak)
+    begin = runs(peak)
+    rank: IntArray = np.arange(len(peak)) - begin.repeat(lengths(begin, len(peak)))
     return rank
 
 
@@ -116,19 +118,20 @@ def _tenths() -> IntArray:
     return tenths
 
 
-@lru_cache(maxsize=KEPT_KEYS)
-def _key(element: int, tenths: int) -> str:
-    return f"{line_strengths().table.elements[element]}_{tenths / 10.0:.1f}"
-
-
-def _candidates(line: IntArray, weight: FloatArray) -> list[Candidate]:
-    """These lines of the shipped table as candidates of this probability."""
+@lru_cache(maxsize=KEPT_LINES)
+def _told(line: int) -> tuple[str, str, int, float]:
+    """Key, element, ionization and wavelength of a line of the shipped table, as its candidates tell them."""
     table = line_strengths().table
-    element = table.element[line].tolist()
-    keys = map(_key, element, _tenths()[line].tolist())
-    symbols = [table.elements[number] for number in element]
-    nm, probability = np.round(table.wl_air_nm[line], 4).tolist(), np.round(weight, 4).tolist()
-    return list(map(Candidate._make, zip(keys, symbols, table.stage[line].tolist(), nm, probability, strict=True)))
+    symbol, tenths = table.elements[int(table.element[line])], int(_tenths()[line])
+    nm = float(np.round(table.wl_air_nm[line : line + 1], 4)[0])
+    return f"{symbol}_{tenths / 10.0:.1f}", symbol, int(table.stage[line]), nm
+
+
+def _candidates(line: IntArray, weight: FloatArray) -> tuple[Candidate, ...]:
+    """These lines of the shipped table as candidates of this probability."""
+    chances = zip(weight.round(4).tolist())
+    fields = map(add, map(_told, line.tolist()), chances)  # no step of this runs in Python: there are hundreds
+    return tuple(map(tuple.__new__, repeat(Candidate), fields))
 
 
 def _named(scene: Scene, inference: Inference) -> tuple[list[str | None], FloatArray]:
@@ -138,9 +141,9 @@ def _named(scene: Scene, inference: Inference) -> tuple[list[str | None], FloatA
     if not claims or not len(height):
         return [None] * len(height), np.zeros(len(height))
     names = list(claims)
-    possible = np.stack([_other_light(scene, claims[name]) for name in names])
+    possible = np.array([_other_light(scene, claims[name]) for name in names])
     possible[len(inference.claims) :] = 0.0
-    light = np.stack([claims[name].light for name in names]) + 0.1 * possible
+    light = np.array([claims[name].light for name in names]) + 0.1 * possible
     share = light / np.maximum(light.sum(axis=0), 1e-300)
     first = share.argmax(axis=0)
     total = (light + possible).sum(axis=0)

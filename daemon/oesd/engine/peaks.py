@@ -156,7 +156,8 @@ def _several(fit: LineFit, left: LeftOver, saturated: MaskArray) -> IntArray:
     """Lines that no single one explains."""
     signs = np.maximum(np.abs(left.wider) / left.wider_sigma, np.abs(left.lopsided) / left.lopsided_sigma)
     signs = np.maximum(signs, left.excess)
-    return np.flatnonzero((signs > SEVERAL_SIGMAS) & (fit.height > 0.0) & ~_touched(fit, saturated))
+    several: IntArray = ((signs > SEVERAL_SIGMAS) & (fit.height > 0.0) & ~_touched(fit, saturated)).nonzero()[0]
+    return several
 
 
 def threshold_sigmas(pixels: int, fwhm_px: float) -> float:
@@ -180,14 +181,15 @@ def _detected(
     noise = np.sqrt(smoothing_of_noise(TOPS_FWHM * fwhm_px) * variance[tops])
     higher = smooth[tops] > SADDLE_SIGMAS * noise
     tops = _prominent(smooth, noise[higher], tops[higher])
-    strongest = np.sort(tops[np.argsort(-smooth[tops], kind="stable")[:MAX_PEAKS]])
-    return strongest.astype(np.float64)
+    if len(tops) > MAX_PEAKS:
+        tops = np.sort(tops[(-smooth[tops]).argsort(kind="stable")[:MAX_PEAKS]])
+    return tops.astype(np.float64)
 
 
 def _maxima(values: FloatArray) -> IntArray:
     """Indices of local maxima, the middle of a flat one; the two edge pixels never count."""
     rises = values[1:] > values[:-1]
-    tops = 1 + np.flatnonzero(rises[:-1] & ~rises[1:])
+    tops = 1 + (rises[:-1] & ~rises[1:]).nonzero()[0]
     if not (values[tops] == values[tops + 1]).any():
         return tops
     steps = np.flatnonzero(np.diff(values))
@@ -217,7 +219,7 @@ def _prominent(smooth: FloatArray, noise: FloatArray, tops: IntArray) -> IntArra
         waits[:-1] = both & (height[:-1] > height[1:])
         waits[1:] |= both & (height[1:] > height[:-1])
         alone = drop & ~waits
-        kept = np.flatnonzero(~(alone if alone.any() else drop))
+        kept = (~(alone if alone.any() else drop)).nonzero()[0]
         tops, height, must_fall = tops[kept], height[kept], must_fall[kept]
         if len(tops) < 2:
             return tops
@@ -228,7 +230,7 @@ def _accepted(
     fit: LineFit, net: FloatArray, sigma: FloatArray, clipped: MaskArray, wider: FloatArray, blended: MaskArray
 ) -> PeakList:
     """The fitted peaks in order, without those the fit did away with; a clipped one is at least as high as its top."""
-    order = np.argsort(fit.center, kind="stable")
+    order = fit.center.argsort(kind="stable")
     center, looks, height = fit.center[order], fit.sigma[order] * FWHM_PER_SIGMA, fit.height[order]
     height_sigma, center_sigma = np.maximum(fit.error[0, order], 1e-300), fit.error[1, order]
     at = _pixels(center, len(net))
@@ -240,7 +242,7 @@ def _accepted(
         height_sigma = np.where(saturated, doubt, height_sigma)
         snr = np.maximum(height / height_sigma, top / sigma[at])
         center_sigma = np.maximum(center_sigma, _clipped_sigma(clipped, at, looks))
-    close = np.diff(center) < BLEND_FWHM * np.minimum(looks[:-1], looks[1:])
+    close = center[1:] - center[:-1] < BLEND_FWHM * np.minimum(looks[:-1], looks[1:])
     beside = np.zeros(len(center) + 1, dtype=np.bool_)
     beside[1:-1] = close
     fitted = PeakList(

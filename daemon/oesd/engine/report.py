@@ -17,7 +17,7 @@ GAUSS_AREA = 1.0644670194312262  # area of a Gaussian of height 1 and FWHM 1: sq
 def shown(values: FloatArray, factor: float) -> FloatArray:
     """Counts in the input's scale, to 0.001; rounding stops where a float64 has no such digits."""
     if factor == 1.0 and -LARGEST < float(values.min(initial=0.0)) and float(values.max(initial=0.0)) < LARGEST:
-        return np.round(values, 3)
+        return values.round(3)
     bound = LARGEST_SHOWN / max(factor, 1.0)
     counts: FloatArray = np.clip(values, -bound, bound) * factor
     return np.where(np.abs(counts) < LARGEST, np.round(np.clip(counts, -LARGEST, LARGEST), 3), counts)
@@ -44,36 +44,21 @@ def peaks(light: Light, namings: list[Naming], factor: float) -> tuple[Peak, ...
     """Every peak with its name, candidates and measured values; ``factor`` counts are one unit of height."""
     found, dispersion = light.peaks, light.nm_per_px
     width = found.fwhm_px * dispersion
-    measured = zip(
-        namings,
-        np.round(light.center_nm, 4).tolist(),
-        np.round(found.sigma_px * dispersion, 5).tolist(),
-        np.round(found.center_px, 4).tolist(),
-        np.round(width, 4).tolist(),
-        np.round(found.snr, 2).tolist(),
-        shown(found.height, factor).tolist(),
-        shown(found.height * width * GAUSS_AREA, factor).tolist(),
+    nm, px, fwhm_nm = np.array([light.center_nm, found.center_px, width]).round(4).tolist()
+    columns = (
+        [f"p{number}" for number in range(1, len(namings) + 1)],
+        nm,
+        (found.sigma_px * dispersion).round(5).tolist(),
+        px,
+        fwhm_nm,
+        found.snr.round(2).tolist(),
+        *shown(np.array([found.height, found.height * width * GAUSS_AREA]), factor).tolist(),
+        [naming.element for naming in namings],
+        [naming.probability for naming in namings],
+        [False] * len(namings),
+        [naming.candidates for naming in namings],
         found.saturated.tolist(),
         found.blended.tolist(),
-        strict=True,
-    )
-    return tuple(
-        Peak(
-            peak_id=f"p{number}",
-            wavelength_nm=nm,
-            wavelength_sigma_nm=sigma_nm,
-            center_px=px,
-            fwhm_nm=fwhm_nm,
-            snr=snr,
-            intensity=height,
-            area=area,
-            element=naming.element,
-            probability=naming.probability,
-            manual=False,
-            candidates=naming.candidates,
-            saturated=saturated,
-            blended=blended,
-            ambiguous=naming.ambiguous,
-        )
-        for number, (naming, nm, sigma_nm, px, fwhm_nm, snr, height, area, saturated, blended) in enumerate(measured, 1)
-    )
+        [naming.ambiguous for naming in namings],
+    )  # in the order of a peak's fields
+    return tuple(map(Peak._make, zip(*columns, strict=True)))

@@ -98,7 +98,8 @@ def build_scene(observed: Observed, patterns: Patterns, among: MaskArray | None 
 
 def runs(values: IntArray) -> IntArray:
     """Where runs of equal values begin."""
-    begins = np.ones(len(values), dtype=np.bool_)
+    begins = np.empty(len(values), dtype=np.bool_)
+    begins[:1] = True
     np.not_equal(values[1:], values[:-1], out=begins[1:])
     return begins.nonzero()[0]
 
@@ -137,14 +138,14 @@ def sites_of(
 ) -> Sites:
     """Light of every species in every peak under each excitation, and what misfits cost there."""
     peak, line = peak_lines(observed.center_nm, REACH * tolerance, near.nm)
-    owner = near.species[line]
+    owner = near.species.take(line)
     if among is not None:
         kept = np.flatnonzero(among[owner])
         peak, line, owner = peak[kept], line[kept], owner[kept]
     order = owner.argsort(kind="stable")
-    peak, line, species = peak[order], line[order], owner[order].astype(np.int64)
-    offset = near.nm[line] - observed.center_nm[peak]
-    z = offset / tolerance[peak]
+    peak, line, species = peak.take(order), line.take(order), owner.take(order).astype(np.int64)
+    offset = near.nm.take(line) - observed.center_nm.take(peak)
+    z = offset / tolerance.take(peak)
     relative = near.relative.take(line, axis=1)
     relative *= np.exp(-0.5 * z * z).astype(np.float32)
     start = runs(species * len(tolerance) + peak)
@@ -153,7 +154,7 @@ def sites_of(
     light = np.add.reduceat(relative, start, axis=1)
     pull = np.add.reduceat((relative[REFERENCE_ROW] + relative[LAMP]) * offset, start)
     centre = pull / np.maximum(light[REFERENCE_ROW] + light[LAMP], 1e-12)
-    return _laid_out(observed, species_count, species[start], peak[start], light, centre)
+    return _laid_out(observed, species_count, species.take(start), peak.take(start), light, centre)
 
 
 def _laid_out(
@@ -169,19 +170,19 @@ def _laid_out(
     unit = height + FLOOR_SIGMAS * error
     spread = 2.0 * (STRENGTH_SPREAD**2 + (error / unit) ** 2)
     over = np.where(observed.saturated, 0.0, 1.0 / MISSING_SCALE) / spread
-    per_unit = (1.0 / unit)[peak]
+    per_unit = (1.0 / unit).take(peak)
     scale = UNEXPLAINED_SCALE * _surprise(observed, peak, offset_nm)
     return Sites(
         species=species,
         peak=peak,
-        first=np.searchsorted(species, np.arange(species_count + 1)),
+        first=species.searchsorted(np.arange(species_count + 1)),
         light=light,
         expected=single(light * per_unit),
         per_unit=single(per_unit),
-        floor=single(np.maximum(FLOOR_SIGMAS * error / unit, UNSEEN))[peak],
+        floor=single(np.maximum(FLOOR_SIGMAS * error / unit, UNSEEN)).take(peak),
         under_scale=single(scale),
-        under=single(1.0 / (spread[peak] * scale)),
-        over=single(over)[peak],
+        under=single(1.0 / (spread.take(peak) * scale)),
+        over=single(over).take(peak),
     )
 
 
@@ -194,7 +195,9 @@ def _surprise(observed: Observed, peak: IntArray, offset_nm: FloatArray) -> Floa
     unsure = observed.center_sigma_nm**2 + observed.axis_sigma_nm**2
     close, far = ((width * observed.fwhm_nm) ** 2 + unsure for width in (CLOSE_FWHM, FAR_FWHM))
     square = offset_nm * offset_nm
-    chance = (2.0 * _density(observed))[peak] * np.sqrt(square + close[peak]) * (1.0 + square / far[peak])
+    chance = (
+        (2.0 * _density(observed)).take(peak) * np.sqrt(square + close.take(peak)) * (1.0 + square / far.take(peak))
+    )
     surprise = np.log(np.minimum(np.maximum(chance, 1e-6), 1.0)) / -LONE_NATS
     least, most = SURPRISE_RANGE
     bounded: FloatArray = np.minimum(np.maximum(surprise, least), most)

@@ -46,7 +46,7 @@ class Screening:
         if len(self._start):
             background = self._floor
             if others is not None:
-                background = background + single(others[self._peak] * self._per_unit)
+                background = background + single(others.take(self._peak) * self._per_unit)
             saved = peak_loss(background.copy(), *self._costs) - peak_loss(self._trial + background, *self._costs)
             gain = np.add.reduceat(saved, self._start, axis=2)
             gain -= self._missing
@@ -58,8 +58,12 @@ class Screening:
         kept = asked[self._species]
         count = lengths(self._start, len(self._peak))
         site = kept.repeat(count).nonzero()[0]
-        self._peak, self._floor, self._per_unit = self._peak[site], self._floor[site], self._per_unit[site]
-        self._costs = self._costs[0][site], self._costs[1][site], self._costs[2][site]
+        self._peak, self._floor, self._per_unit = (
+            self._peak.take(site),
+            self._floor.take(site),
+            self._per_unit.take(site),
+        )
+        self._costs = self._costs[0].take(site), self._costs[1].take(site), self._costs[2].take(site)
         self._trial, self._missing = self._trial.take(site, axis=2), self._missing[:, :, kept]
         self._species, count = self._species[kept], count[kept]
         self._start = count.cumsum() - count
@@ -71,12 +75,12 @@ class _Absences:
     def __init__(self, scene: Scene, species: IntArray) -> None:
         places, dark = scene.places, scene.dark
         where = places.strong_place.take(species, axis=2)
-        per_unit = dark.per_unit[where]
+        per_unit = dark.per_unit.take(where)
         self.strength = places.strong_strength.take(species, axis=2)
         self.strength *= per_unit > 0.0
         self.expected = self.strength * per_unit
         self.known = places.strong_known.take(species, axis=2)
-        self.floor, self.variance = dark.floor[where], dark.variance[where]
+        self.floor, self.variance = dark.floor.take(where), dark.variance.take(where)
 
     def losses(self, amounts: Float32Array, strongest: Float32Array) -> Float32Array:
         """What is missing at each amount, (steps, rows, species)."""

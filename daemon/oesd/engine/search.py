@@ -68,6 +68,7 @@ class Search:
         self.outside = outside
         self.chance: dict[int, float] = {}  # what a claim's lines gain moved aside, nats
         self.rivals: dict[int, list[tuple[int, Claim]]] = {}
+        self._unknown: tuple[FloatArray, dict[Claim, float]] = self.light, {}  # what claims owe beside this light
 
     def grow(self) -> None:
         """Take the best suspect until none is worth its price."""
@@ -192,10 +193,17 @@ class Search:
 
     def _margin(self, suspect: int, claim: Claim) -> float:
         """What a suspect gains beyond its price, in light as unknown as this, nats."""
-        bands = [other.light for s, other in self.claims.items() if self.suspects.band[s]]
-        unknown = clutter_nats(self.scene.observed.height, claim.light, self.light, bands)
-        owed = unknown + self.chance.get(suspect, 0.0)
+        owed = self._unknown_nats(claim) + self.chance.get(suspect, 0.0)
         return claim.gain - float(self.suspects.price[suspect]) - owed
+
+    def _unknown_nats(self, claim: Claim) -> float:
+        light, known = self._unknown
+        if light is not self.light:
+            self._unknown = _, known = self.light, {}
+        if claim not in known:
+            bands = [other.light for s, other in self.claims.items() if self.suspects.band[s]]
+            known[claim] = clutter_nats(self.scene.observed.height, claim.light, self.light, bands)
+        return known[claim]
 
     def weigh_chance(self) -> None:
         """Let those that are hardly worth their price pay for what their lines would gain anywhere near."""

@@ -48,8 +48,9 @@ class Suspects:
 
     def best(self, gains: FloatArray) -> FloatArray:
         """Sum of what their species gain, (species,); shape (suspects,)."""
-        total = np.concatenate([[0.0], np.cumsum(gains)])
-        summed: FloatArray = total[self.last] - total[self.first]
+        total = np.zeros(len(gains) + 1)
+        gains.cumsum(out=total[1:])
+        summed: FloatArray = total.take(self.last) - total.take(self.first)
         return summed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,6 @@ from oesd.model import FloatArray, MaskArray
 SHORT = 11
 SHORT_FWHM = 2.3548200450309493 * (SHORT // 2) / 3.0  # of the widest Gaussian that is cut at 3 sigma within SHORT
 MOST_TIMES = 6
-BY_COLUMNS = 16  # numpy walks short rows slowly
 SORTED = 1024  # values: fewer are sorted as quickly as they are partitioned
 FWHM_PER_SIGMA = 2.3548200450309493  # 2 sqrt(2 ln 2), width of a Gaussian at half height
 
@@ -37,7 +37,7 @@ def gaussian_kernel(fwhm_px: float) -> FloatArray:
 def filtered(values: FloatArray, kernel: FloatArray) -> FloatArray:
     """Convolution with a symmetric kernel of odd length, same length as the values."""
     half = len(kernel) // 2
-    return np.convolve(reflected(values, half), kernel, mode="valid")
+    return np.correlate(reflected(values, half), kernel, mode="valid")  # for a symmetric one the same, called sooner
 
 
 def smoothed(values: FloatArray, fwhm_px: float) -> FloatArray:
@@ -45,7 +45,7 @@ def smoothed(values: FloatArray, fwhm_px: float) -> FloatArray:
     kernel, times = _short_kernel(fwhm_px)
     wide = reflected(values, times * (len(kernel) // 2))
     for _ in range(times):
-        wide = np.convolve(wide, kernel, mode="valid")
+        wide = np.correlate(wide, kernel, mode="valid")
     return wide
 
 
@@ -58,6 +58,7 @@ def smoothing_of_noise(fwhm_px: float) -> float:
     return float(whole @ whole)
 
 
+@lru_cache(maxsize=2)  # those of one spectrum's peak finding
 def _short_kernel(fwhm_px: float) -> tuple[FloatArray, int]:
     """A kernel that makes the Gaussian when applied so many times.
 
@@ -76,7 +77,8 @@ def median(values: FloatArray, axis: int = -1) -> FloatArray:
     count = values.shape[axis]
     middle = (count - 1) // 2, count // 2
     if values.ndim == 1 and count <= SORTED:
-        ordered = np.sort(values)
+        ordered = values.copy()
+        ordered.sort()
         between: FloatArray = 0.5 * (ordered[middle[0]] + ordered[middle[1]])
         return between
     parts = np.sort(values, axis=axis) if count <= SORTED else np.partition(values, middle, axis=axis)
@@ -110,9 +112,9 @@ def on_axis(px: FloatArray, device_nm: FloatArray) -> tuple[FloatArray, FloatArr
     last = len(device_nm) - 1
     px = np.minimum(np.maximum(px, 0.0), float(last))
     before = np.minimum(px.astype(np.int64), last - 1)
-    share, nm, after = px - before, device_nm[before], device_nm[before + 1]
-    left = (after - device_nm[np.maximum(before - 1, 0)]) / (1.0 + (before > 0))
-    right = (device_nm[np.minimum(before + 2, last)] - nm) / (1.0 + (before + 2 <= last))
+    share, nm, after = px - before, device_nm.take(before), device_nm.take(before + 1)
+    left = (after - device_nm.take(np.maximum(before - 1, 0))) / (1.0 + (before > 0))
+    right = (device_nm.take(np.minimum(before + 2, last)) - nm) / (1.0 + (before + 2 <= last))
     return nm + share * (after - nm), left + share * (right - left)
 
 
@@ -171,19 +173,13 @@ def spread_out(means: FloatArray, step: int, pixels: int) -> FloatArray:
     result = np.empty(pixels)
     result[len(means) * step :] = means[-1]
     within = result[: len(means) * step].reshape(-1, step)
-    rise, half = np.diff(means), step // 2
+    rise, half = means[1:] - means[:-1], step // 2
     within[0, :half], within[-1, half:] = means[0], means[-1]
-    if step > BY_COLUMNS:
-        share = (np.arange(step) - 0.5 * (step - 1)) / step  # of the way to the next middle
-        np.add(means[1:, None], rise[:, None] * share[:half], out=within[1:, :half])
-        np.add(means[:-1, None], rise[:, None] * share[half:], out=within[:-1, half:])
-        return result
-    for place in range(step):
-        part = rise * ((place - 0.5 * (step - 1)) / step)
-        if place < half:
-            np.add(means[1:], part, out=within[1:, place])
-        else:
-            np.add(means[:-1], part, out=within[:-1, place])
+    share = (np.arange(step) - 0.5 * (step - 1)) / step  # of the way to the next middle
+    part = share[:, None] * rise  # a row for each place in a block: numpy walks short rows slowly
+    part[:half] += means[1:]
+    part[half:] += means[:-1]
+    within[1:, :half], within[:-1, half:] = part[:half].T, part[half:].T
     return result
 
 
