@@ -250,17 +250,16 @@ def at_a_pace(store: Store, seconds: float, per_second: float) -> None:
 
 def _checkpoint_s(store: Store) -> float:
     """What working the log of a thousand pages into the file takes, as it is done then; the median of five."""
-    spent, slot = [], 2_000_000
-    for _ in range(5):
+    spent = []
+    for slots in range(2_000_000, 2_000_300, 60):
         other = sqlite3.connect(store.database)
         other.execute("PRAGMA wal_checkpoint(PASSIVE)")
-        for slot in range(slot, slot + 60):  # noqa: B020  (goes on where it was)
+        for slot in range(slots, slots + 60):
             store.save_capture(*spectrum(slot), upload=True).result()
         began = time.perf_counter()
         other.execute("PRAGMA wal_checkpoint(PASSIVE)")
         spent.append(time.perf_counter() - began)
         other.close()
-        slot += 1
     return statistics.median(spent)
 
 

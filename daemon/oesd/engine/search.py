@@ -197,9 +197,9 @@ class Search:
         return claim.gain - float(self.suspects.price[suspect]) - owed
 
     def _unknown_nats(self, claim: Claim) -> float:
-        light, known = self._unknown
-        if light is not self.light:
-            self._unknown = _, known = self.light, {}
+        if self._unknown[0] is not self.light:
+            self._unknown = self.light, {}
+        known = self._unknown[1]
         if claim not in known:
             bands = [other.light for s, other in self.claims.items() if self.suspects.band[s]]
             known[claim] = clutter_nats(self.scene.observed.height, claim.light, self.light, bands)

@@ -8,33 +8,16 @@ from typing import Any
 import numpy as np
 
 from oesd.formats import LABEL
-from oesd.model import Capture, Entry, Measurement, ModelledDark, RunRecord, SpectrumFile, utc_text
+from oesd.model import Capture, Entry, Measurement, ModelledDark, RunRecord, SpectrumFile
+from oesd.store.known_metadata import sample_metadata
 from oesd.version import __version__
 
 
 def capture_metadata(sample: Capture, run: RunRecord | None = None, short: Capture | None = None) -> Mapping[str, Any]:
     """Tell where, when and how a sample was taken, in which run, and of its shorter exposure if it is bracketed."""
-    device = sample.device
     return {
-        "record_id": sample.record_id,
-        "device": device.name,
-        "serial": device.serial,
-        "model": device.model,
-        "simulated": device.simulated,
-        "calibrated": device.calibrated,
-        "taken_at": utc_text(sample.taken_at_utc),
-        "run_id": sample.run_id,
-        "sequence": sample.sequence,
-        "slot": sample.slot,
-        "integration_us": sample.integration_us,
-        "scans": sample.scans,
-        "boxcar_half_width_px": sample.boxcar_half_width_px,
-        "saturation_counts": device.saturation_counts,
-        "saturated_pixels": int(sample.saturated.sum()),
-        "detector_temperature_c": sample.detector_temperature_c,
-        "board_temperature_c": sample.board_temperature_c,
+        **sample_metadata(sample),
         "cause": "" if run is None else run.cause,
-        "labels": dict(sample.labels),
         **(
             {}
             if short is None

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from oesd.store.directory import replace_durably
+from oesd.store.directory import GOLDEN_NAME, replace_durably
 
 log = logging.getLogger(__name__)
 
-FILE = "golden.json"
 Sort = Literal["runs", "spectra"]
 _SORTS: tuple[Sort, ...] = ("runs", "spectra")
 
@@ -33,7 +32,7 @@ class Golden:
     """
 
     def __init__(self, directory: Path, changed: Callable[[], None] = lambda: None) -> None:
-        self._file = directory / FILE
+        self._file = directory / GOLDEN_NAME
         self._changed = changed
         self._lock = threading.Lock()
         self._kept = _read(self._file)

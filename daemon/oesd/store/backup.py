@@ -3,6 +3,7 @@
 ::
 
     TARGET.part/segments/     the files that one state of the database names: a second name for each, or a copy
+    TARGET.part/golden.json   what people chose, where they did
     TARGET.part/oesd.sqlite   copied in steps out of that state, synced, inspected
     TARGET                    renamed to, synced: whole, or not there
 
@@ -21,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oesd.store.connection import open_untouched
-from oesd.store.directory import DATABASE_NAME, sync_directory
+from oesd.store.directory import DATABASE_NAME, GOLDEN_NAME, replace_durably, sync_directory
 from oesd.store.disk import Disk, opened
 from oesd.store.errors import StoreDamaged, StoreError, StoreFull, from_sqlite
 from oesd.store.inspection import Finding, Inspection
@@ -88,6 +89,8 @@ def back_up(directory: Path, target: Path, *, replace: bool = False, told: Told 
         _clear(part)
         part.mkdir(mode=0o700, parents=True)
         size = _copied(source, part / DATABASE_NAME, told)
+        with suppress(FileNotFoundError):
+            replace_durably(part / GOLDEN_NAME, (source.parent / GOLDEN_NAME).read_text("utf-8", "replace"))
         findings = _inspected(part, told)
         if findings and target.exists():
             raise StoreDamaged(

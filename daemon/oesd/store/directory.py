@@ -17,6 +17,7 @@ from oesd.store.errors import StoreError, StoreInUse
 LOCK_NAME = "oesd.lock"
 DATABASE_NAME = "oesd.sqlite"
 URL_NAME = "oesd.url"
+GOLDEN_NAME = "golden.json"
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _RELEASED = -1
 

@@ -13,8 +13,8 @@ from typing import Any
 from oesd.model import Capture, Entry, utc_text
 
 
-def known_metadata(entry: Entry, sample: Capture) -> dict[str, Any]:
-    """What capture and entry tell, as the metadata name it. Names and their order are part of the stored form."""
+def sample_metadata(sample: Capture) -> dict[str, Any]:
+    """Where, when and how a sample was taken, in the words of the API; part of the stored form, as their order is."""
     device = sample.device
     return {
         "record_id": sample.record_id,
@@ -36,6 +36,13 @@ def known_metadata(entry: Entry, sample: Capture) -> dict[str, Any]:
         "board_temperature_c": sample.board_temperature_c,
         "cause": "",
         "labels": dict(sample.labels),
+    }
+
+
+def known_metadata(entry: Entry, sample: Capture) -> dict[str, Any]:
+    """What capture and entry tell, as the metadata name it."""
+    return {
+        **sample_metadata(sample),
         "dark_id": entry.dark_id,
         "dark_reason": entry.dark_reason,
         "dark_modelled": False,

@@ -49,7 +49,8 @@ class PeakColumns:
 
     def shown(self) -> list[dict[str, Any]]:
         """The peaks as :meth:`Peak.as_dict` has them, made without them: for who only passes them on, by orjson."""
-        rows = zip(self.ids, self.elements, self._groups(), zip(*self.numbers), zip(*self.marks), strict=True)  # noqa: B905
+        numbers, marks = zip(*self.numbers, strict=True), zip(*self.marks, strict=True)
+        rows = zip(self.ids, self.elements, self._groups(), numbers, marks, strict=True)
         return [
             {
                 "peak_id": peak_id,

@@ -17,6 +17,7 @@ from tests.support.stores import rot
 
 from oesd.store import Store, StoreDamaged, StoreError
 from oesd.store.backup import back_up
+from oesd.store.directory import GOLDEN_NAME
 
 SMALL = """
 import resource, signal, sys
@@ -62,7 +63,9 @@ def test_a_backup_of_a_store_at_work_is_one_state_of_it(tmp_path: Path) -> None:
 def test_of_a_store_that_is_not_in_use(tmp_path: Path) -> None:
     with Store.open(tmp_path / "data") as store:
         fill(store)
+    (tmp_path / "data" / GOLDEN_NAME).write_text("{}")
     assert back_up(tmp_path / "data", tmp_path / "deep" / "copy").findings == ()
+    assert (tmp_path / "deep" / "copy" / GOLDEN_NAME).read_text() == "{}", "what people chose is theirs, too"
     assert inspected(tmp_path / "deep" / "copy") == []
     assert oct((tmp_path / "deep" / "copy").stat().st_mode)[-3:] == "700"
     assert oct((tmp_path / "deep" / "copy" / "oesd.sqlite").stat().st_mode)[-3:] == "600"

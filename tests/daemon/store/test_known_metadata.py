@@ -16,6 +16,19 @@ VALUES = st.none() | st.booleans() | st.integers(0, 2) | st.floats(0, 2) | st.te
 METADATA = st.lists(st.tuples(NAMES, VALUES), max_size=8).map(dict)
 
 
+# What stands in every result that leaves out what is known: another order, or a name less, and they read differently.
+STORED_FORM = (
+    "record_id device serial model simulated calibrated taken_at run_id sequence slot integration_us scans "
+    "boxcar_half_width_px saturation_counts saturated_pixels detector_temperature_c board_temperature_c cause labels "
+    "dark_id dark_reason dark_modelled reference_id reference_reason"
+).split()
+
+
+def test_names_and_their_order_are_those_of_the_stored_form() -> None:
+    sample = capture(of=device(pixels=32))
+    assert list(known_metadata(entry(sample), sample)) == STORED_FORM
+
+
 @given(METADATA, METADATA)
 def test_any_metadata_come_back_in_their_order(metadata: dict[str, Any], known: dict[str, Any]) -> None:
     kept = json.loads(json.dumps(kept_of(metadata, known)))

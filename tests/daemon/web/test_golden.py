@@ -14,8 +14,9 @@ from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN, Daemon
 
 from oesd.model import RunRecord, new_id
-from oesd.service.golden import FILE, Golden, GoldenError
+from oesd.service.golden import Golden, GoldenError
 from oesd.store import Store
+from oesd.store.directory import GOLDEN_NAME
 from oesd.web import Feed, Server, create_api
 
 AUTH = {"X-API-KEY": TOKEN}
@@ -113,12 +114,12 @@ def test_the_choice_outlives_the_daemon(tmp_path: Path) -> None:
     first.keep("runs", {"a": {"run_id": "r", "at_utc": "t"}})
     first.keep("runs", {"a": {"run_id": "r", "at_utc": "t"}})
     assert Golden(tmp_path).run_ids() == {"a": "r"} and told == [1]
-    assert (tmp_path / FILE).stat().st_mode & 0o077 == 0
+    assert (tmp_path / GOLDEN_NAME).stat().st_mode & 0o077 == 0
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"runs": []}', '{"runs": {"a": {"x": 1}}, "spectra": {}}', "\x00"])
 def test_a_damaged_choice_is_none(tmp_path: Path, text: str, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / FILE).write_text(text)
+    (tmp_path / GOLDEN_NAME).write_text(text)
     assert Golden(tmp_path).document() == {"runs": {}, "spectra": {}}
     assert "nothing is golden" in caplog.text
 
