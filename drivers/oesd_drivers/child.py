@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import select
 import signal
-import socket
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from . import wire
 from .errors import GiveUp, Gone, Lost, Reopen, SpectrometerError
+from .launch import Launched, launch
 from .spectrometer import Address
 from .usb import MODELS
 
@@ -23,21 +21,20 @@ _CLOSE_DEADLINE_S = 2.0
 _SLICE_S = 0.05
 #: For starting an interpreter and its imports: 0.3 s on a lab PC, a hundredfold on one that swaps or is emulated.
 _START_DEADLINE_S = 30.0
-#: Thread pools of numpy's BLAS cost 30 MB and more in each child and are never used there.
-_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 class Child:
     """A running worker, for one spectrometer at a time.
 
-    It is started by ``Popen`` with nothing inherited but its end of a socket pair; never fork without exec, never
-    multiprocessing. Any break of the conversation ends it: what it would say next could not be trusted. It may be
-    started long before it is asked for the first time: starting takes longer than opening a device.
+    Any break of the conversation ends it: what it would say next could not be trusted. It may be started long before it
+    is asked for the first time: starting takes longer than opening a device.
 
     Parameters
     ----------
     environment : mapping
         Variables besides this process's own.
+    launched : Launched, optional
+        A process that is on its way already.
 
     Attributes
     ----------
@@ -56,22 +53,17 @@ class Child:
         The system cannot start a process now.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    def __init__(self, environment: Mapping[str, str], launched: Launched | None = None) -> None:
         self._name = "the worker"
         self._ready = False
         self.alive = self.sound = True
         self.exposing_us = 0
-        self._channel, theirs = socket.socketpair()
         try:
-            self._process = self._start(theirs.fileno(), environment)
+            self._process, self._channel = launched or launch(environment)
         except (FileNotFoundError, PermissionError) as error:
-            self._channel.close()
             raise GiveUp(f"the worker cannot be started: {str(error)!r:.160}") from error
         except OSError as error:
-            self._channel.close()
             raise Lost(f"the worker could not be started: {str(error)!r:.160}") from error
-        finally:
-            theirs.close()
         self._heard = select.poll()
         self._heard.register(self._channel, select.POLLIN)
 
@@ -147,18 +139,6 @@ class Child:
             with contextlib.suppress(subprocess.TimeoutExpired):  # in an uninterruptible call of the kernel
                 self._process.wait(_REAP_S)
         return _ending(self._process.returncode)
-
-    def _start(self, descriptor: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
-        # -P: a file named like one of our imports in the working directory must not be run instead.
-        return subprocess.Popen(  # noqa: S603  # our own interpreter, our own arguments
-            [sys.executable, "-P", "-m", "oesd_drivers.worker", str(descriptor)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            env={**os.environ, **_ENVIRONMENT, **environment},
-            close_fds=True,
-            pass_fds=(descriptor,),
-            process_group=0,  # Ctrl-C in the terminal goes to the parent alone
-        )
 
     def _send(self, request: Mapping[str, Any], within_s: float) -> None:
         self._channel.settimeout(within_s)

@@ -6,12 +6,11 @@ was closed or unplugged: what comes back is opened at once, without a new proces
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections.abc import Mapping
 
 from .child import Child
-from .errors import SpectrometerError
+from .launch import Launched
 
 
 class Spare:
@@ -21,18 +20,15 @@ class Spare:
     ----------
     env : mapping, optional
         Environment variables of the workers besides this process's own.
+    first : Launched, optional
+        A worker that is on its way already.
     """
 
-    def __init__(self, env: Mapping[str, str] | None = None) -> None:
+    def __init__(self, env: Mapping[str, str] | None = None, first: Launched | None = None) -> None:
         self._environment = dict(env or {})
-        self._idle: Child | None = None
+        self._idle = Child(self._environment, first) if first else None
         self._closed = False
         self._lock = threading.Lock()
-
-    def prepare(self) -> None:
-        """Start a worker now, to be taken later; one that cannot be started is started again by whoever needs it."""
-        with contextlib.suppress(SpectrometerError):
-            self.give(Child(self._environment))
 
     def take(self) -> Child:
         """Return the idle worker, or a new one.

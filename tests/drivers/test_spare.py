@@ -12,6 +12,7 @@ import pytest
 
 from oesd_drivers import virtual
 from oesd_drivers.errors import Denied, Gone, Lost, Reopen
+from oesd_drivers.launch import launch
 from oesd_drivers.spare import Spare
 from oesd_drivers.spectrometer import Exposure
 
@@ -20,7 +21,8 @@ from .conftest import Host, one
 
 @pytest.fixture
 def spare(host: Host) -> Iterator[Spare]:
-    made = Spare({virtual.ENVIRONMENT: str(host.process.path)})
+    environment = {virtual.ENVIRONMENT: str(host.process.path)}
+    made = Spare(environment, first=launch(environment))
     yield made
     made.close()
 
@@ -67,10 +69,12 @@ def test_the_worker_of_an_unplugged_device_opens_the_next_one(isolated, host, sp
 
 
 def test_one_that_waits_serves_another_model_and_only_one_is_kept(isolated, spare):
-    spare.prepare()
+    waiting = spare.take()
+    spare.give(waiting)
     first, second = isolated("OBP-1", spare=spare), isolated("OOI-1", spare=spare)
     assert (first.open().serial, second.open().serial) == ("OBP-1", "OOI-1")
     kept, other = first.pid, second.pid
+    assert kept == waiting.pid
     first.close()
     second.close()
     assert (ended(kept), ended(other)) == (False, True)
@@ -106,7 +110,6 @@ def test_a_worker_in_doubt_is_ended_and_one_that_was_refused_is_kept(isolated, h
 
 
 def test_one_that_died_while_it_waited_is_replaced(isolated, spare):
-    spare.prepare()
     waiting = spare.take()
     spare.give(waiting)
     os.kill(waiting.pid, signal.SIGKILL)

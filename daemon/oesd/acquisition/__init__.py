@@ -9,7 +9,7 @@
 
 from oesd.acquisition.clock import Clock, HostClock
 from oesd.acquisition.discovery import Discovery
-from oesd.acquisition.light import CommandLight, HttpLight, Light, LightError, NoLight
+from oesd.acquisition.light import CommandLight, Light, LightError, NoLight
 from oesd.acquisition.pacing import Grid
 from oesd.acquisition.settings import Settings, settings_for
 from oesd.acquisition.state import UnitState
@@ -17,6 +17,6 @@ from oesd.acquisition.unit import Unit
 from oesd.acquisition.values import Place, Sinks, capture_of, device_of
 
 __all__ = [
-    "Clock", "CommandLight", "Discovery", "Grid", "HostClock", "HttpLight", "Light", "LightError", "NoLight", "Place",
+    "Clock", "CommandLight", "Discovery", "Grid", "HostClock", "Light", "LightError", "NoLight", "Place",
     "Settings", "Sinks", "Unit", "UnitState", "capture_of", "device_of", "settings_for",
 ]  # fmt: skip

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import click
 
-from oesd.config import parse_duration_us
-
 
 class DurationType(click.ParamType[float]):
     """A duration with its unit, as in the configuration; seconds."""
@@ -14,6 +12,8 @@ class DurationType(click.ParamType[float]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds of ``20s``, ``"1.5 h"``; ``0`` is not a duration to run for."""
+        from oesd.config import parse_duration_us
+
         try:
             seconds = parse_duration_us(value) / 1e6
         except ValueError as error:

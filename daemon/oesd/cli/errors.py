@@ -90,6 +90,6 @@ def printable(foreign: str) -> str:
 
 def expected() -> tuple[type[Exception], ...]:
     """Errors whose text is one line for a person, of all rooms that a service is made of."""
-    from oesd.service.checks import expected_errors
+    from oesd.service.expected import EXPECTED
 
-    return expected_errors()
+    return EXPECTED

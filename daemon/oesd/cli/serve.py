@@ -1,11 +1,13 @@
-"""``oesd run``, ``oesd simulate``, ``oesd hub``: the commands that stay."""
+"""``oesd run``, ``oesd simulate``, ``oesd hub``: the commands that stay.
+
+Everything is imported where it is needed: a worker is started first, and imports what it needs beside us.
+"""
 
 from __future__ import annotations
 
 import logging
 import signal
-import tempfile
-from importlib.resources import as_file, files
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +16,9 @@ import click
 from oesd.cli.durations import DurationType
 from oesd.cli.errors import expected, fail
 from oesd.cli.lazy import LazyGroup
-from oesd.config import Config, ConfigError, HubSection, load_config
-from oesd.model import Recipe
 
 if TYPE_CHECKING:
+    from oesd.config import Config
     from oesd.service.daemon import Service
     from oesd_drivers.spare import Spare
 
@@ -57,11 +58,14 @@ def run(context: click.Context, config_file: Path) -> None:
 
 
 def _run_daemon(config_file: Path) -> None:
+    from oesd_drivers.launch import launch
+
+    first = None
+    with suppress(OSError):  # whoever needs a worker starts it again, and says why that cannot be done
+        first = launch({})  # its imports run beside ours: the first spectrometer is opened so much sooner
     from oesd_drivers.spare import Spare
 
-    # Its imports run beside ours: the first spectrometer is opened so much sooner.
-    spare = Spare()
-    spare.prepare()
+    spare = Spare(first=first)
     try:
         service = _service(config_file, spare)
     except BaseException:
@@ -72,6 +76,7 @@ def _run_daemon(config_file: Path) -> None:
 
 def _service(config_file: Path, spare: Spare) -> Service:
     """The daemon of a configuration file, which SIGHUP has read again."""
+    from oesd.config import ConfigError, load_config
     from oesd.service.checks import check
     from oesd.service.daemon import Service
 
@@ -106,6 +111,8 @@ def simulate(
 
     The spectra are measured, stored, analysed, and forwarded to a hub on this machine, by the same code as on a lab PC.
     """
+    import tempfile
+
     from oesd.service.checks import free_port
     from oesd.service.daemon import Service
 
@@ -141,6 +148,8 @@ def hub(config_file: Path | None, data: Path | None, port: int | None, api_key_f
 
     One process for each core reads and analyses, unless the file says how many.
     """
+    from oesd.config import HubSection
+    from oesd.model import Recipe
     from oesd.processing.crew import cores
     from oesd.service.hub import serve_hub
     from oesd.service.logs import set_up_logging
@@ -164,6 +173,7 @@ def hub(config_file: Path | None, data: Path | None, port: int | None, api_key_f
 
 
 def _loaded(path: Path) -> Config:
+    from oesd.config import ConfigError, load_config
     from oesd.service.checks import check
 
     try:
@@ -177,6 +187,10 @@ def _loaded(path: Path) -> Config:
 
 def _shipped(name: str) -> Config:
     """Configuration that travels with the program; in a checkout it stands in config/."""
+    from importlib.resources import as_file, files
+
+    from oesd.config import load_config
+
     with as_file(files("oesd") / "share" / name) as packed:
         checkout = Path(__file__).parents[3] / "config" / name
         return load_config(packed if packed.exists() else checkout)

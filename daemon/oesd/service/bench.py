@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from oesd.acquisition import CommandLight, Discovery, HttpLight, Light, NoLight, Unit
+from oesd.acquisition import CommandLight, Discovery, Light, NoLight, Unit
 from oesd.config import Config, LightSection
 from oesd_drivers.isolated import IsolatedSpectrometer
 from oesd_drivers.spare import Spare
@@ -90,7 +90,11 @@ def _light(section: LightSection) -> Light:
     timeout_s = section.timeout_us / 1e6
     if section.command:
         return CommandLight(section.command, timeout_s)
-    return HttpLight(section.url, timeout_s) if section.url else NoLight()
+    if section.url:
+        from oesd.acquisition.http_light import HttpLight
+
+        return HttpLight(section.url, timeout_s)
+    return NoLight()
 
 
 def boot_id() -> str:

@@ -1,26 +1,18 @@
-"""What can be told before anything is started."""
+"""What can be told before anything is started.
+
+What only some configurations need is imported when one has it: a daemon starts so much sooner.
+"""
 
 from __future__ import annotations
 
 import socket
 
 from oesd.config import Config, ConfigError
-from oesd.engine.errors import SpectrumError
 from oesd.engine.lines import line_table
-from oesd.processing.crew import CrewError
-from oesd.processing.jobs import OtherVersion
 from oesd.schedule import check_plan
-from oesd.service.access import AccessError
-from oesd.service.directory import DirectoryError
 from oesd.service.watched import watched
 from oesd.store import StoreError
 from oesd.store.place import check_url
-from oesd.upload import UploadError, check_endpoint
-from oesd.watching.errors import WatchError
-from oesd.web import CannotListen
-from oesd.web.certificates import BadCertificate, check_certificate
-from oesd_drivers.errors import SpectrometerError
-from oesd_drivers.virtual import MODELS, SCENES, HostError
 
 
 def check(config: Config, where: str) -> None:
@@ -48,6 +40,8 @@ def check_certificates(config: Config, where: str) -> None:
     ConfigError
         One line for a person; ``where`` names the file.
     """
+    from oesd.web.certificates import BadCertificate, check_certificate
+
     web, hub = config.web, config.hub
     named = (
         ("web", web.certificate, web.certificate_key, [one.rpartition(":")[0] for one in web.names]),
@@ -70,10 +64,7 @@ def _check(config: Config) -> None:
         if unknown:
             raise ConfigError(f"identify.{name}: {unknown[0]!r} is no element of the line table")
     if config.upload.endpoint:
-        try:
-            check_endpoint(config.upload.endpoint)
-        except UploadError as error:
-            raise ConfigError(f"upload.endpoint: {error}") from None
+        _check_endpoint(config.upload.endpoint)
     if url := config.store.url.get_secret_value():
         try:
             check_url(url)
@@ -83,7 +74,18 @@ def _check(config: Config) -> None:
         _check_simulation(config)
 
 
+def _check_endpoint(endpoint: str) -> None:
+    from oesd.upload import UploadError, check_endpoint
+
+    try:
+        check_endpoint(endpoint)
+    except UploadError as error:
+        raise ConfigError(f"upload.endpoint: {error}") from None
+
+
 def _check_simulation(config: Config) -> None:
+    from oesd_drivers.virtual import MODELS, SCENES
+
     section = config.simulation
     if section.scene not in SCENES:
         raise ConfigError(f"simulation.scene: unknown scene {section.scene!r}; known: {', '.join(SCENES)}")
@@ -92,24 +94,6 @@ def _check_simulation(config: Config) -> None:
             raise ConfigError(f"simulation.devices: unknown model {model!r}; known: {', '.join(MODELS)}")
         if not (serial.isascii() and len(serial) <= 14):
             raise ConfigError(f"simulation.devices: serial {serial!r} is not 1 to 14 ASCII characters")
-
-
-def expected_errors() -> tuple[type[Exception], ...]:
-    """Errors whose text is one line for a person: what a command shows without a traceback."""
-    return (
-        AccessError,
-        CannotListen,
-        ConfigError,
-        CrewError,
-        DirectoryError,
-        HostError,
-        OtherVersion,
-        SpectrometerError,
-        SpectrumError,
-        StoreError,
-        UploadError,
-        WatchError,
-    )
 
 
 def free_port(wanted: int) -> int:

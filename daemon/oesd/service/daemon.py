@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oesd.config import BackgroundSection, Config
 from oesd.health import Health, Watchdog, notify
@@ -23,22 +23,22 @@ from oesd.processing.jobs import versions
 from oesd.processing.made import Made
 from oesd.service.advice import advice_for
 from oesd.service.bench import boot_id
-from oesd.service.door import Door
-from oesd.service.forwarding import Forwarding
 from oesd.service.golden import Golden
-from oesd.service.hub import HubService
 from oesd.service.keeping import Keeper, keeping_rules
+from oesd.service.listeners import Listeners
 from oesd.service.measuring import Measuring
 from oesd.service.memory import give_back
 from oesd.service.status import day_document, with_unrecorded
 from oesd.service.summary import Summary
 from oesd.service.watch_book import Outside
-from oesd.service.watch_desk import WatchDesk
 from oesd.service.watching import Watching
 from oesd.store import HostTime, Store, Tally
 from oesd.store.waiting import waited_s
 from oesd.version import __version__
 from oesd_drivers.spare import Spare
+
+if TYPE_CHECKING:
+    from oesd.service.front import Front
 
 log = logging.getLogger(__name__)
 
@@ -66,6 +66,12 @@ class Service:
         self._reload: Callable[[], Config | None] | None = None
         self._started_s = time.monotonic()
         self._open: list[Callable[[], None]] = []
+        self._front: Front | None = None
+
+    @property
+    def _uploads(self) -> bool:
+        """Whether spectra are forwarded: to the configured endpoint, else to the hub inside this process."""
+        return bool(self._config.upload.endpoint) or self._config.hub.enabled
 
     @property
     def data_dir(self) -> Path:
@@ -75,7 +81,7 @@ class Service:
     @property
     def url(self) -> str:
         """Where the page is."""
-        return self._door.url
+        return self._listeners.url
 
     # -- start and stop ----------------------------------------------------------------------------------------------
 
@@ -98,41 +104,41 @@ class Service:
         self.store = Store.open(config.data_dir, config.store.url.get_secret_value())
         self._open.append(self.store.close)
         self._keeper = self._opened(Keeper(self.store, keeping_rules(config.store), self._health.beat))
-        hub = HubService(config.hub, config.data_dir / "hub", config.identify.recipe, self._health.beat)
-        self.hub: HubService | None = self._opened(hub, config.hub.enabled)
-        self._forwarding = Forwarding.of(config, self.hub, self.store, self._health.beat)
-        wake = self._forwarding.wake if self._forwarding else (lambda: None)
+        self._listeners = Listeners.of(config.web)
+        self._open.append(self._listeners.close)
         golden = Golden(config.data_dir, lambda: self._watching.compare_anew())
-        self._door = Door(
-            config, self.store, status=self.status, healthy=self.healthy, beat=self._health.beat, golden=golden
-        )
-        upload = self._forwarding is not None
         self._watching = Watching(config, self.store, beat=self._health.beat, golden=golden.run_ids)
         self.processing = Processing(
-            self.store, config.identify.recipe, upload=upload, beat=self._health.beat, done=wake,
+            self.store, config.identify.recipe, upload=self._uploads, beat=self._health.beat, done=self._wake,
             dark=_rules(config.dark), reference=_rules(config.reference),
-            clock_offset=self._forwarding.clock_offset if self._forwarding else lambda: (None, None),
+            clock_offset=self._clock_offset,
             made=self._show,
             readings=self._watching.measure,
         )  # fmt: skip
         self.processing.settle(HostTime(datetime.now(UTC), time.monotonic_ns(), boot_id()))
-        if self._forwarding:
-            self._forwarding.render_with(self.processing)
-            self._opened(self._forwarding)
-        self._watching.publish_to(self._door.feed.alarm)
         self._opened(self._watching)  # stopped after the processing, whose last spectra it looks at
         self._opened(self.processing)
         self._measuring = Measuring(config, self.processing, self._health, self._spare)
-        self._desk = WatchDesk(self.store, self._watching, golden.run_ids)
         self._watching.look_at(self._outside)
-        self._door.lead_to(self.processing, self._measuring, self._desk)
-        self._opened(self._door)
+        self._open.append(self._close_front)  # opened after the measuring, closed after it, too: the page shows its end
         self._opened(self._measuring)
+        self._open_front(golden)
         log.info("oesd %s measures; data in %s; page at %s", __version__, config.data_dir, self.url)
 
-    def _opened(self, part: Any, wanted: bool = True) -> Any:
-        if not wanted:
-            return None
+    def _open_front(self, golden: Golden) -> None:
+        from oesd.service.front import Front  # only now: it is half of all that is to be imported
+
+        rooms = self.store, self.processing, self._measuring, self._watching, golden
+        self._front = Front(
+            self._config, self._listeners, *rooms, status=self.status, healthy=self.healthy, beat=self._health.beat
+        )
+        self._front.start()
+
+    def _close_front(self) -> None:
+        if self._front:
+            self._front.stop()
+
+    def _opened(self, part: Any) -> Any:
         part.start()
         self._open.append(part.stop)
         return part
@@ -188,7 +194,7 @@ class Service:
 
     def _line(self) -> str:
         """What ``systemctl status`` shows."""
-        pending = self.store.tally().pending if self._forwarding else 0
+        pending = self.store.tally().pending if self._uploads else 0
         return f"{self._measuring.line(pending, datetime.now(UTC))}; page at {self.url}"
 
     def _tally(self) -> Tally:
@@ -201,15 +207,11 @@ class Service:
     def _arrived(self) -> bool:
         if not self.processing.idle():
             return False
-        return self._forwarding is None or self._forwarding.idle()
+        return self._front is None or self._front.idle()
 
     def _rooms_alive(self) -> bool:
         rooms = {**self._measuring.bench.rooms(), "processing": self.processing.alive, "keeping": self._keeper.alive}
-        rooms["watching"] = self._watching.alive
-        if self.hub:
-            rooms["hub"] = self.hub.alive
-        if self._forwarding:
-            rooms["forwarder"] = self._forwarding.alive
+        rooms |= {"watching": self._watching.alive, **(self._front.rooms() if self._front else {})}
         dead = [name for name, alive in rooms.items() if not alive]
         if dead:
             log.critical("the %s thread failed; the daemon ends so that it can be started afresh", dead[0])
@@ -240,7 +242,16 @@ class Service:
     def _show(self, made: Made) -> None:
         """Tell the pages and the alarms of a result; called by the thread that made it."""
         self._watching.wake()
-        self._door.show(made)
+        if self._front:  # who opens the page later finds it in the store
+            self._front.show(made)
+
+    def _wake(self) -> None:
+        """Tell the forwarder that there is something to forward; it looks by itself when it starts."""
+        if self._front:
+            self._front.wake()
+
+    def _clock_offset(self) -> tuple[float | None, float | None]:
+        return self._front.clock_offset() if self._front else (None, None)
 
     def _outside(self) -> Outside:
         """What alarms go by that no spectrum tells."""
@@ -284,9 +295,7 @@ class Service:
             "versions": dataclasses.astuple(versions()),
             "store": self.processing.trouble,
             "disk": self._keeper.state(),
-            "alarms": self._desk.summary(),
-            "upload": self._forwarding.state() if self._forwarding else {"state": "off"},
-            "hub": self.hub.url if self.hub else None,
+            **(self._front.state() if self._front else {}),
         }
 
 

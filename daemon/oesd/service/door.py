@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import socket
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -19,6 +21,7 @@ from oesd.service.directory import forget_running, local_token, note_running
 from oesd.service.elements import element_lines
 from oesd.service.exporting import exporter
 from oesd.service.golden import Golden
+from oesd.service.listeners import Listeners
 from oesd.service.measuring import Measuring
 from oesd.service.watch_desk import WatchDesk
 from oesd.store import Store
@@ -34,8 +37,12 @@ class Door:
     ----------
     config : Config
         Its [web] section and data_dir count.
+    listeners : Listeners
+        Where it is served.
     store : Store
         What is shown.
+    processing, measuring, desk
+        Who takes orders and questions.
     status, healthy : callable
         What the daemon says of itself.
     beat : callable
@@ -47,43 +54,40 @@ class Door:
     def __init__(
         self,
         config: Config,
+        listeners: Listeners,
         store: Store,
+        processing: Processing,
+        measuring: Measuring,
+        desk: WatchDesk,
+        golden: Golden,
         *,
         status: Callable[[], Mapping[str, Any]],
         healthy: Callable[[], bool],
         beat: Callable[[str, float], None],
-        golden: Golden,
     ) -> None:
         self._golden = golden
         self._web, self._directory = config.web, config.data_dir
-        self._store = store
+        self._store, self._processing, self._measuring, self._desk = store, processing, measuring, desk
         self._status, self._healthy, self._beat = status, healthy, beat
+        self._listeners = listeners
         self.feed = Feed(status, partial(newest_shown, store))
         self._servers: list[Server] = []
-        self.url = ""
-
-    def lead_to(self, processing: Processing, measuring: Measuring, desk: WatchDesk) -> None:
-        """Take orders and questions for these rooms; before :meth:`start`."""
-        self._processing, self._measuring, self._desk = processing, measuring, desk
+        self.url = listeners.url
 
     def start(self) -> None:
-        """Listen; the directory notes where.
+        """Serve; the directory notes where.
 
         Raises
         ------
         CannotListen
-            The port is taken, or the certificate cannot be used.
+            The certificate cannot be used.
         """
         web = self._web
-        port = self._listen(Server(self._api(), web.host, web.port, option="--port or [web] port", beat=self._beat))
-        host = f"[{web.host}]" if ":" in web.host else web.host
-        self.url = f"http://{host}:{port}"
+        self._serve(self._listeners.page, self._api())
         note_running(self._directory, self.url)
-        if web.remote and web.certificate and web.certificate_key:
-            tls, option = (web.certificate, web.certificate_key), "[web] remote_port"
-            app = self._api(remote=True)
+        if self._listeners.others and web.certificate and web.certificate_key:
             try:
-                self._listen(Server(app, web.remote_host, web.remote_port, option=option, beat=self._beat, tls=tls))
+                self._serve(self._listeners.others, self._api(remote=True), (web.certificate, web.certificate_key))
             except BaseException:
                 self.stop()
                 raise
@@ -103,10 +107,10 @@ class Door:
         else:
             self.feed.changed(made.result.data_id, made.result.revision, "reprocessed")
 
-    def _listen(self, server: Server) -> int:
+    def _serve(self, listener: socket.socket, app: Starlette, tls: tuple[Path, Path] | None = None) -> None:
+        server = Server(app, listener=listener, beat=self._beat, tls=tls)
         server.start()
         self._servers.append(server)
-        return server.port
 
     def _api(self, *, remote: bool = False) -> Starlette:
         return create_api(

@@ -19,7 +19,6 @@ from oesd.schedule import Schedule
 from oesd.service.bench import Bench, RealBench
 from oesd.service.notes import notes_of
 from oesd.service.runs import Runs
-from oesd.service.simulation import VirtualBench
 from oesd.service.status import Since, spectrometer_document, word_of
 from oesd.store import Store
 from oesd_drivers.spare import Spare
@@ -56,6 +55,8 @@ class Measuring:
     def _new_bench(self) -> Bench:
         told = self._enlist, lambda unit: self.runs.join(unit), self._health.beat
         if self._config.simulation.enabled:
+            from oesd.service.simulation import VirtualBench  # a lab PC does without
+
             return VirtualBench(self._config, *told)
         return RealBench(self._config, self._spare, *told)
 

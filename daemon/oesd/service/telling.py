@@ -8,23 +8,14 @@ from __future__ import annotations
 
 import logging
 import queue
-import smtplib
-import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.message import EmailMessage
-from pathlib import Path
 from typing import Any, Protocol
-
-import truststore
 
 from oesd.config import ActionSection
 from oesd.model import utc_text
-from oesd.upload import UploadError, load_key
-from oesd.upload.hooks import Hook
 
 log = logging.getLogger(__name__)
 
@@ -42,92 +33,12 @@ class Way(Protocol):
     """A way to tell."""
 
     def tell(self, notice: Mapping[str, Any]) -> None:
-        """Tell once; raises NotTold or UploadError."""
+        """Tell once; raises NotTold."""
         ...
 
     def close(self) -> None:
         """Let go of what is held."""
         ...
-
-
-class Mail:
-    """A mail to people, by SMTP; encrypted unless it is told otherwise, and always where a password goes."""
-
-    def __init__(self, section: ActionSection) -> None:
-        self._section = section
-
-    def tell(self, notice: Mapping[str, Any]) -> None:
-        """Send one mail."""
-        section = self._section
-        message = EmailMessage()
-        message["From"], message["To"] = section.mail_from, ", ".join(section.mail_to)
-        message["Subject"] = _plain(f"oesd: {notice['name']} {notice['state']}{_of(notice)}")
-        message.set_content("".join(f"{name}: {value}\n" for name, value in notice.items() if value not in (None, "")))
-        try:
-            with self._server() as server:
-                if section.mail_password_file is not None:
-                    server.login(section.mail_user, _password(section.mail_password_file))
-                server.send_message(message)
-        except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise NotTold(f"mail by {section.mail_server}: {_said(error)}") from None
-
-    def close(self) -> None:
-        """Nothing is held between mails."""
-
-    def _server(self) -> smtplib.SMTP:
-        section, timeout_s = self._section, self._section.timeout_us / 1e6
-        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        if section.mail_tls == "tls":
-            return smtplib.SMTP_SSL(section.mail_server, section.mail_port, timeout=timeout_s, context=context)
-        server = smtplib.SMTP(section.mail_server, section.mail_port, timeout=timeout_s)
-        try:
-            if section.mail_tls == "starttls":
-                server.starttls(context=context)
-        except BaseException:
-            server.close()
-            raise
-        return server
-
-
-def _password(file: Path) -> str:
-    try:
-        return load_key(file).reveal()
-    except UploadError as error:
-        raise ValueError(f"password {str(error).removeprefix('API key ')}") from None
-
-
-class Command:
-    """A command of the owner's, without a shell; it must end with status 0 within its time."""
-
-    def __init__(self, section: ActionSection) -> None:
-        self._words = section.command
-        self._timeout_s = section.timeout_us / 1e6
-
-    def tell(self, notice: Mapping[str, Any]) -> None:
-        """Run it once."""
-        words = [_filled(word, notice) for word in self._words]
-        try:
-            # The words come from the owner's own configuration file and no shell reads them.
-            done = subprocess.run(  # noqa: S603
-                words, timeout=self._timeout_s, stdin=subprocess.DEVNULL, capture_output=True, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise NotTold(f"command {words[0]!r} took longer than {self._timeout_s:g} s") from None
-        except (OSError, ValueError) as error:
-            raise NotTold(f"command {words[0]!r} cannot be run: {_said(error)}") from None
-        if done.returncode != 0:
-            said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise NotTold(f"command {words[0]!r} ended with status {done.returncode}: {_plain(''.join(said))!r}")
-
-    def close(self) -> None:
-        """Nothing is held between commands."""
-
-
-def way_of(section: ActionSection) -> Way:
-    """The way that a section names."""
-    if section.url:
-        return Hook(section.url, section.timeout_us / 1e6)
-    return Mail(section) if section.mail_to else Command(section)
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +126,8 @@ class Teller:
         for number in range(1 + len(self._pauses_s)):
             try:
                 self._way.tell(notice)
-            except (NotTold, UploadError) as error:
-                why = _said(error)
+            except NotTold as error:
+                why = said(error)
             else:
                 self._note("ok", f"told of {notice['name']}")
                 return
@@ -234,25 +145,19 @@ class Teller:
 
 def tellers(sections: Sequence[ActionSection]) -> list[Teller]:
     """A teller for each action of the configuration."""
+    if not sections:
+        return []
+    from oesd.service.ways import way_of  # mail and HTTP: who tells nobody does without
+
     kinds = ((section, "http" if section.url else "mail" if section.mail_to else "command") for section in sections)
     return [Teller(section.name, kind, way_of(section)) for section, kind in kinds]
 
 
-def _filled(word: str, notice: Mapping[str, Any]) -> str:
-    for name in ("name", "device", "state", "value", "text"):
-        value = notice.get(name)
-        word = word.replace("{" + name + "}", "" if value is None else _plain(str(value)))
-    return word
-
-
-def _of(notice: Mapping[str, Any]) -> str:
-    return f" ({notice['device']})" if notice.get("device") else ""
-
-
-def _plain(text: str) -> str:
-    """Foreign text on one line, without what steers a terminal or a mail's header."""
+def plain(text: str) -> str:
+    """Return foreign text on one line, without what steers a terminal or a mail's header."""
     return "".join(char if char.isprintable() else " " for char in text)[:_SAID]
 
 
-def _said(error: Exception) -> str:
-    return _plain(" ".join(str(error).split()) or type(error).__name__)
+def said(error: Exception) -> str:
+    """What an error says, on one line."""
+    return plain(" ".join(str(error).split()) or type(error).__name__)

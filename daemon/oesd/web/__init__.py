@@ -4,15 +4,13 @@ from oesd.web.api import create_api
 from oesd.web.bucket import Bucket
 from oesd.web.feed import Feed
 from oesd.web.hub import Hub, create_hub
-from oesd.web.server import CannotListen, PortInUse, Server
+from oesd.web.server import Server
 from oesd.web.shown import Shown, newest_shown
 
 __all__ = [
     "Bucket",
-    "CannotListen",
     "Feed",
     "Hub",
-    "PortInUse",
     "Server",
     "Shown",
     "create_api",

@@ -181,7 +181,7 @@ class Hub:
         return f"{self._scheme}://{self._public_host}:{self._bucket_server.port}"
 
     def start(self) -> None:
-        """Listen on both ports; raises :class:`~oesd.web.server.CannotListen`, with neither left open."""
+        """Listen on both ports; raises :class:`~oesd.listening.CannotListen`, with neither left open."""
         self._bucket_server.start()
         try:
             self._api_server.start()

@@ -9,7 +9,6 @@ reverse-proxy headers; limits on the size and the age of a request's head
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import socket
 import ssl
@@ -23,6 +22,7 @@ from typing import Any, cast
 import uvicorn
 from starlette.types import ASGIApp
 
+from oesd.listening import CannotListen, listen
 from oesd.web.certificates import BadCertificate, server_context
 from oesd.web.connection import ImpatientH11
 
@@ -33,14 +33,6 @@ STOP_GRACE_S = 1
 STOP_DEADLINE_S = 5.0
 
 _log = logging.getLogger(__name__)
-
-
-class CannotListen(Exception):
-    """The address cannot be listened on; the message is one line for a person."""
-
-
-class PortInUse(CannotListen):
-    """Another program listens there: choose another port."""
 
 
 class Server:
@@ -65,6 +57,8 @@ class Server:
         Files of the certificate (with its chain) and of its key, PEM: https instead of http.
     write_deadline_s : float
         A client that takes none of its answer for so long is cut off.
+    listener : socket, optional
+        A socket that listens there already; host and port only name it then.
     """
 
     def __init__(
@@ -79,6 +73,7 @@ class Server:
         beat: Callable[[str, float], None] = lambda _name, _within_s: None,
         tls: tuple[Path, Path] | None = None,
         write_deadline_s: float = 30.0,
+        listener: socket.socket | None = None,
     ) -> None:
         self.host = host
         self._tls = tls
@@ -89,7 +84,7 @@ class Server:
         self._option = option
         self._head_deadline_s = head_deadline_s
         self._beat = beat
-        self._socket: socket.socket | None = None
+        self._socket = listener
         self._uvicorn: _Uvicorn | None = None
         self._thread: threading.Thread | None = None
         self._port = 0
@@ -113,7 +108,8 @@ class Server:
             context = None if self._tls is None else server_context(*self._tls)
         except BadCertificate as problem:
             raise CannotListen(str(problem)) from problem
-        self._socket = _listen(self.host, self._wanted_port, self._option)
+        if self._socket is None:
+            self._socket = listen(self.host, self._wanted_port, self._option)
         self._port = int(self._socket.getsockname()[1])
         name = f"web {self._port}"
         self._uvicorn = _Uvicorn(self._settings(context), lambda: self._beat(name, BEAT_S))
@@ -197,21 +193,3 @@ class _Uvicorn(uvicorn.Server):
         if self._loop is not None:
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._left.set)
-
-
-def _listen(host: str, port: int, option: str) -> socket.socket:
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as problem:
-        raise CannotListen(f"{host!r} is not an address of this computer: {problem.strerror or problem}") from problem
-    listener = socket.socket(family, kind, protocol)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
-    except OSError as problem:
-        listener.close()
-        if problem.errno == errno.EADDRINUSE:
-            raise PortInUse(f"port {port} is in use on {host}; choose another with {option}") from problem
-        raise CannotListen(f"cannot listen on port {port} of {host}: {problem.strerror}") from problem
-    return listener

@@ -8,7 +8,8 @@ from typing import ClassVar
 
 import pytest
 
-from oesd.acquisition import CommandLight, HttpLight, LightError
+from oesd.acquisition import CommandLight, LightError
+from oesd.acquisition.http_light import HttpLight
 from oesd.model import Kind
 
 

@@ -21,9 +21,10 @@ from tests.daemon.web import spectra
 from oesd.config import parse_config
 from oesd.model import Recipe, RunRecord
 from oesd.service.backtesting import tried
-from oesd.service.telling import Teller, way_of
+from oesd.service.telling import Teller
 from oesd.service.watch_desk import WatchDesk
 from oesd.service.watching import Watching
+from oesd.service.ways import way_of
 from oesd.store import Store
 from oesd.store.named_traces import pack_readings
 from oesd.web import Server, create_api

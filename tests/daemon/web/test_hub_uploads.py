@@ -14,9 +14,10 @@ from tests.daemon.web import spectra
 from tests.daemon.web.conftest import KEY, HubMaker
 from tests.daemon.web.uploading import BEGIN, COMPLETE, begin, completion, download, entry, put, upload
 
+from oesd.listening import PortInUse
 from oesd.model import new_id
 from oesd.store import Store
-from oesd.web import Hub, PortInUse, Server
+from oesd.web import Hub, Server
 from oesd.web.answers import EXCEPTION_HANDLERS
 from oesd.web.bucket import Bucket
 from oesd.web.hub_inbox import Inbox, reading_with

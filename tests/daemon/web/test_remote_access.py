@@ -16,8 +16,9 @@ import pytest
 from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN
 
+from oesd.listening import CannotListen
 from oesd.store import Store
-from oesd.web import CannotListen, Server, create_api
+from oesd.web import Server, create_api
 from oesd.web.keys import KeyCheck
 from oesd.web.sessions import Sessions
 

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from oesd.web.server import CannotListen, PortInUse, Server
+from oesd.listening import CannotListen, PortInUse
+from oesd.web.server import Server
 
 
 def hello(_: Request) -> Response:

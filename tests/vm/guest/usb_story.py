@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -50,6 +51,15 @@ def node_of(product: str) -> Path:
             bus, number = (int((place / name).read_text()) for name in ("busnum", "devnum"))
             return Path(f"/dev/bus/usb/{bus:03d}/{number:03d}")
     raise AssertionError(f"nothing with product {product} is plugged in")
+
+
+def committed() -> bool:
+    """Whether a capture is in the store, whoever may know it yet."""
+    try:
+        with contextlib.closing(sqlite3.connect("file:/var/lib/oesd/oesd.sqlite?mode=ro", uri=True)) as data:
+            return bool(data.execute("SELECT EXISTS (SELECT 1 FROM captures)").fetchone()[0])
+    except sqlite3.OperationalError:  # not made yet
+        return False
 
 
 def stored(serial: str) -> int:
@@ -111,13 +121,15 @@ def plugged_starts_the_service(story: Story) -> None:
     assert [oct(node.stat().st_mode & 0o777) for node in nodes()] == ["0o660"]
     until("udev started the service", lambda: shown("ActiveState") in ("activating", "active"), 30)
     started_s = time.monotonic() - began_s
-    until("a spectrum is stored", lambda: stored(FIRST) > 0, 120, sums_now)
+    until("a spectrum is committed", committed, 120)
     cold_s = story.within(
-        "from the plug to the first spectrum, with the start of the service", time.monotonic() - began_s, 20
+        "from the plug to the first stored spectrum, with the start of the service", time.monotonic() - began_s, 10
     )
+    until("the page counts it", lambda: stored(FIRST) > 0, 60, sums_now)
+    answered_s = time.monotonic() - began_s
     until("it is named", lambda: named("Ar"), 180, sums_now)
     story.step("plugged in, service started by udev", node_s=round(node_s, 2), started_s=round(started_s, 2),
-               first_spectrum_from_nothing_s=cold_s)  # fmt: skip
+               first_spectrum_from_nothing_s=cold_s, page_s=round(answered_s, 2))  # fmt: skip
 
 
 def named(element: str) -> list[dict]:
