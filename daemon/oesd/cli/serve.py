@@ -5,6 +5,7 @@ Everything is imported where it is needed: a worker is started first, and import
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 from contextlib import suppress
@@ -59,6 +60,8 @@ def run(context: click.Context, config_file: Path) -> None:
 
 def _run_daemon(config_file: Path) -> None:
     from oesd_drivers.launch import launch
+
+    gc.disable()  # till all runs: what imports make is no garbage, and looking for some takes a seventh of them
 
     first = None
     with suppress(OSError):  # whoever needs a worker starts it again, and says why that cannot be done
@@ -210,6 +213,7 @@ def _serve(service: Service, for_s: float | None, *, summarise: bool = False) ->
         service.start()
     except expected() as error:
         fail(str(error))
+    gc.enable()
     try:
         sound = service.supervise(for_s)
         complete = _summarise(service) if summarise else True
