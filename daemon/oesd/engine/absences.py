@@ -13,7 +13,7 @@ from oesd.engine.patterns import Float32Array
 from oesd.engine.scene import Scene
 from oesd.engine.strengths import EXCITATIONS, LAMP
 
-AT_A_TIME = 20_000  # losses worked out at a time: more do not fit into a processor's cache
+AT_A_TIME = 50_000  # losses worked out at a time: more do not fit into a processor's cache
 
 
 class Absences:
@@ -35,12 +35,11 @@ class Absences:
         entry = np.arange(int(end[-1]))
         entry += (first - end + self.count).repeat(self.count)
         where = places.number.take(entry)
-        per_unit = dark.per_unit.take(where)
+        per_unit, self.floor, self.variance = dark.of_place.take(where, axis=1)
         self.strength = places.strength.take(entry, axis=1)
         self.strength *= per_unit > 0.0
         self.expected = self.strength * per_unit
         self.known = places.known.take(entry)
-        self.floor, self.variance = dark.floor.take(where), dark.variance.take(where)
 
     def strongest(self) -> Float32Array:
         """The most that each species should show there, (EXCITATIONS, species)."""

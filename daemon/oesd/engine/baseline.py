@@ -50,11 +50,10 @@ def continuum(net: FloatArray, variance: FloatArray, fwhm_px: float) -> Continuu
     noise *= UNEVEN * UNEVEN
     noise += averaged(variance, step) * (1.0 / step)
     np.sqrt(noise, out=noise)
-    offset, error = _offset(coarse - low, noise)
-    wide = GROUP * step
     level = spread_out(low, step, len(net))
-    level += spread_out(offset, wide, len(net))
-    return Continuum(level, spread_out(error, wide, len(net)))
+    lift, sigma = spread_out(_offset(coarse - low, noise), GROUP * step, len(net))
+    level += lift
+    return Continuum(level, sigma)
 
 
 def rough_floor(net: FloatArray) -> FloatArray:
@@ -81,21 +80,18 @@ def _clipped(values: FloatArray, reach: int) -> FloatArray:
     floor = values.min()
     margin = 2 * reach
     v = reflected(np.sqrt(values - floor), margin)
-    near_room, far_room, nothing = np.empty_like(v), np.empty_like(v), np.zeros(len(v))
+    near_room, far_room = np.empty_like(v), np.empty_like(v)
     p = reach
     while p >= 1:
         inner = len(v) - 4 * p
         near = np.add(v[p : -3 * p], v[3 * p : len(v) - p], out=near_room[:inner])
         far = np.add(v[: -4 * p], v[4 * p :], out=far_room[:inner])
-        np.subtract(near, far, out=far)
-        np.maximum(
-            far, nothing[:inner], out=far
-        )  # (4 near - far) / 6 is higher than near / 2 by a sixth of what near exceeds far
-        far *= 1.0 / 3.0
-        far += near
-        far *= 0.5
+        np.minimum(far, near, out=far)  # (4 near - far) / 6 with far = near is the chord, near / 2
+        near *= 4.0
+        near -= far
+        near *= 1.0 / 6.0
         middle = v[2 * p : -2 * p]
-        np.minimum(middle, far, out=middle)
+        np.minimum(middle, near, out=middle)
         p = min(int(SHRINK * p + 0.5), p - 1)
     v = v[margin : len(v) - margin]
     clipped: FloatArray = v * v
@@ -103,32 +99,37 @@ def _clipped(values: FloatArray, reach: int) -> FloatArray:
     return clipped
 
 
-def _offset(above: FloatArray, noise: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _offset(above: FloatArray, noise: FloatArray) -> FloatArray:
     """Noise lies on both sides of a continuum, SNIP follows its lower edge: the local mean of what is not line.
 
     What is not line lies no further above that edge than noise does; where lines stand so dense that nothing does, the
-    edge is lifted by what noise alone would have. And the error of it: large where little but lines is near. Both for
-    every ``GROUP`` blocks: they are means over many more.
+    edge is lifted by what noise alone would have. And the error of it: large where little but lines is near. Both, in
+    two rows, for every ``GROUP`` blocks: they are means over many more.
     """
-    unit = above / np.maximum(noise, 1e-30)
-    quiet = unit < QUIET_SIGMAS
+    fine = np.empty((4, len(above)))
+    quiet, unit, square, fine[3] = *fine[:3], noise
+    np.divide(above, np.maximum(noise, 1e-30), out=unit)
+    np.less(unit, QUIET_SIGMAS, out=quiet)
     unit -= USUAL_OFFSET
     unit *= quiet
-    rows = np.array([averaged(values, GROUP) for values in (quiet.astype(np.float64), unit, unit * unit)])
+    np.multiply(unit, unit, out=square)
+    rows = averaged(fine, GROUP)
     half = min(OFFSET_BLOCKS // GROUP, rows.shape[1] - 1)
-    share, mean, square = _running(rows, half)
+    share, mean, square = _running(rows[:3], half)
     enough, known = share > LEAST_SHARE, np.maximum(share, LEAST_SHARE)
-    mean = np.where(enough, mean / known, 0.0)
-    scatter = np.where(enough, np.maximum(square / known - mean * mean, 0.0), 1.0)
-    of_group = averaged(noise, GROUP)
-    error = DOUBT * np.sqrt(scatter / (known * (GROUP * (2 * half + 1))))
-    return (USUAL_OFFSET + mean) * of_group, error * of_group
+    result = np.empty((2, rows.shape[1]))
+    np.multiply(mean / known, enough, out=result[0])
+    scatter = np.where(enough, np.maximum(square / known - result[0] * result[0], 0.0), 1.0)
+    result[0] += USUAL_OFFSET
+    np.sqrt(scatter / known, out=result[1])
+    result[1] *= DOUBT / np.sqrt(GROUP * (2 * half + 1))
+    result *= rows[3]
+    return result
 
 
 def _running(rows: FloatArray, half: int) -> FloatArray:
     """Mean of the 2 h + 1 values around each one, along rows, with mirrored ends."""
     wide = np.concatenate([rows[:, half:0:-1], rows, rows[:, -2 : -half - 2 : -1]], axis=1)
-    sums = np.zeros((len(wide), wide.shape[1] + 1))
-    wide.cumsum(axis=1, out=sums[:, 1:])
-    means: FloatArray = (sums[:, 2 * half + 1 :] - sums[:, : -2 * half - 1]) / (2 * half + 1)
-    return means
+    every = np.full(2 * half + 1, 1.0 / (2 * half + 1))
+    means = np.correlate(wide.ravel(), every, mode="same")  # all rows at once: what crosses their ends is cut off
+    return means.reshape(wide.shape)[:, half : wide.shape[1] - half]

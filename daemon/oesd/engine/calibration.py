@@ -168,9 +168,9 @@ def refined_axis(coarse: Axis, center_nm: FloatArray, expected_nm: FloatArray, s
     pivot = float(center_nm.sum()) / len(center_nm)
     offset = center_nm - expected_nm - coarse.shift_nm
     line = _Line((center_nm - pivot) / STRETCH_OVER_NM, offset, (SHIFT_NM, STRETCH_NM))
-    left, solution = offset, (0.0, 0.0, 0.0)
+    left, solution, sharp = offset, (0.0, 0.0, 0.0), 1.0 / sigma_nm
     for _ in range(ROUNDS):
-        solution = line.through(_huber_weight(left, sigma_nm))
+        solution = line.through(_huber_weight(left, sharp))
         left = line.left(*solution)
     shift, stretch, variance = solution
     return Axis(coarse.shift_nm + shift, stretch / STRETCH_OVER_NM, pivot, float(np.sqrt(variance)))
@@ -202,10 +202,11 @@ class _Line:
         return left
 
 
-def _huber_weight(residual: FloatArray, sigma: FloatArray) -> FloatArray:
-    off = np.abs(residual) / sigma
+def _huber_weight(residual: FloatArray, sharp: FloatArray) -> FloatArray:
+    """Inverse variances by what the residuals scatter, less of outliers; ``sharp``: 1 / their errors."""
+    off = np.abs(residual * sharp)
     scale = max(1.4826 * float(median(off)), 1.0)
-    weight: FloatArray = (scale * sigma) ** -2.0 / np.maximum(off / (1.5 * scale), 1.0)
+    weight: FloatArray = (sharp / scale) ** 2 / np.maximum(off * (1.0 / (1.5 * scale)), 1.0)
     return weight
 
 

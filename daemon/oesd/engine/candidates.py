@@ -40,11 +40,13 @@ def weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[Int
     hope = _hope_weight(table.elements, inference)
     base = _base(table.elements, prior)
     hope[found] = 0.0  # their lines are asked for by themselves, and all of them
-    peak, line, offset, close = _within_reach(scene, *_worth_naming(table.elements, prior))
+    reach, sharp = np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm), 1.0 / _closeness(scene)
+    peak, line, _, close = _within_reach(seen.center_nm, reach, sharp, *_worth_naming(table.elements, prior))
     faint = hope.take(table.element.take(line)) * base.take(line) * close
     kept = (faint > LEAST_WEIGHT).nonzero()[0]
     peaks, lines, weights = peak.take(kept), line.take(kept), faint.take(kept)
-    peak, line, offset, close = _within_reach(scene, *_lines_of(tuple(found.nonzero()[0].tolist())))
+    theirs = _lines_of(tuple(found.nonzero()[0].tolist()))
+    peak, line, offset, close = _within_reach(seen.center_nm, reach, sharp, *theirs)
     share = _line_light(inference, line) / seen.height.take(peak)
     right = (FAINT_BASE + FOUND_BASE * np.sqrt(np.minimum(share, 1.0))) * close
     near = np.exp(-0.5 * (offset / scene.tolerance_nm.take(peak)) ** 2)
@@ -61,13 +63,20 @@ def weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[Int
     return peak, line, weight * certainty.take(of) / (total + 0.3 * unexplained).take(peak)
 
 
-def _within_reach(scene: Scene, lines: IntArray, nm: FloatArray) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-    """Pairs of peaks and of these lines near them: numbers of both, the line's distance, nm, and how close that is."""
-    seen = scene.observed
-    peak, place = peak_lines(seen.center_nm, np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm), nm)
-    offset = nm.take(place) - seen.center_nm.take(peak)
-    z = offset / _closeness(scene).take(peak)
-    return peak, lines.take(place), offset, 1.0 / (1.0 + z * z)
+def _within_reach(
+    center_nm: FloatArray, reach_nm: FloatArray, sharp: FloatArray, lines: IntArray, nm: FloatArray
+) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
+    """Pairs of peaks and of these lines near them: numbers of both, the line's distance, nm, and how close that is.
+
+    ``sharp``, (peaks,): 1 / the distance, nm, at which a line is half as close as can be.
+    """
+    peak, place = peak_lines(center_nm, reach_nm, nm)
+    offset = nm.take(place)
+    offset -= center_nm.take(peak)
+    z = offset * sharp.take(peak)
+    z *= z
+    z += 1.0
+    return peak, lines.take(place), offset, np.divide(1.0, z, out=z)
 
 
 def _closeness(scene: Scene) -> FloatArray:

@@ -33,9 +33,8 @@ def spectrum(values: ArrayLike, name: str, pixels: int | None = None) -> FloatAr
         raise SpectrumError(f"{name} has {array.ndim} dimensions, not one")
     if pixels is not None and len(array) != pixels:
         raise SpectrumError(f"{name} has {len(array)} values, the wavelength axis has {pixels}")
-    finite = np.isfinite(array)
-    if not finite.all():
-        raise SpectrumError(f"{name} is not finite at pixel {int(finite.argmin())}")
+    if not np.isfinite(array).all():
+        raise SpectrumError(f"{name} is not finite at pixel {int(np.isfinite(array).argmin())}")
     return array
 
 
@@ -44,9 +43,9 @@ def axis(values: ArrayLike) -> FloatArray:
     wavelengths = spectrum(values, "wavelengths_nm")
     if len(wavelengths) < MIN_PIXELS:
         raise SpectrumError(f"a spectrum needs at least {MIN_PIXELS} pixels, this one has {len(wavelengths)}")
-    steps = (wavelengths[1:] <= wavelengths[:-1]).nonzero()[0]
-    if len(steps):
-        raise SpectrumError(f"wavelengths are not increasing at pixel {steps[0] + 1}")
+    rising = wavelengths[1:] > wavelengths[:-1]
+    if not rising.all():
+        raise SpectrumError(f"wavelengths are not increasing at pixel {int(rising.argmin()) + 1}")
     if wavelengths[0] <= 0.0:
         raise SpectrumError(f"wavelength {wavelengths[0]:g} nm at pixel 0 is not positive")
     return wavelengths

@@ -20,32 +20,33 @@ UNSEEN = 1e-30  # what takes the place of light where a peak is: nothing can be 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dark:
-    """What is seen in each place where no peak is, arrays (places,) float32; nothing can be missing in the others.
+    """What is seen in each place where no peak is; nothing can be missing in the others.
 
     Attributes
     ----------
-    per_unit, floor : float32
-        One count, and the noise, in units of what is seen there at most.
-    variance : float32
-        The 2v of :func:`oesd.engine.losses.dark_loss`.
+    of_place : (3, places) float32
+        One count, and the noise, in units of what is seen there at most, and the 2v of
+        :func:`oesd.engine.losses.dark_loss`.
     """
 
-    per_unit: Float32Array
-    floor: Float32Array
-    variance: Float32Array
+    of_place: Float32Array
 
 
 def darkness(observed: Observed, places: Places) -> Dark:
     """What one spectrum shows where no peak is."""
     middle = 0.5 * (places.edges_nm[1:] + places.edges_nm[:-1])
     upper, noise = _seen_at_most(observed, middle)
-    unit = upper + FLOOR_SIGMAS * noise
-    floor, per_unit = FLOOR_SIGMAS * noise / unit, 1.0 / unit
-    taken = ~_lonely(observed, middle)
-    floor[taken], per_unit[taken] = 0.0, 0.0
-    return Dark(
-        single(per_unit), single(np.maximum(floor, UNSEEN)), single(2.0 * (STRENGTH_SPREAD**2 + (noise / unit) ** 2))
-    )
+    seen = np.empty((3, len(middle)))
+    per_unit, floor, variance = seen
+    np.divide(1.0, upper + FLOOR_SIGMAS * noise, out=per_unit)
+    np.multiply(noise, per_unit, out=floor)
+    np.multiply(floor, floor, out=variance)
+    variance += STRENGTH_SPREAD**2
+    variance *= 2.0
+    floor *= FLOOR_SIGMAS
+    seen[:2] *= _lonely(observed, middle)
+    np.maximum(floor, UNSEEN, out=floor)
+    return Dark(single(seen))
 
 
 def _lonely(observed: Observed, middle: FloatArray) -> MaskArray:

@@ -7,9 +7,11 @@ judgement is taken from other measurements, so that the same measurement is alwa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from oesd.engine.kept import KEPT, Kept
 from oesd.engine.variance import NoiseLaw, chi2_limit
 from oesd.engine.windows import blocks, grown, median, median_of_seven, reflected, robust_sigma
 from oesd.model import FloatArray, MaskArray, Measurement
@@ -38,13 +40,15 @@ STUCK_CHANCE = 1e-3  # that the scans of any sound pixel of the spectrum are all
 def untrusted(measurement: Measurement, full: MaskArray) -> MaskArray:
     """Hot, dead and stuck pixels and those that a person lists, shape (pixels,) bool; ``full`` ones are not stuck."""
     pixels = len(measurement.sample)
-    bad = hot_pixels(measurement.dark, pixels) | _listed(measurement.dead_pixels, pixels)
+    bad = hot_pixels(measurement.dark, pixels)
+    if measurement.dead_pixels:
+        bad = bad | _listed(measurement.dead_pixels, pixels)
     if measurement.reference is not None:
-        bad |= silent_pixels(measurement.reference, measurement.dark)
+        bad = bad | silent_pixels(measurement.reference, measurement.dark)
     if measurement.spread is not None:
-        bad |= stuck_pixels(measurement.spread, measurement.scans) & ~full
+        bad = bad | stuck_pixels(measurement.spread, measurement.scans) & ~full
     if measurement.dark_variance is not None and measurement.dark_scans > 1:
-        bad |= stuck_pixels(np.sqrt(measurement.dark_variance * measurement.dark_scans), measurement.dark_scans)
+        bad = bad | stuck_pixels(np.sqrt(measurement.dark_variance * measurement.dark_scans), measurement.dark_scans)
     return bad
 
 
@@ -58,6 +62,12 @@ def hot_pixels(dark: FloatArray | None, pixels: int) -> MaskArray:
     """
     if dark is None or pixels < 7:
         return np.zeros(pixels, dtype=np.bool_)
+    return _hot(Kept(dark))
+
+
+@lru_cache(maxsize=KEPT)
+def _hot(of: Kept) -> MaskArray:
+    dark, pixels = of.values, len(of.values)
     rows = blocks(dark, BLOCK_PX)
     ordered = rows.copy()
     ordered.sort(axis=1)
@@ -67,6 +77,7 @@ def hot_pixels(dark: FloatArray | None, pixels: int) -> MaskArray:
     off = (np.abs(rows, out=rows) > 0.5 * limit).ravel()[:pixels].nonzero()[0]
     hot = np.zeros(pixels, dtype=np.bool_)
     hot[off] = np.abs(dark[off] - median_of_seven(dark, off)) > limit
+    hot.flags.writeable = False
     return hot
 
 

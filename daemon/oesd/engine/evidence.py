@@ -111,7 +111,7 @@ class Evidence:
         site += (sites.first[species] - self.first[:-1]).repeat(count)
         self.peak, self.expected = sites.peak.take(site), sites.expected.take(site, axis=1)
         self.floor, self.per_unit = sites.floor.take(site), sites.per_unit.take(site)
-        self.costs = np.array([sites.under_scale.take(site), sites.under.take(site), sites.over.take(site)])
+        self.costs = sites.costs.take(site, axis=1)
         if len(species):
             self._lay_out_amounts(scene, sites.light.take(site, axis=1), count)
 
@@ -160,17 +160,23 @@ class Evidence:
     def fits(self, first: int, last: int, others: FloatArray) -> Fits:
         """Best fit of each of the species ``first:last`` beside the light of others, (peaks,)."""
         site = slice(int(self.first[first]), int(self.first[last]))
-        start, owner = self.first[first:last] - self.first[first], self.owner[site] - first
-        costs = self.costs[:, site]
-        background = self.floor[site] + single(others.take(self.peak[site]) * self.per_unit[site])
-        losses = peak_loss(background + self.trial[:, site], *costs)  # the first is that of no light
+        start, column = self.first[first:last] - site.start, np.arange(first, last)
+        costs, expected = self.costs[:, site], self.expected[:, site]
+        background = single(others).take(self.peak[site])
+        background *= self.per_unit[site]
+        background += self.floor[site]
+        losses = peak_loss(self.trial[:, site] + background, costs)  # the first is that of no light
         before = losses[0]
-        cost = np.add.reduceat(losses[1:] - before, start, axis=1) + self.absent_tried[:, first:last]
+        cost = np.add.reduceat(losses[1:] - before, start, axis=1)
+        cost += self.absent_tried[:, first:last]
         row, step = np.divmod(cost.argmin(axis=0), AMOUNTS)
-        fine, column = FINER * step + (MARGIN + AROUND), np.arange(first, last)
+        fine = FINER * step + (MARGIN + AROUND)
         amount = self.amounts[row, fine, column]
-        light = single(amount)[:, owner] * self.expected[row[owner], np.arange(site.start, site.stop)]
+        owner = self.owner[site] - first
+        light = single(amount).take(owner, axis=1)
+        light *= expected[row.take(owner), np.arange(site.stop - site.start)]
         light += background
-        around = np.add.reduceat(before - peak_loss(light, *costs), start, axis=1) - self.absent[row, fine, column]
+        around = np.add.reduceat(before - peak_loss(light, costs), start, axis=1)
+        around -= self.absent[row, fine, column]
         best, here = around.argmax(axis=0), column - first
         return Fits(np.maximum(around[best, here], 0.0).astype(np.float64), amount[best, here], row)

@@ -26,20 +26,19 @@ from oesd.engine.calibration import (
 from oesd.engine.claims import Inference
 from oesd.engine.combs import shift_scores
 from oesd.engine.ghosts import Ghosts, beyond_chance, ghosts_alone, possible_ghosts
+from oesd.engine.kept import dispersion_of
 from oesd.engine.measure import Light
 from oesd.engine.observed import Observed
 from oesd.engine.patterns import shipped_patterns
 from oesd.engine.priors import Prior
 from oesd.engine.scene import Scene, build_scene
 from oesd.engine.suspects import BAND_PRICE_NATS
-from oesd.engine.windows import median
 from oesd.model import FloatArray, MaskArray
 
 WORTH_REPEATING_FWHM = 0.1
 BLEND_FWHM = 0.15  # how far unseen neighbours pull a peak's centre
 UNTOLD_NM = 0.2  # tolerance of an axis that cannot be told at all: what a device is off by on an ordinary day
 OF_ELEMENTS = 0.5  # of a peak's explained light
-ENOUGH_STEPS = 500  # along the axis, to read off its median dispersion
 OVERFULL = 1e3  # a full pixel may hide so much more: no line is missing there
 
 
@@ -91,9 +90,7 @@ class _Seen:
 
 def line_width_nm(device_nm: FloatArray, light: Light) -> float:
     """Line width in nm at the axis' median dispersion."""
-    step = max(len(device_nm) // ENOUGH_STEPS, 1)
-    coarse = device_nm[::step]
-    return light.fwhm_px * float(median(coarse[1:] - coarse[:-1])) / step
+    return light.fwhm_px * dispersion_of(device_nm).median_nm_per_px
 
 
 def identify(

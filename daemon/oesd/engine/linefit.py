@@ -71,6 +71,24 @@ class Windows:
     trust: FloatArray
 
 
+@dataclass(slots=True, eq=False)
+class _Terms:
+    """What a line's light changes by, and how much of that is in what is left.
+
+    Attributes
+    ----------
+    weighted : (2, lines, pixels) float64
+        The line of height 1 and its slope, times ``weight``, which is (lines, pixels).
+    square, pull : (2, lines) float64
+        Of both with themselves, above 0, and with what is left.
+    """
+
+    weight: FloatArray
+    weighted: FloatArray
+    square: FloatArray
+    pull: FloatArray
+
+
 class LineFit:
     """Gaussian lines of known width, one for each top.
 
@@ -113,8 +131,8 @@ class LineFit:
     def last_step(self, damping: float) -> tuple[LeftOver, Windows]:
         """One step more, and what it leaves."""
         seen = self._windows()
-        weight, of_shape, of_slope, sums = self._move(seen, damping)
-        return _left_over(seen, weight, of_shape, of_slope, sums), seen
+        terms = self._move(seen, damping)
+        return _left_over(seen, terms), seen
 
     def _windows(self) -> Windows:
         z = self._offsets - (self.center - self.first)[:, None]
@@ -127,30 +145,32 @@ class LineFit:
         left = self._light - model[self._at]
         return Windows(self.center, self.sigma, self.height, self.skew, z, plain, shape, left, self._trust)
 
-    def _move(self, seen: Windows, damping: float) -> tuple[FloatArray, FloatArray, FloatArray, _Sums]:
-        """Solve for heights and centres; what it was solved with: weights, and by them the shapes and their slopes."""
-        z, shape = seen.z, seen.shape
+    def _move(self, seen: Windows, damping: float) -> _Terms:
+        """Solve for heights and centres; what that was solved with."""
+        z = seen.z
         weight = seen.trust * (np.abs(z) < FIT_SIGMAS)
-        slope = slope_of(z, seen.plain, shape, self.skew)
-        of_shape, of_slope = weight * shape, weight * slope
-        a = np.maximum(np.vecdot(of_shape, shape), LEAST)
-        x, b = np.vecdot(of_shape, slope), np.vecdot(of_slope, slope)
-        g, f = np.vecdot(of_shape, seen.left), np.vecdot(of_slope, seen.left)
-        sums = _Sums(a, np.maximum(b, LEAST), g, f)
+        terms = np.empty((2, *z.shape))
+        terms[0], terms[1] = seen.shape, slope_of(z, seen.plain, seen.shape, self.skew)
+        weighted = weight * terms
+        square, pull = np.vecdot(weighted, terms), np.vecdot(weighted, seen.left)
+        both = np.vecdot(weighted[0], terms[1])
+        told = _Terms(weight, weighted, np.maximum(square, LEAST), pull)
+        a, b, g, f = told.square[0], square[1], pull[0], pull[1]
         if not self._whole:
-            told = (weight * (z < -FLANK_SIGMAS)).any(axis=1) & (weight * (z > FLANK_SIGMAS)).any(axis=1)
-            x, b, f = x * told, b * told, f * told
-        self._solve(a, x, b, g, f, damping)
-        return weight, of_shape, of_slope, sums
+            flanks = (weight * (z < -FLANK_SIGMAS)).any(axis=1) & (weight * (z > FLANK_SIGMAS)).any(axis=1)
+            both, b, f = both * flanks, b * flanks, f * flanks
+        self._solve(a, both, b, g, f, damping)
+        return told
 
     def _solve(self, a: FloatArray, x: FloatArray, b: FloatArray, g: FloatArray, f: FloatArray, damping: float) -> None:
         """Two unknowns a line: a, x, b are the system, by slopes of a height of 1 in sigmas, g and f what is wanted."""
         per_px = self.height / self.sigma
-        pull = (CENTER_SIGMAS * self.sigma) ** -2.0
+        pull = CENTER_SIGMAS**-2.0 / (self.sigma * self.sigma)
         x = x * per_px
         b = b * (per_px * per_px) + pull
         f = f * per_px + pull * (self.first - self.center)
-        determinant = np.maximum(a * b - x * x, 1e-9 * a * b)
+        square = a * b
+        determinant = np.maximum(square - x * x, 1e-9 * square)
         rise, move = (b * g - x * f) / determinant, (a * f - x * g) / determinant
         self.error = np.sqrt(np.array([b, a]) / determinant)
         self.height = np.minimum(np.maximum(self.height + damping * rise, 0.3 * self.height), 3.0 * self.height)
@@ -159,29 +179,24 @@ class LineFit:
         self.center = np.minimum(np.maximum(moved, self.first - bound), self.first + bound)
 
 
-@dataclass(slots=True, eq=False)
-class _Sums:
-    """Over each line's pixels: of its shape's and its slope's squares, and of both with what is left; (lines,)."""
+def _left_over(seen: Windows, terms: _Terms) -> LeftOver:
+    """Shape of what is left under every line, without what height and centre can still take of it.
 
-    shape2: FloatArray
-    slope2: FloatArray
-    of_shape: FloatArray
-    of_slope: FloatArray
-
-
-def _left_over(seen: Windows, weight: FloatArray, of_shape: FloatArray, of_slope: FloatArray, sums: _Sums) -> LeftOver:
-    """Shape of what is left under every line, without what height and centre can still take of it."""
-    square = seen.z * seen.z
-    wide, odd = seen.plain * (square - 1.0), seen.plain * seen.z * (square - 3.0)
-    weighted = weight * seen.left
-    even, skew = np.vecdot(of_shape, wide) / sums.shape2, np.vecdot(of_slope, odd) / sums.slope2
-    wide2, odd2 = np.vecdot(weight * wide, wide), np.vecdot(weight * odd, odd)
-    wider = np.vecdot(weighted, wide) - even * sums.of_shape, wide2 - even * even * sums.shape2, wide2
-    lopsided = np.vecdot(weighted, odd) - skew * sums.of_slope, odd2 - skew * skew * sums.slope2, odd2
-    used = np.maximum((weight > 0.0).astype(np.float64) @ np.ones(weight.shape[1]) - 2.0, 1.0)
-    chi2 = np.vecdot(weighted, seen.left) - sums.of_shape**2 / sums.shape2 - sums.of_slope**2 / sums.slope2
-    excess = (chi2 - used) / np.sqrt(2.0 * used)
-    return LeftOver(*_share(*wider, seen.height), *_share(*lopsided, seen.height), excess)
+    A wider line (the second Hermite term) looks in part like a higher one, a lopsided one (the third) like one moved.
+    """
+    z2 = seen.z * seen.z
+    shapes = np.empty((2, *z2.shape))
+    np.multiply(seen.plain, z2 - 1.0, out=shapes[0])
+    np.multiply(seen.plain * seen.z, z2 - 3.0, out=shapes[1])
+    weighted = terms.weight * seen.left
+    alike = np.vecdot(terms.weighted, shapes) / terms.square
+    norm = np.vecdot(terms.weight * shapes, shapes)
+    light, own = np.vecdot(shapes, weighted) - alike * terms.pull, norm - alike * alike * terms.square
+    share, sigma = _share(light, own, norm, seen.height)
+    used = np.maximum(np.add.reduce(terms.weight > 0.0, axis=1, dtype=np.float64) - 2.0, 1.0)
+    fitted = terms.pull * terms.pull / terms.square
+    excess = (np.vecdot(weighted, seen.left) - fitted[0] - fitted[1] - used) / np.sqrt(2.0 * used)
+    return LeftOver(share[0], sigma[0], share[1], sigma[1], excess)
 
 
 def shape_of(z: FloatArray, skew: float) -> FloatArray:
@@ -209,8 +224,9 @@ def slope_of(z: FloatArray, plain: FloatArray, shape: FloatArray, skew: float) -
 
 
 def _share(light: FloatArray, own: FloatArray, norm: FloatArray, height: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Amount of a shape in a line's light relative to its height, and the error of that."""
+    """Amount of each shape in a line's light relative to its height, and the error of that; all (shapes, lines)."""
     own = np.maximum(own, 1e-6 * norm + LEAST)
     scale = np.maximum(own * height, 1e-200)
-    share: FloatArray = np.minimum(np.maximum(light, -UNTOLD * scale), UNTOLD * scale) / scale
+    most = UNTOLD * scale
+    share: FloatArray = np.minimum(np.maximum(light, -most), most) / scale
     return share, 1.0 / np.maximum(np.sqrt(own) * height, 1.0 / UNTOLD)

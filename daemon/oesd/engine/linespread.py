@@ -16,12 +16,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from oesd.engine.windows import FWHM_PER_SIGMA, on_axis
+from oesd.engine.kept import PLACES, dispersion_of
+from oesd.engine.windows import FWHM_PER_SIGMA
 from oesd.model import FloatArray, LineSpread
 
 NARROWEST_PX, WIDEST_PX = 1.5, 20.0
 PIXEL_PX = float(FWHM_PER_SIGMA / np.sqrt(12.0))  # FWHM of the Gaussian with a pixel's variance
-PLACES = (1.0 / 6.0, 0.5, 5.0 / 6.0)  # of the axis
 SINGLE_SHARE = 0.3  # of lines are single; the others are more than one
 SINGLE_SPREAD = 0.012  # relative widths of single lines: Doppler and Stark widths are far below a spectrometer's
 BLEND_SPREAD = 0.35  # blends are wider by about so much
@@ -38,7 +38,8 @@ WEIGHING_ROUNDS = 3
 DRIFT = 0.01  # relative: a width changes by so much with temperature and focus from one spectrum to the next
 OUTLIER_SIGMAS = 4.0
 MOST_LINES = 80
-_TINY = 1e-6 * np.eye(3)  # keeps systems regular that nothing bounds
+_EYE, _NOTHING = np.eye(3), np.zeros(3)
+_TINY = 1e-6 * _EYE  # keeps systems regular that nothing bounds
 _SMOOTH = np.array([[1.0, -1.0, 0.0], [-1.0, 2.0, -1.0], [0.0, -1.0, 1.0]]) / UNEVEN**2
 
 
@@ -125,28 +126,32 @@ def learned(
     if len(wider) > MOST_LINES:
         best = np.sort(wider_sigma.argsort(kind="stable")[:MOST_LINES])
         center_px, wider, wider_sigma = center_px[best], wider[best], wider_sigma[best]
-    trust, told = np.zeros(3), np.zeros(3)
-    if known is not None and np.isfinite(known.sigma).all():
+    known_well = known is not None and bool(np.isfinite(known.sigma).all())
+    trust = told = _NOTHING
+    if known is not None and known_well:
         trust, told = known.sigma**-2.0, known.fwhm_px / before.fwhm_px - 1.0
+    firm, wished = trust * _EYE, trust * told
     shares, square = before.shares(center_px), wider_sigma * wider_sigma + SINGLE_SPREAD**2
-    off = wider - _mode(wider, square, _told(known, before))
-    system, wanted, change, inverse, lines = _SMOOTH, np.zeros(3), np.zeros(3), _TINY, 0.0
-    firm = trust * np.eye(3)
+    sharp = 1.0 / np.sqrt(square)
+    off = wider - _mode(wider, sharp, _told(known, before))
+    system, wanted, change, inverse, lines = _SMOOTH, _NOTHING, _NOTHING, _TINY, 0.0
     for _ in range(WEIGHING_ROUNDS):
-        single, blend = _densities(off, square)
-        single /= single + blend + STRAY_DENSITY
+        single, blend = _densities(off, sharp)
+        blend += single
+        blend += STRAY_DENSITY
+        single /= blend
         lines = float(single.sum())
-        if lines < FEWEST_LINES and not trust.any():
+        if lines < FEWEST_LINES and not known_well:
             return Learned(before, None, 0)  # blends and bands alone do not tell
-        weighted = (shares * (single / square)[:, None]).T
+        weighted = shares.T * (single / square)
         system, wanted = weighted @ shares + _SMOOTH, weighted @ wider
         inverse = _inverse(system + firm)
-        change = inverse @ (wanted + trust * told)
+        change = inverse @ (wanted + wished)
         off = wider - shares @ change
     widths = _changed(before, change, inverse, known)
     if lines < FEWEST_LINES:
         return Learned(widths, None, round(lines))
-    if not trust.any():
+    if not known_well:
         return Learned(widths, widths, round(lines))
     inverse = _inverse(system)
     return Learned(widths, _changed(before, inverse @ wanted, inverse, known), round(lines))
@@ -199,45 +204,50 @@ def _told(known: Widths | None, before: Widths) -> FloatArray:
     return np.log(HINT_WRONG + np.exp(-0.5 * np.minimum(off * off, 80.0)))
 
 
-def _mode(wider: FloatArray, square: FloatArray, prior: FloatArray) -> float:
+def _mode(wider: FloatArray, sharp: FloatArray, prior: FloatArray) -> float:
     """Relative change of width at which single lines and blends together are likeliest."""
-    single, blend = _densities(wider[:, None] - GRID, square[:, None])
+    single, blend = _densities(wider[:, None] - GRID, sharp[:, None])
     single += blend
     single += STRAY_DENSITY
     likelihood = np.log(single, out=single).sum(axis=0) + prior
     return float(GRID[int(likelihood.argmax())])
 
 
-def _densities(off: FloatArray, square: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Of single lines and of blends, at these distances from a single line's width; ``square``: of their errors."""
-    sigma = np.sqrt(square)
-    z = off / sigma
-    single = np.exp(np.maximum(-0.5 * (z * z), -40.0))
-    single *= SINGLE_SHARE / 2.5066 / sigma
+def _densities(off: FloatArray, sharp: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Of single lines and of blends, at these distances from a single line's width; ``sharp``: 1 / their errors."""
+    z = off * sharp
+    single = z * z
+    single *= -0.5
+    np.exp(single, out=single)
+    single *= SINGLE_SHARE / 2.5066 * sharp
     z *= -1.7
-    blend = np.exp(np.minimum(np.maximum(z, -40.0), 40.0))  # logistic in place of the normal distribution
+    blend = np.exp(np.minimum(z, 40.0, out=z), out=z)  # logistic in place of the normal distribution
     blend += 1.0
-    fall = np.exp(np.minimum(np.maximum(off, 0.0), 8.0) * (-1.0 / BLEND_SPREAD))
-    return single, (1.0 - SINGLE_SHARE) / BLEND_SPREAD * fall / blend
+    fall = np.maximum(off, 0.0)
+    fall *= -1.0 / BLEND_SPREAD
+    np.exp(fall, out=fall)
+    fall *= (1.0 - SINGLE_SHARE) / BLEND_SPREAD
+    fall /= blend
+    return single, fall
 
 
 def remembered(spread: LineSpread, device_nm: FloatArray) -> Widths:
     """What earlier spectra of a device showed, on an axis of it."""
     pixels = len(device_nm)
     place = np.array(PLACES) * (pixels - 1)
-    nm, dispersion = on_axis(place, device_nm)
-    fwhm_nm = np.interp(nm, spread.wavelengths_nm, spread.fwhm_nm)
-    sigma_nm = np.interp(nm, spread.wavelengths_nm, spread.sigma_nm)
-    fwhm_px = np.clip(np.hypot(fwhm_nm / dispersion, PIXEL_PX), NARROWEST_PX, pixels / 4.0)
+    along = dispersion_of(device_nm)
+    fwhm_nm = np.interp(along.nm, spread.wavelengths_nm, spread.fwhm_nm)
+    sigma_nm = np.interp(along.nm, spread.wavelengths_nm, spread.sigma_nm)
+    fwhm_px = np.clip(np.hypot(fwhm_nm / along.nm_per_px, PIXEL_PX), NARROWEST_PX, pixels / 4.0)
     return Widths(place, fwhm_px, np.hypot(sigma_nm / np.maximum(fwhm_nm, 1e-12), DRIFT))
 
 
 def shown(widths: Widths, lines: int, device_nm: FloatArray) -> LineSpread:
     """Widths as a value that can be kept."""
-    nm, dispersion = on_axis(widths.place_px, device_nm)
-    fwhm_nm = optical(widths.fwhm_px) * dispersion
-    numbers = [tuple(round(float(x), 5) for x in row) for row in (nm, fwhm_nm, widths.sigma * fwhm_nm)]
-    return LineSpread(numbers[0], numbers[1], numbers[2], lines=lines)
+    along = dispersion_of(device_nm)
+    fwhm_nm = optical(widths.fwhm_px) * along.nm_per_px
+    nm, width, sigma = np.array([along.nm, fwhm_nm, widths.sigma * fwhm_nm]).round(5).tolist()
+    return LineSpread(tuple(nm), tuple(width), tuple(sigma), lines=lines)
 
 
 def combined(spreads: Sequence[LineSpread]) -> LineSpread | None:

@@ -25,12 +25,13 @@ def _nothing(light: Float32Array) -> Float32Array:
     return np.zeros(light.shape[-1], dtype=np.float32)
 
 
-def peak_loss(light: Float32Array, under_scale: Float32Array, under: Float32Array, over: Float32Array) -> Float32Array:
+def peak_loss(light: Float32Array, costs: Float32Array) -> Float32Array:
     """Loss at sites in peaks (last axis) for this light, in units of what is seen.
 
-    ``under`` and ``over`` are 1 / 2vk of light unexplained and missing, ``under_scale`` the k of the former. Both
-    sides are worked out for all sites: choosing between them takes longer. Works in place.
+    ``costs``, (3, sites): the k of light unexplained, 1 / 2vk of it, and of light missing. Both sides are worked out
+    for all sites: choosing between them takes longer. Works in place.
     """
+    under_scale, under, over = costs
     misfit = np.log(light, out=light)
     below = np.minimum(misfit, _nothing(misfit))
     above: Float32Array = np.subtract(misfit, below, out=misfit)

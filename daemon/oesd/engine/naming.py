@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import pairwise, repeat
+from itertools import repeat
 from operator import add
 
 import numpy as np
@@ -33,16 +33,16 @@ TENTHS = 1 << 16  # more than any line's tenths of nm
 
 
 @dataclass(slots=True)
-class Naming:
-    """What one peak is called, how surely, and what else it may be."""
+class Namings:
+    """What every peak is called, how surely, what else it may be, and whether that could not be decided: columns."""
 
-    element: str | None
-    probability: float
-    candidates: tuple[Candidate, ...]
-    ambiguous: bool = False
+    element: list[str | None]
+    probability: list[float]
+    candidates: list[tuple[Candidate, ...]]
+    ambiguous: list[bool]
 
 
-def name_peaks(scene: Scene, inference: Inference, prior: Prior) -> list[Naming]:
+def name_peaks(scene: Scene, inference: Inference, prior: Prior) -> Namings:
     """Name every peak of the scene, in its order."""
     number_of, peaks = line_strengths().table.index_of, len(scene.observed.height)
     peak, line, weight = _alternatives(*weighed_lines(scene, inference, prior))
@@ -59,20 +59,22 @@ def name_peaks(scene: Scene, inference: Inference, prior: Prior) -> list[Naming]
     order = (2 * peak + ~own).argsort(kind="stable")
     candidates = _candidates(line.take(order), weight.take(order))
     bounds = peak.searchsorted(np.arange(peaks + 1)).tolist()
-    contested = np.asarray(contested_peaks(scene, inference).any(axis=0)).tolist()
-    told = zip(named, has.tolist(), stated.round(4).tolist(), scene.observed.center_nm.tolist(), contested, strict=True)
-    return [_naming(candidates[a:b], *what) for (a, b), what in zip(pairwise(bounds), told, strict=True)]
+    contested = contested_peaks(scene, inference).any(axis=0) & ~has
+    of_peak = list(map(candidates.__getitem__, map(slice, bounds, bounds[1:])))
+    probability = np.where(has, stated, 0.0).round(4).tolist()
+    namings = Namings(named, probability, of_peak, np.asarray(contested).tolist())
+    for unnamed in (~has).nonzero()[0].tolist():
+        system, sure = named[unnamed], round(float(stated[unnamed]), 4)
+        namings.element[unnamed] = None
+        if system in SYSTEMS:
+            band = _molecule(system, float(scene.observed.center_nm[unnamed]), sure)
+            _rename(namings, unnamed, molecule_of(system), sure, (band, *of_peak[unnamed]))
+    return namings
 
 
-def _naming(
-    lines: tuple[Candidate, ...], name: str | None, has: bool, probability: float, nm: float, contested: bool
-) -> Naming:
-    """Name of one peak with these lines, at a wavelength; ``has``: some of them are its own."""
-    if has:
-        return Naming(name, probability, lines)
-    if name in SYSTEMS:
-        return Naming(molecule_of(name), probability, (_molecule(name, nm, probability), *lines))
-    return Naming(None, 0.0, lines, contested)
+def _rename(namings: Namings, number: int, name: str, probability: float, candidates: tuple[Candidate, ...]) -> None:
+    namings.element[number], namings.probability[number] = name, probability
+    namings.candidates[number], namings.ambiguous[number] = candidates, False
 
 
 def contested_peaks(scene: Scene, inference: Inference) -> MaskArray:
@@ -155,17 +157,23 @@ def _named(scene: Scene, inference: Inference) -> tuple[list[str | None], FloatA
     return [names[i] if p else None for i, p in zip(first.tolist(), enough.tolist(), strict=True)], stated
 
 
-def with_bands(namings: list[Naming], of_lines: MaskArray, bands: list[SeenBand]) -> list[Naming]:
+def with_bands(namings: Namings, of_lines: MaskArray, bands: list[SeenBand]) -> Namings:
     """Names of all peaks: those of lines in their order, the others with the band that they belong to."""
-    lines = iter(namings)
-    named = [next(lines) if line else None for line in of_lines.tolist()]
+    if not bands:
+        return namings
+    peaks = len(of_lines)
+    every = Namings([None] * peaks, [0.0] * peaks, [()] * peaks, [False] * peaks)
+    for of_line, number in enumerate(of_lines.nonzero()[0].tolist()):
+        every.element[number], every.probability[number] = namings.element[of_line], namings.probability[of_line]
+        every.candidates[number], every.ambiguous[number] = namings.candidates[of_line], namings.ambiguous[of_line]
+    unnamed = ~of_lines
     for band in bands:
         probability = round(band.explained, 4)
-        for number in band.peaks.tolist():
-            if named[number] is None:
-                molecule = _molecule(band.system, band.head_nm, probability)
-                named[number] = Naming(molecule_of(band.system), probability, (molecule,))
-    return [naming for naming in named if naming is not None]
+        for number in band.peaks[unnamed[band.peaks]].tolist():
+            unnamed[number] = False
+            molecule = _molecule(band.system, band.head_nm, probability)
+            _rename(every, number, molecule_of(band.system), probability, (molecule,))
+    return every
 
 
 def _molecule(system: str, nm: float, probability: float) -> Candidate:

@@ -15,6 +15,7 @@ from oesd.model import FloatArray, MaskArray
 
 BLOCK_PX = 32
 FULL_WELL_ELECTRONS = 1.5e5  # of the line CCDs in these spectrometers: 3e4 to 2e5; bounds the photon noise from below
+FOURTH = np.array([1.0, -4.0, 6.0, -4.0, 1.0]) / np.sqrt(70.0)  # leaves white noise as it is
 QUARTILE, MEDIAN = 0.31864, 0.67449  # of |x| for a Gaussian of unit sigma
 QUIET_SHARE = 0.5  # of the blocks, the dimmest: they show the read noise
 QUIET_QUANTILE = 0.4  # of their variances: lines only add
@@ -47,8 +48,9 @@ def noise_sigma(net: FloatArray, saturated: MaskArray, full_scale: float, scans:
     telling = (spread < SMOOTH_SHARE * level + SMOOTH_SIGMAS * np.sqrt(high)) & (spread < 0.5 * level)
     telling &= (floor * level > TELLING_SHARE * read2) & (level > LEAST_LEVEL)
     slope, uneven = floor, 0.0
-    if telling.sum() >= FEWEST_BLOCKS:
-        slope, uneven = _law(level[telling], (high[telling] - read2) / level[telling], floor)
+    if np.count_nonzero(telling) >= FEWEST_BLOCKS:
+        bright = level[telling]
+        slope, uneven = _law(bright, (high[telling] - read2) / bright, floor)
     read2 = max(read2 - slope * max(float(median(level[quiet])), 0.0), 0.05 * read2, 0.0)
     counts = np.maximum(net, 0.0)
     sigma = uneven * counts
@@ -65,13 +67,15 @@ def _law(level: FloatArray, rise: FloatArray, floor: float) -> tuple[float, floa
     Photons make variance rise with the level, uneven pixels with its square: what rises with the level after division
     by it is the latter. Levels that are all alike do not tell them apart.
     """
-    bright = level > float(median(level))
-    if bright.sum() < FEWEST_BLOCKS or (~bright).sum() < FEWEST_BLOCKS:
+    order = level.argsort(kind="stable")
+    level, rise = level[order], rise[order]
+    dim = int(level.searchsorted(median(level), side="right"))
+    if dim < FEWEST_BLOCKS or len(level) - dim < FEWEST_BLOCKS:
         return max(quantile(rise, SLOPE_QUANTILE), floor), 0.0
-    low, high = float(median(level[~bright])), float(median(level[bright]))
+    low, high = float(median(level[:dim])), float(median(level[dim:]))
     if high < TOLD_APART * low:
         return max(quantile(rise, SLOPE_QUANTILE), floor), 0.0
-    dim_rise, bright_rise = quantile(rise[~bright], SLOPE_QUANTILE), quantile(rise[bright], SLOPE_QUANTILE)
+    dim_rise, bright_rise = quantile(rise[:dim], SLOPE_QUANTILE), quantile(rise[dim:], SLOPE_QUANTILE)
     uneven = min(max((bright_rise - max(dim_rise, floor)) / (high - low), 0.0), MOST_UNEVEN**2)
     return max(dim_rise - uneven * low, floor), uneven
 
@@ -79,21 +83,17 @@ def _law(level: FloatArray, rise: FloatArray, floor: float) -> tuple[float, floa
 def _blocks(net: FloatArray, saturated: MaskArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Of each block of pixels: median level, quartiles' distance, alternating variance by quartile and by median.
 
-    The fourth difference (1, -4, 6, -4, 1)/sqrt(70) leaves white noise as it is and takes slopes and wide lines away.
+    The fourth difference takes slopes and wide lines away.
     """
     if len(net) < 8:
         return np.zeros(1), np.zeros(1), np.zeros(1), np.zeros(1)
-    inner = net[2:-2]
-    fourth = net[1:-3] + net[3:-1]
-    fourth *= -4.0
-    fourth += net[:-4]
-    fourth += net[4:]
-    fourth += 6.0 * inner
+    fourth = np.correlate(net, FOURTH, mode="valid")
     quarter, half = BLOCK_PX // 4, BLOCK_PX // 2
-    alternating, levels = blocks(np.abs(fourth, out=fourth), BLOCK_PX), blocks(inner, BLOCK_PX)
+    alternating, levels = blocks(np.abs(fourth, out=fourth), BLOCK_PX), blocks(net[2:-2], BLOCK_PX)
     alternating.sort(axis=1)
     levels.sort(axis=1)
-    low, high = (alternating[:, [quarter, half]] / (np.sqrt(70.0) * np.array([QUARTILE, MEDIAN]))).T ** 2
+    low, high = alternating[:, quarter] * (1.0 / QUARTILE), alternating[:, half] * (1.0 / MEDIAN)
+    low, high = low * low, high * high
     low = np.where(low > 0.0, low, high)
     spread = levels[:, BLOCK_PX - quarter] - levels[:, quarter]
     if not saturated.any():

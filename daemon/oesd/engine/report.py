@@ -6,7 +6,7 @@ import numpy as np
 
 from oesd.engine.claims import Inference
 from oesd.engine.measure import Light
-from oesd.engine.naming import Naming
+from oesd.engine.naming import Namings
 from oesd.model import Ambiguity, ElementFinding, FloatArray, MaskArray, Peak
 
 LARGEST = 1e12
@@ -40,25 +40,25 @@ def ambiguities(inference: Inference, contested: MaskArray, at_nm: FloatArray) -
     )
 
 
-def peaks(light: Light, namings: list[Naming], factor: float) -> tuple[Peak, ...]:
+def peaks(light: Light, namings: Namings, factor: float) -> tuple[Peak, ...]:
     """Every peak with its name, candidates and measured values; ``factor`` counts are one unit of height."""
     found, dispersion = light.peaks, light.nm_per_px
     width = found.fwhm_px * dispersion
     nm, px, fwhm_nm = np.array([light.center_nm, found.center_px, width]).round(4).tolist()
     columns = (
-        [f"p{number}" for number in range(1, len(namings) + 1)],
+        [f"p{number}" for number in range(1, len(found) + 1)],
         nm,
         (found.sigma_px * dispersion).round(5).tolist(),
         px,
         fwhm_nm,
         found.snr.round(2).tolist(),
         *shown(np.array([found.height, found.height * width * GAUSS_AREA]), factor).tolist(),
-        [naming.element for naming in namings],
-        [naming.probability for naming in namings],
-        [False] * len(namings),
-        [naming.candidates for naming in namings],
+        namings.element,
+        namings.probability,
+        [False] * len(found),
+        namings.candidates,
         found.saturated.tolist(),
         found.blended.tolist(),
-        [naming.ambiguous for naming in namings],
+        namings.ambiguous,
     )  # in the order of a peak's fields
     return tuple(map(Peak._make, zip(*columns, strict=True)))

@@ -40,7 +40,7 @@ class Sites:
         What a unit amount puts into the peak.
     expected : (EXCITATIONS, sites) float32
         The same in units of what is seen; ``per_unit`` is one count in them, ``floor`` the noise.
-    under_scale, under, over : float32
+    costs : (3, sites) float32
         What misfits cost, see :func:`oesd.engine.losses.peak_loss`.
     """
 
@@ -51,9 +51,7 @@ class Sites:
     expected: Float32Array
     per_unit: Float32Array
     floor: Float32Array
-    under_scale: Float32Array
-    under: Float32Array
-    over: Float32Array
+    costs: Float32Array
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -146,8 +144,11 @@ def sites_of(
     peak, line, species = peak.take(order), line.take(order), owner.take(order).astype(np.int64)
     offset = near.nm.take(line) - observed.center_nm.take(peak)
     z = offset / tolerance.take(peak)
+    z *= z
+    z *= -0.5
+    closeness = np.exp(z, out=z).astype(np.float32)
     relative = near.relative.take(line, axis=1)
-    relative *= np.exp(-0.5 * z * z).astype(np.float32)
+    relative *= closeness
     start = runs(species * len(tolerance) + peak)
     if not len(start):
         return _laid_out(observed, species_count, species, peak, relative, offset)
@@ -168,21 +169,24 @@ def _laid_out(
     """Sites with everything that the losses ask."""
     height, error = observed.height, observed.height_sigma
     unit = height + FLOOR_SIGMAS * error
-    spread = 2.0 * (STRENGTH_SPREAD**2 + (error / unit) ** 2)
+    floor = FLOOR_SIGMAS * error / unit
+    spread = 2.0 * (STRENGTH_SPREAD**2 + (floor / FLOOR_SIGMAS) ** 2)
     over = np.where(observed.saturated, 0.0, 1.0 / MISSING_SCALE) / spread
-    per_unit = (1.0 / unit).take(peak)
-    scale = UNEXPLAINED_SCALE * _surprise(observed, peak, offset_nm)
+    of_peak = single(np.array([1.0 / unit, np.maximum(floor, UNSEEN), 1.0 / spread, over]))
+    per_unit, at_least, sharp, missing = of_peak.take(peak, axis=1)
+    costs = np.empty((3, len(peak)), dtype=np.float32)
+    np.multiply(_surprise(observed, peak, offset_nm), UNEXPLAINED_SCALE, out=costs[0])
+    np.divide(sharp, costs[0], out=costs[1])
+    costs[2] = missing
     return Sites(
         species=species,
         peak=peak,
         first=species.searchsorted(np.arange(species_count + 1)),
         light=light,
-        expected=single(light * per_unit),
-        per_unit=single(per_unit),
-        floor=single(np.maximum(FLOOR_SIGMAS * error / unit, UNSEEN)).take(peak),
-        under_scale=single(scale),
-        under=single(1.0 / (spread.take(peak) * scale)),
-        over=single(over).take(peak),
+        expected=light * per_unit,
+        per_unit=per_unit,
+        floor=at_least,
+        costs=costs,
     )
 
 
@@ -192,13 +196,13 @@ def _surprise(observed: Observed, peak: IntArray, offset_nm: FloatArray) -> Floa
     -ln of the chance that a random line comes this near to any peak: little where peaks are so dense that any line
     meets one, much where it meets the middle of a lone one.
     """
-    unsure = observed.center_sigma_nm**2 + observed.axis_sigma_nm**2
+    unsure = observed.center_sigma_nm * observed.center_sigma_nm + observed.axis_sigma_nm**2
     close, far = ((width * observed.fwhm_nm) ** 2 + unsure for width in (CLOSE_FWHM, FAR_FWHM))
+    density, close, far = np.array([2.0 * _density(observed), close, 1.0 / far]).take(peak, axis=1)
     square = offset_nm * offset_nm
-    chance = (
-        (2.0 * _density(observed)).take(peak) * np.sqrt(square + close.take(peak)) * (1.0 + square / far.take(peak))
-    )
-    surprise = np.log(np.minimum(np.maximum(chance, 1e-6), 1.0)) / -LONE_NATS
-    least, most = SURPRISE_RANGE
-    bounded: FloatArray = np.minimum(np.maximum(surprise, least), most)
-    return bounded
+    chance: FloatArray = np.sqrt(square + close) * density
+    chance *= 1.0 + square * far
+    least, most = np.exp(-LONE_NATS * SURPRISE_RANGE[1]), np.exp(-LONE_NATS * SURPRISE_RANGE[0])
+    surprise: FloatArray = np.log(np.minimum(np.maximum(chance, least), most))
+    surprise *= -1.0 / LONE_NATS
+    return surprise

@@ -28,7 +28,7 @@ class Screening:
         self._peak, self._start = sites.peak, runs(sites.species)
         self._species = sites.species[self._start]
         self._floor, self._per_unit = sites.floor, sites.per_unit
-        self._costs = sites.under_scale, sites.under, sites.over
+        self._costs = sites.costs
         if not len(self._start):
             return
         count = lengths(self._start, len(sites.species))
@@ -36,9 +36,10 @@ class Screening:
         strongest = np.maximum(np.maximum.reduceat(light, self._start, axis=1), dark.strength.max(axis=0))
         low, high = amount_range(scene, light, sites.peak, strongest, self._start, count)
         amounts = single(np.exp(low + STEPS * (high - low)))
-        self._trial = amounts.repeat(count, axis=2)  # (steps, rows, sites)
-        self._trial *= sites.expected[rows]
-        self._missing = dark.losses(amounts, strongest)
+        self._trial = np.zeros((1 + STEPS.size * len(rows), len(sites.peak)), dtype=np.float32)  # first no light at all
+        trial = self._trial[1:].reshape(STEPS.size, len(rows), -1)
+        np.multiply(amounts.repeat(count, axis=2), sites.expected[rows], out=trial)
+        self._missing = dark.losses(amounts, strongest).reshape(STEPS.size * len(rows), -1)
 
     def gains(self, others: FloatArray | None = None) -> FloatArray:
         """Best coarse gain beside the others' light, (peaks,), nats; 0 for species without light; (species,)."""
@@ -46,11 +47,11 @@ class Screening:
         if len(self._start):
             background = self._floor
             if others is not None:
-                background = background + single(others.take(self._peak) * self._per_unit)
-            saved = peak_loss(background.copy(), *self._costs) - peak_loss(self._trial + background, *self._costs)
-            gain = np.add.reduceat(saved, self._start, axis=2)
-            gain -= self._missing
-            best[self._species] = np.maximum(gain.max(axis=(0, 1)), 0.0)
+                background = background + single(others).take(self._peak) * self._per_unit
+            loss = peak_loss(self._trial + background, self._costs)
+            loss = np.add.reduceat(loss[1:] - loss[0], self._start, axis=1)
+            loss += self._missing
+            best[self._species] = np.maximum(-loss.min(axis=0), 0.0)
         return best
 
     def narrowed(self, asked: MaskArray) -> None:
@@ -58,13 +59,9 @@ class Screening:
         kept = asked[self._species]
         count = lengths(self._start, len(self._peak))
         site = kept.repeat(count).nonzero()[0]
-        self._peak, self._floor, self._per_unit = (
-            self._peak.take(site),
-            self._floor.take(site),
-            self._per_unit.take(site),
-        )
-        self._costs = self._costs[0].take(site), self._costs[1].take(site), self._costs[2].take(site)
-        self._trial, self._missing = self._trial.take(site, axis=2), self._missing[:, :, kept]
+        self._peak, self._costs = self._peak.take(site), self._costs.take(site, axis=1)
+        self._floor, self._per_unit = self._floor.take(site), self._per_unit.take(site)
+        self._trial, self._missing = self._trial.take(site, axis=1), self._missing[:, kept]
         self._species, count = self._species[kept], count[kept]
         self._start = count.cumsum() - count
 
@@ -75,17 +72,16 @@ class _Absences:
     def __init__(self, scene: Scene, species: IntArray) -> None:
         places, dark = scene.places, scene.dark
         where = places.strong_place.take(species, axis=2)
-        per_unit = dark.per_unit.take(where)
+        per_unit, self.floor, self.variance = dark.of_place.take(where, axis=1)
         self.strength = places.strong_strength.take(species, axis=2)
         self.strength *= per_unit > 0.0
         self.expected = self.strength * per_unit
         self.known = places.strong_known.take(species, axis=2)
-        self.floor, self.variance = dark.floor.take(where), dark.variance.take(where)
 
     def losses(self, amounts: Float32Array, strongest: Float32Array) -> Float32Array:
         """What is missing at each amount, (steps, rows, species)."""
         scale = absence_scale(self.strength, np.maximum(strongest, LEAST_STRENGTH), self.known)
-        light = (amounts[:, None] * self.expected).astype(np.float32, copy=False)
+        light = amounts[:, None] * self.expected
         light += self.floor
         lost: Float32Array = dark_loss(light, scale, 1.0 / (self.variance * scale)).sum(axis=1)
         return lost

@@ -66,40 +66,52 @@ class Search:
         self.offers = Offers(scene, suspects, Evidence(scene, species))
         self.hope = hope
         self.outside = outside
+        self._bounded = self.light  # beside which light those outside were looked at
         self.chance: dict[int, float] = {}  # what a claim's lines gain moved aside, nats
         self.rivals: dict[int, list[tuple[int, Claim]]] = {}
         self._unknown: tuple[FloatArray, dict[Claim, float]] = self.light, {}  # what claims owe beside this light
 
     def grow(self) -> None:
         """Take the best suspect until none is worth its price."""
-        asked, bounds = self.offers, self.hope
+        asked = self.offers
         while asked.place and len(self.claims) < MAX_ELEMENTS:
             fits, margin = asked.margins(self.light)
-            while True:
-                best = self._best(asked, fits, margin)
-                more = self._let_in(bounds, 0.0 if best is None else best[1].gain - float(self.suspects.price[best[0]]))
+            best = self._best(asked, fits, margin)
+            while self._hope_outside(above := 0.0 if best is None else self._price_left(*best)):
+                more = self._let_in(self.hope, above)
                 if more is None:
                     break
                 more_fits, more_margin = more.margins(self.light)
                 asked, fits, margin = asked.joined(more), fits.joined(more_fits), np.append(margin, more_margin)
+                best = self._best(asked, fits, margin)
             if best is None:
                 return
             self._take(*best)
-            bounds = self._bounds(self.light)
             margin[asked.place[best[0]]] = -np.inf
             left = (margin > -REGAINED_NATS).nonzero()[0]
-            if not self._hope_outside(bounds) and not len(left):
+            if not len(left) and not self._hope_outside(0.0):
                 return
             if MANY < len(margin) > 2 * len(left) > 0:
                 asked = asked.among(left)
 
-    def _hope_outside(self, bounds: FloatArray) -> bool:
-        """Note what those outside may have at most; whether anyone may be worth his price."""
-        if self.outside is None:
+    def _price_left(self, suspect: int, offer: Offer) -> float:
+        return offer.gain - float(self.suspects.price[suspect])
+
+    def _hope_outside(self, above: float) -> bool:
+        """Whether anyone outside may have a margin above this one beside the present light.
+
+        What he might gain beside less light is hardly less: while somebody is worth more than that nobody outside is
+        looked at again, but before the end all are.
+        """
+        if self.outside is None or not self.outside.waiting.any():
             return False
         waiting = self.outside.waiting
-        self.hope[waiting] = bounds[waiting]
-        return bool((self.hope[waiting] > 0.0).any())
+        if above > 0.0 and not (self.hope[waiting] > above).any():
+            return False
+        if self._bounded is not self.light:
+            self._bounded = self.light
+            self.hope[waiting] = self._bounds(self.light)[waiting]
+        return bool((self.hope[waiting] > above).any())
 
     def _bounds(self, others: FloatArray) -> FloatArray:
         """The margin that each of those outside has at most beside the others' light, nats."""

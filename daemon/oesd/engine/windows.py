@@ -42,7 +42,7 @@ def filtered(values: FloatArray, kernel: FloatArray) -> FloatArray:
 
 def smoothed(values: FloatArray, fwhm_px: float) -> FloatArray:
     """Convolution with a Gaussian, by several short kernels one after the other where that is quicker."""
-    kernel, times = _short_kernel(fwhm_px)
+    kernel, times, _ = _short_kernel(fwhm_px)
     wide = reflected(values, times * (len(kernel) // 2))
     for _ in range(times):
         wide = np.correlate(wide, kernel, mode="valid")
@@ -51,22 +51,21 @@ def smoothed(values: FloatArray, fwhm_px: float) -> FloatArray:
 
 def smoothing_of_noise(fwhm_px: float) -> float:
     """Sum of the squares of the kernel of :func:`smoothed`: what is left of the variance of white noise."""
-    kernel, times = _short_kernel(fwhm_px)
-    whole = kernel
-    for _ in range(times - 1):
-        whole = np.convolve(whole, kernel)
-    return float(whole @ whole)
+    return _short_kernel(fwhm_px)[2]
 
 
-@lru_cache(maxsize=2)  # those of one spectrum's peak finding
-def _short_kernel(fwhm_px: float) -> tuple[FloatArray, int]:
-    """A kernel that makes the Gaussian when applied so many times.
+@lru_cache(maxsize=12)  # those that the peak finding of a few devices asks for: their widths are remembered
+def _short_kernel(fwhm_px: float) -> tuple[FloatArray, int, float]:
+    """A kernel that makes the Gaussian when applied so many times, and the sum of the squares of all that.
 
     numpy has a loop of its own for kernels up to ``SHORT`` long, eight times as quick as for longer ones.
     """
     times = max(1, int(np.ceil((fwhm_px / SHORT_FWHM) ** 2)))
     times = times if times <= MOST_TIMES else 1
-    return gaussian_kernel(fwhm_px / float(np.sqrt(times))), times
+    kernel = whole = gaussian_kernel(fwhm_px / float(np.sqrt(times)))
+    for _ in range(times - 1):
+        whole = np.convolve(whole, kernel)
+    return kernel, times, float(whole @ whole)
 
 
 def median(values: FloatArray, axis: int = -1) -> FloatArray:
@@ -155,32 +154,38 @@ def blocks(values: FloatArray, size: int) -> FloatArray:
 
 
 def averaged(values: FloatArray, step: int) -> FloatArray:
-    """Means of ``step`` values after each other, without the rest at the end: (n // step,)."""
-    whole = len(values) // step
+    """Means of ``step`` values after each other along the last axis, without the rest at the end: n // step."""
+    whole = values.shape[-1] // step
     if step == 1:
         return values.copy()
-    total = values[: whole * step : step] + values[1 : whole * step : step]
+    total = values[..., : whole * step : step] + values[..., 1 : whole * step : step]
     for first in range(2, step):
-        total += values[first : whole * step : step]
+        total += values[..., first : whole * step : step]
     total *= 1.0 / step
     return total
 
 
 def spread_out(means: FloatArray, step: int, pixels: int) -> FloatArray:
-    """A line through the middles of blocks of ``step`` pixels, at every pixel; level beyond the outermost middles."""
-    if step == 1:
-        return np.concatenate([means, np.full(pixels - len(means), means[-1])])
-    result = np.empty(pixels)
-    result[len(means) * step :] = means[-1]
-    within = result[: len(means) * step].reshape(-1, step)
-    rise, half = means[1:] - means[:-1], step // 2
-    within[0, :half], within[-1, half:] = means[0], means[-1]
-    share = (np.arange(step) - 0.5 * (step - 1)) / step  # of the way to the next middle
-    part = share[:, None] * rise  # a row for each place in a block: numpy walks short rows slowly
-    part[:half] += means[1:]
-    part[half:] += means[:-1]
-    within[1:, :half], within[:-1, half:] = part[:half].T, part[half:].T
+    """Lines through the middles of blocks of ``step`` pixels, at every pixel; level beyond the outermost middles.
+
+    ``means`` is (blocks,) or (rows, blocks); the result has as many rows, of ``pixels``.
+    """
+    first, blocks = step // 2, means.shape[-1]
+    last = first + (blocks - 1) * step
+    result = np.empty((*means.shape[:-1], pixels))
+    result[..., :first], result[..., last:] = means[..., :1], means[..., -1:]
+    ends = np.empty((*means.shape[:-1], blocks - 1, 2))
+    ends[..., 0], ends[..., 1] = means[..., :-1], means[..., 1:]
+    between = result[..., first:last].reshape(*means.shape[:-1], blocks - 1, step)
+    np.matmul(ends, _ramp(step), out=between)  # numpy walks rows as short as these slowly
     return result
+
+
+@lru_cache(maxsize=16)
+def _ramp(step: int) -> FloatArray:
+    """Shares of a block's own mean and of the next one's, at ``step`` pixels from its middle on; (2, step)."""
+    after = (np.arange(step) + (step // 2 - 0.5 * (step - 1))) / step
+    return np.array([1.0 - after, after])
 
 
 def bridged(values: FloatArray, bad: MaskArray) -> FloatArray:
