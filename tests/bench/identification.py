@@ -1,8 +1,9 @@
 """What the engine names, and how sure it rightly is: practice cases, fresh thin plasmas, harder ones of our own.
 
-    python -m tests.bench.identification [--cases N] [--seed S] [--hard] [--failures] [--jobs J]
+    python -m tests.bench.identification [--cases N] [--seed S] [--hard] [--blanks] [--failures] [--jobs J]
 
-One table with the goals of each figure; ``--hard`` leaves the thin sets out. ``--failures`` lists every element that
+One table with the goals of each figure; ``--hard`` leaves the thin sets out, ``--blanks`` asks only light without an
+atom in it. ``--failures`` lists every element that
 was wrongly claimed or missed, and what was there. The practice cases lie in ``../shared``, outside the project; without
 them the other two sets are all.
 """
@@ -107,9 +108,9 @@ def row_of(given: dict[str, Any], truth: dict[str, Any]) -> Row:
     return row
 
 
-def fresh_row(number: int, *, seed: int, hard: bool) -> Row:
+def fresh_row(number: int, *, seed: int, hard: bool, blank: bool = False) -> Row:
     """One case of our own."""
-    case = make(seed, number, hard=hard)
+    case = make(seed, number, hard=hard, blank=blank)
     return row_of(case.given, case.truth)
 
 
@@ -123,7 +124,8 @@ def rows_of(kind: str, cases: int, seed: int, pool: ProcessPoolExecutor) -> list
     """All rows of a set."""
     if kind == "practice":
         return list(pool.map(practice_row, sorted((PRACTICE / "cases").glob("*.json"))))
-    return list(pool.map(partial(fresh_row, seed=seed, hard=kind == "hard"), range(cases), chunksize=4))
+    row = partial(fresh_row, seed=seed, hard=kind.startswith("hard"), blank=kind.endswith("blanks"))
+    return list(pool.map(row, range(cases), chunksize=4))
 
 
 def table(sets: Mapping[str, Sequence[Row]]) -> Iterator[str]:
@@ -134,6 +136,13 @@ def table(sets: Mapping[str, Sequence[Row]]) -> Iterator[str]:
         goal = GOALS.get(figure)
         shown = "".join(f"{f'{values[figure]:.3f} {mark(figure, values[figure])}':>18}" for values in figures.values())
         yield f"{figure:28}" + (f"{goal[0]:8.3g}{goal[1]:8.3g}" if goal else " " * 16) + shown
+
+
+def blanks(sets: Mapping[str, Sequence[Row]]) -> Iterator[str]:
+    """What is claimed where there is no atom; the goal is nothing."""
+    for name, rows in sets.items():
+        claims, which = sum(r.claimed for r in rows), counted(e for r in rows for e in r.false)
+        yield f"{name}: {sum(r.claimed > 0 for r in rows)} of {len(rows)} claim an element, {claims} in all  {which}"
 
 
 def mark(figure: str, value: float) -> str:
@@ -187,17 +196,19 @@ def main() -> None:
     parser.add_argument("--cases", type=int, default=160, help="fresh cases of each kind")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hard", action="store_true", help="only the harder plasmas")
+    parser.add_argument("--blanks", action="store_true", help="only light without an atom in it")
     parser.add_argument("--failures", action="store_true", help="list every wrong set of elements")
     parser.add_argument("--jobs", type=int, default=1)
     asked = parser.parse_args()
     kinds = ["hard"] if asked.hard else ["practice", "thin", "hard"]
+    kinds = ["thin blanks", "hard blanks"] if asked.blanks else kinds
     if not (PRACTICE / "truth.json").exists():
         kinds = [k for k in kinds if k != "practice"]
     with ProcessPoolExecutor(asked.jobs) as pool:
         sets = {kind: rows_of(kind, asked.cases, asked.seed, pool) for kind in kinds}
-    print("\n".join(table(sets)))
+    print("\n".join(blanks(sets) if asked.blanks else table(sets)))
     for kind, rows in sets.items():
-        print(f"\n{kind}\n" + "\n".join(families(rows)))
+        print(f"\n{kind}\n" + "\n".join([] if asked.blanks else families(rows)))
         if asked.failures:
             print("\n".join(failures(rows)))
 

@@ -119,3 +119,13 @@ def test_without_lines_the_hint_counts_and_without_a_hint_a_usual_width():
     quiet, none = np.zeros(200), np.zeros(200, dtype=bool)
     assert first_fwhm_px(quiet, np.ones(200), none, 6.5) == 6.5
     assert first_fwhm_px(quiet, np.ones(200), none, None) == 3.0
+
+
+def test_a_bound_on_the_photon_noise_takes_nothing_off_the_read_noise():
+    """Full wells of more electrons than are thought of: less photon noise than its bound, and none where it is dim."""
+    place = np.linspace(0.0, 1.0, len(WL))
+    counts = np.where(place < 0.2, 0.0, 20000.0 * place)
+    sigma = np.sqrt(30.0**2 + 0.1 * counts)
+    net = counts + np.random.default_rng(7).normal(0.0, 1.0, len(WL)) * sigma
+    found = noise_sigma(net, NONE[: len(WL)], 65535.0, 1)
+    assert np.median(found[:400]) == pytest.approx(30.0, rel=0.2)

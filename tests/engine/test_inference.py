@@ -15,6 +15,7 @@ from oesd.engine.priors import Prior
 from oesd.engine.scene import sites_of
 from oesd.engine.search import Search
 from oesd.engine.suspects import suspects_of
+from oesd.engine.verdict import verdict
 from oesd.model import Measurement, Recipe
 
 WL = axis()
@@ -46,7 +47,7 @@ def found(search):
     search.weigh_chance()
     search.prune()
     search.weigh_rivals()
-    return search.result()
+    return verdict(search)
 
 
 def test_six_amounts_tell_the_losses_between_them(scene):

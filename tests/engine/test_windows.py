@@ -43,6 +43,9 @@ def test_blocks_are_averaged_and_a_line_drawn_through_their_middles(step):
     line = np.interp(np.arange(pixels), middles, means)
     line[whole * step :] = means[-1]
     np.testing.assert_allclose(spread_out(means, step, pixels), line, atol=1e-12)
+    rows = np.array([NOISE[:pixels], 2.0 * NOISE[:pixels]])
+    np.testing.assert_array_equal(averaged(rows, step)[0], means)
+    np.testing.assert_allclose(spread_out(averaged(rows, step), step, pixels), [line, 2.0 * line], atol=1e-12)
 
 
 def test_the_median_of_seven_is_that_of_the_neighbourhood():

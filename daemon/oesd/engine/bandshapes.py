@@ -51,14 +51,13 @@ def seen_bands(device_nm: FloatArray, net: FloatArray, peaks: PeakList, fwhm_nm:
     """Bands whose shape is in the spectrum, the brightest first; ``net`` with its continuum, in counts, (pixels,)."""
     if fwhm_nm > WIDEST_NM or not len(peaks):
         return []
-    center = np.interp(peaks.center_px, np.arange(len(device_nm)), device_nm)
+    center, heads = np.interp(peaks.center_px, np.arange(len(device_nm)), device_nm), _heads()
+    near = np.abs(center - np.array([head.nm for head in heads])[:, None]) < FARTHEST_NM
+    height = np.where(near & (peaks.snr > LEAST_SNR), peaks.height, 0.0)
     found = []
-    for head in _heads():
-        near = np.flatnonzero((np.abs(center - head.nm) < FARTHEST_NM) & (peaks.snr > LEAST_SNR))
-        if len(near):
-            top = int(near[peaks.height[near].argmax()])
-            band = _fitted(device_nm, net, center, peaks.height, top, head, fwhm_nm)
-            found += [band] if band is not None else []
+    for number in np.flatnonzero(height.max(axis=1)).tolist():
+        band = _fitted(device_nm, net, center, peaks.height, int(height[number].argmax()), heads[number], fwhm_nm)
+        found += [band] if band is not None else []
     return sorted(found, key=lambda band: -band.brightness)
 
 

@@ -24,6 +24,7 @@ UNEVEN = 0.003  # pixels differ in response by this share
 OFFSET_BLOCKS = 20  # to each side, over which the offset is taken
 GROUP = 4  # blocks taken together for that
 LEAST_SHARE = 0.05  # of them that must be quiet for a local offset
+_FOUR, _SIXTH = np.array(4.0), np.array(1.0 / 6.0)  # numpy takes an array sooner than a number
 DOUBT = (
     2.5  # the offset's error by its scatter, against measured errors: blocks are not independent, clipping is not even
 )
@@ -87,9 +88,9 @@ def _clipped(values: FloatArray, reach: int) -> FloatArray:
         near = np.add(v[p : -3 * p], v[3 * p : len(v) - p], out=near_room[:inner])
         far = np.add(v[: -4 * p], v[4 * p :], out=far_room[:inner])
         np.minimum(far, near, out=far)  # (4 near - far) / 6 with far = near is the chord, near / 2
-        near *= 4.0
+        near *= _FOUR
         near -= far
-        near *= 1.0 / 6.0
+        near *= _SIXTH
         middle = v[2 * p : -2 * p]
         np.minimum(middle, near, out=middle)
         p = min(int(SHRINK * p + 0.5), p - 1)

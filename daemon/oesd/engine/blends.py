@@ -30,6 +30,8 @@ FINE: FloatArray = STEP * np.arange(-30.0, 31.0)  # where the highest point is l
 LEAST_BEND = 0.1  # of a top: a single line's is 1
 LEAST = 1e-150
 RIDGE = 1e-9
+_NEAR = (np.abs(NODES) < BESIDE_SIGMAS).astype(np.float64)
+_BESIDE = np.array([[-1], [0], [1]])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,37 +66,38 @@ def taken_apart(seen: Windows, tops: IntArray) -> Apart:
     trust = seen.trust[tops] * (np.abs(z) < WINDOW_SIGMAS) * (height * height)[:, None]
     weighted = (shapes * trust[:, :, None]).transpose(0, 2, 1)
     system = weighted @ shapes
-    diagonal = np.arange(len(NODES) + 2)
-    trusted = system[:, diagonal, diagonal]
-    system[:, diagonal, diagonal] = trusted + RIDGE * trusted + _likely(seen, tops, height)
+    left = seen.left[tops] / height[:, None]
+    diagonal = system.reshape(len(tops), -1)[:, :: len(NODES) + 3]
+    diagonal *= 1.0 + RIDGE
+    diagonal += _likely(shapes[:, :, -2], left)
     inverse = np.linalg.inv(system).astype(np.float64, copy=False)
-    amount = (inverse @ (weighted @ (seen.left[tops] / height[:, None])[:, :, None]))[:, :, 0]
+    amount = (inverse @ (weighted @ left[:, :, None]))[:, :, 0]
     amount[:, -2] += 1.0
     basis = _fine_basis(seen.skew)
-    curve, rows = amount @ basis.T, np.arange(len(tops))
+    curve = amount @ basis.T
     best = _highest(curve)
-    below, at, above = curve[rows, best - 1], curve[rows, best], curve[rows, best + 1]
+    below, at, above = curve[np.arange(len(tops)), best + _BESIDE]
     bend = np.maximum((2.0 * at - below - above) / STEP**2, LEAST_BEND)
-    top = FINE[best] + np.minimum(np.maximum(0.5 * (above - below) / STEP / bend, -STEP), STEP)
+    top = FINE[best] + np.minimum(np.maximum(0.5 / STEP * (above - below) / bend, -STEP), STEP)
     return Apart(
         center_px=seen.center[tops] + sigma * top,
         height=height * np.maximum(at, 0.0),
         center_sigma=sigma / bend * _error(0.5 / STEP * (basis[best + 1] - basis[best - 1]), inverse),
         wider=np.sqrt(np.maximum(at, LEAST_BEND) / bend) - 1.0,
-        beside=(amount[:, :-2] * (np.abs(NODES) < BESIDE_SIGMAS)).sum(axis=1),
+        beside=amount[:, :-2] @ _NEAR,
     )
 
 
-def _likely(seen: Windows, tops: IntArray, height: FloatArray) -> FloatArray:
+def _likely(shape: FloatArray, left: FloatArray) -> FloatArray:
     """Inverse variance of each amount before the light is asked, (tops, nodes + 2).
 
-    Lines at the nodes are as strong as what a single line leaves says: a line that is not quite Gaussian is not many.
+    Lines at the nodes are as strong as what a single line leaves says, relative to its height: a line that is not quite
+    Gaussian is not many.
     """
-    shape, left = seen.shape[tops], seen.left[tops] / height[:, None]
     shape = np.maximum(shape, 0.0)  # far out a skewed one may be negative
-    rms = np.sqrt(np.vecdot(shape * left, left) / np.maximum(shape.sum(axis=1), LEAST))
-    likely = np.empty((len(tops), len(NODES) + 2))
-    likely[:, :-2] = np.minimum(np.maximum(NODE_RMS * rms, LEAST_SHARE), MOST_SHARE)[:, None] ** -2.0
+    square = np.vecdot(shape * left, left) / np.maximum(np.add.reduce(shape, axis=1), LEAST)
+    likely = np.empty((len(left), len(NODES) + 2))
+    likely[:, :-2] = 1.0 / np.minimum(np.maximum(NODE_RMS**2 * square, LEAST_SHARE**2), MOST_SHARE**2)[:, None]
     likely[:, -2:] = FREE**-2.0, MOVE**-2.0
     return likely
 
@@ -117,5 +120,7 @@ def _highest(curve: FloatArray) -> IntArray:
     """Place of the highest maximum of each row; the middle where it only rises, to a neighbour of the top."""
     inner = curve[:, 1:-1]
     maximum = (inner >= curve[:, :-2]) & (inner >= curve[:, 2:])
-    best: IntArray = np.where(maximum, inner, -np.inf).argmax(axis=1) + 1
-    return np.where(maximum.any(axis=1), best, len(FINE) // 2)
+    best: IntArray = np.where(maximum, inner, -np.inf).argmax(axis=1)
+    best[~maximum[np.arange(len(curve)), best]] = len(FINE) // 2 - 1
+    best += 1
+    return best

@@ -8,7 +8,7 @@ It is *sure* only where chance could hardly do the same; where it cannot be told
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import sqrt
+from math import log, pi, sqrt
 
 import numpy as np
 
@@ -43,6 +43,7 @@ STRETCH_OVER_NM = 300.0
 SHIFT_NM, STRETCH_NM = 0.3, 0.1  # 1 sigma of what is still to be found, the stretch over so much of the axis
 LEAST_FOR_STRETCH = 6
 ROUNDS = 5
+SETTLED_NM = 1e-6  # no further round where the line moves by less
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,24 +92,28 @@ def hypotheses(shifts: Shifts, fwhm_nm: float, reach_nm: float) -> list[Hypothes
     prior = -0.5 * (shifts.nm / (TYPICAL_ERROR * reach_nm)) ** 2
     asked = np.abs(shifts.nm) <= reach_nm
     left = np.where(asked, fit + prior, -np.inf)
+    best = float(fit[asked].max())
     found: list[Hypothesis] = []
     for _ in range(MOST_HYPOTHESES):
         at = int(left.argmax())
-        if found and left[at] < fit[asked].max() - RIVAL_NATS:
+        if found and left[at] < best - RIVAL_NATS:
             break
-        found.append(_hypothesis(shifts, fit, prior, at, fwhm_nm))
-        left = np.where(_apart(shifts, at), left, -np.inf)
+        apart = _apart(shifts, at)
+        found.append(_hypothesis(shifts, fit, prior, at, apart, fwhm_nm))
+        left = np.where(apart, left, -np.inf)
     beyond = np.where(asked | (np.abs(shifts.nm) > WIDEST_SEARCH_NM), -np.inf, fit)
     at = int(beyond.argmax())
-    if beyond[at] > fit[asked].max() + BEYOND_NATS:
-        found.append(replace(_hypothesis(shifts, fit, np.full_like(fit, -UNASKED_NATS), at, fwhm_nm), asked=False))
+    if beyond[at] > best + BEYOND_NATS:
+        unasked = np.full_like(fit, -UNASKED_NATS)
+        found.append(replace(_hypothesis(shifts, fit, unasked, at, _apart(shifts, at), fwhm_nm), asked=False))
     return found
 
 
-def _hypothesis(shifts: Shifts, fit: FloatArray, prior: FloatArray, at: int, fwhm_nm: float) -> Hypothesis:
+def _hypothesis(
+    shifts: Shifts, fit: FloatArray, prior: FloatArray, at: int, apart: MaskArray, fwhm_nm: float
+) -> Hypothesis:
     step = shifts.nm[1] - shifts.nm[0]
     axis = Axis(float(shifts.nm[at] + _vertex(fit, at) * step), sigma_nm=COARSE_FWHM * fwhm_nm)
-    apart = _apart(shifts, at)
     rival = int(np.where(apart, fit, -np.inf).argmax())
     clear = float(fit[at] - fit[rival]) if apart.any() else 0.0
     return Hypothesis(axis, float(prior[at]), clear, float(shifts.nm[rival]), number=at)
@@ -170,7 +175,9 @@ def refined_axis(coarse: Axis, center_nm: FloatArray, expected_nm: FloatArray, s
     line = _Line((center_nm - pivot) / STRETCH_OVER_NM, offset, (SHIFT_NM, STRETCH_NM))
     left, solution, sharp = offset, (0.0, 0.0, 0.0), 1.0 / sigma_nm
     for _ in range(ROUNDS):
-        solution = line.through(_huber_weight(left, sharp))
+        before, solution = solution, line.through(_huber_weight(left, sharp))
+        if abs(solution[0] - before[0]) + abs(solution[1] - before[1]) < SETTLED_NM:
+            break
         left = line.left(*solution)
     shift, stretch, variance = solution
     return Axis(coarse.shift_nm + shift, stretch / STRETCH_OVER_NM, pivot, float(np.sqrt(variance)))
@@ -241,7 +248,7 @@ def too_few(peaks: int) -> str:
 
 def _agreement_nats(offset: FloatArray) -> float:
     """How much likelier offsets (line widths) are of right lines (Gaussian) than of lines met by chance (uniform)."""
-    peak = np.log(2.0 * CHANCE_FWHM / (RIGHT_FWHM * np.sqrt(2.0 * np.pi)))
+    peak = log(2.0 * CHANCE_FWHM / (RIGHT_FWHM * sqrt(2.0 * pi)))
     return float((peak - 0.5 * np.minimum((offset / RIGHT_FWHM) ** 2, 9.0)).sum())
 
 

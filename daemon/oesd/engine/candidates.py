@@ -7,9 +7,12 @@ choose from.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import repeat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from oesd.engine.claims import Inference
 from oesd.engine.lines import IntArray
@@ -41,12 +44,16 @@ def weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[Int
     base = _base(table.elements, prior)
     hope[found] = 0.0  # their lines are asked for by themselves, and all of them
     reach, sharp = np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm), 1.0 / _closeness(scene)
-    peak, line, _, close = _within_reach(seen.center_nm, reach, sharp, *_worth_naming(table.elements, prior))
-    faint = hope.take(table.element.take(line)) * base.take(line) * close
+    worth = _worth_naming(table.elements, prior)
+    peak, place, _, close = _within_reach(seen.center_nm, reach, sharp, worth.nm)
+    faint = hope.take(worth.element.take(place))
+    faint *= worth.base.take(place)
+    faint *= close
     kept = (faint > LEAST_WEIGHT).nonzero()[0]
-    peaks, lines, weights = peak.take(kept), line.take(kept), faint.take(kept)
-    theirs = _lines_of(tuple(found.nonzero()[0].tolist()))
-    peak, line, offset, close = _within_reach(seen.center_nm, reach, sharp, *theirs)
+    peaks, lines, weights = peak.take(kept), worth.line.take(place.take(kept)), faint.take(kept)
+    theirs, nm = _lines_of(tuple(found.nonzero()[0].tolist()))
+    peak, place, offset, close = _within_reach(seen.center_nm, reach, sharp, nm)
+    line = theirs.take(place)
     share = _line_light(inference, line) / seen.height.take(peak)
     right = (FAINT_BASE + FOUND_BASE * np.sqrt(np.minimum(share, 1.0))) * close
     near = np.exp(-0.5 * (offset / scene.tolerance_nm.take(peak)) ** 2)
@@ -64,11 +71,11 @@ def weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[Int
 
 
 def _within_reach(
-    center_nm: FloatArray, reach_nm: FloatArray, sharp: FloatArray, lines: IntArray, nm: FloatArray
+    center_nm: FloatArray, reach_nm: FloatArray, sharp: FloatArray, nm: FloatArray
 ) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
-    """Pairs of peaks and of these lines near them: numbers of both, the line's distance, nm, and how close that is.
+    """Pairs of peaks and of lines near them: numbers of both, the line's distance, nm, and how close that is.
 
-    ``sharp``, (peaks,): 1 / the distance, nm, at which a line is half as close as can be.
+    ``sharp``, (peaks,): 1 / the distance, nm, at which a line is half as close as can be; ``nm``, (lines,), of lines.
     """
     peak, place = peak_lines(center_nm, reach_nm, nm)
     offset = nm.take(place)
@@ -76,7 +83,7 @@ def _within_reach(
     z = offset * sharp.take(peak)
     z *= z
     z += 1.0
-    return peak, lines.take(place), offset, np.divide(1.0, z, out=z)
+    return peak, place, offset, np.divide(1.0, z, out=z)
 
 
 def _closeness(scene: Scene) -> FloatArray:
@@ -104,7 +111,7 @@ def _hope_weight(elements: tuple[str, ...], inference: Inference) -> FloatArray:
 
     An element whose other lines are missing has little left to hope for.
     """
-    hope = np.array([inference.hope.get(name, -HOPELESS_NATS) for name in elements])
+    hope = np.array(list(map(inference.hope.get, elements, repeat(-HOPELESS_NATS))))
     weight: FloatArray = np.exp(HOPE_WEIGHT * np.minimum(np.maximum(hope, -HOPELESS_NATS), 0.0))
     return weight
 
@@ -119,11 +126,21 @@ def _base(elements: tuple[str, ...], prior: Prior) -> Float32Array:
     return (base[table.element] * 10.0 ** np.minimum(table.prom, 0.0)).astype(np.float32)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Worth:
+    """Lines that may be named for unclaimed elements at all, by wavelength, nm, with their weights; (lines,)."""
+
+    line: IntArray
+    nm: FloatArray
+    element: NDArray[np.int16]
+    base: Float32Array
+
+
 @lru_cache(maxsize=KEPT_PRIORS)
-def _worth_naming(elements: tuple[str, ...], prior: Prior) -> tuple[IntArray, FloatArray]:
-    """Lines that may be named for unclaimed elements at all, and their wavelengths, nm, in the order of these."""
-    lines = np.flatnonzero(_base(elements, prior) > LEAST_WEIGHT)
-    return lines, line_strengths().table.wl_air_nm[lines]
+def _worth_naming(elements: tuple[str, ...], prior: Prior) -> _Worth:
+    table, base = line_strengths().table, _base(elements, prior)
+    lines = np.flatnonzero(base > LEAST_WEIGHT)
+    return _Worth(lines, table.wl_air_nm[lines], table.element[lines].astype(np.int16), base[lines])
 
 
 @lru_cache(maxsize=KEPT_FINDINGS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from oesd.model import FloatArray
+
+LEAST_SHARE = 0.02  # of the likeliest's: who is less likely is no contender
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,14 @@ class Contest:
 
     claims: dict[str, Claim]
     share: dict[str, float]
+
+    @classmethod
+    def among(cls, names: Sequence[str], claims: Sequence[Claim], worth: FloatArray, probability: float) -> Contest:
+        """Shares by what each is worth, (contenders,) nats over that of a rival; all together have the probability."""
+        share = np.exp(worth - worth.max())
+        share /= share.sum()
+        kept = [n for n in np.argsort(-share, kind="stable").tolist() if share[n] >= LEAST_SHARE * share.max()]
+        return cls({names[n]: claims[n] for n in kept}, {names[n]: float(share[n]) * probability for n in kept})
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -139,13 +139,19 @@ def _observed(
     Its mean is taken off, its norm is one, and then it is smeared by one more line width: in place of all the combs.
     """
     half = int(2.0 * BINS_PER_FWHM)
-    near = np.rint((center_nm - low_nm) / step).astype(np.int64)[:, None] + np.arange(-half, half + 1)
-    z = (near * step + low_nm - center_nm[:, None]) / (BINS_PER_FWHM * step / FWHM_PER_SIGMA)
-    values = weight[:, None] * np.exp(-0.5 * z * z)
+    at = (center_nm - low_nm) / step
+    near = np.rint(at).astype(np.int64)[:, None] + np.arange(-half, half + 1)
+    z = (near - at[:, None]) * (FWHM_PER_SIGMA / BINS_PER_FWHM)
+    z *= z
+    z *= -0.5
+    values = np.exp(z, out=z)
+    values *= weight[:, None]
     place = near + reach
     inside = (place >= 0) & (place < bins + 2 * reach)
+    if not inside.all():
+        place, values = place[inside], values[inside]
     grid = np.zeros(bins + 2 * reach)
-    np.maximum.at(grid, place[inside], values[inside])
+    np.maximum.at(grid, place.ravel(), values.ravel())
     grid -= grid.sum() / len(grid)
     smeared = np.convolve(grid, SMEAR, mode="same")[: len(grid)] if len(grid) >= len(SMEAR) else grid
     return (smeared / max(float(np.sqrt(grid @ grid)), 1e-12)).astype(np.float32)

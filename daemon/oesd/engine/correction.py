@@ -124,7 +124,7 @@ def correct(measurement: Measurement, fwhm_px: float | None = None) -> Corrected
         saturated=saturated,
         unsure=unsure,
         warnings=warnings + stray_warnings,
-        variance=moving_mean(variance, width) / (2 * width + 1),
+        variance=moving_mean(variance, width) / (2 * width + 1) if width else variance,
         spilled=grown(saturated, max(1, int(0.5 * (fwhm_px or USUAL_FWHM_PX) + 0.5))) & ~saturated,
         bracket=bracket,
         boxcar_px=width,
@@ -226,9 +226,10 @@ def _variance(
     scans tell less, they are right, and what they cannot tell comes on top: that pixels differ in response, and the
     dark's doubt.
     """
-    seen = uneven**2
+    seen = uneven * uneven
     if told is None:
-        variance = np.maximum(seen, _doubt(measurement, seen))
+        doubt = _doubt(measurement, seen)
+        variance = seen if isinstance(doubt, float) else np.maximum(seen, doubt)
     else:
         steep = steepness(raw, measurement.nonlinearity) ** 2 if measurement.nonlinearity else 1.0
         of_scans = told.variance(raw) * steep

@@ -10,6 +10,7 @@ others shine: what is missing at every amount is worked out once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 
@@ -23,10 +24,11 @@ from oesd.model import FloatArray
 
 AMOUNTS = 6
 FINER = 4  # steps between two amounts
-AROUND = np.array([[-2], [-1], [0], [1], [2]])  # finer steps looked at around the best amount
 MARGIN = 2  # finer steps beyond the first and the last amount
+AROUND = MARGIN + np.array([[-2], [-1], [0], [1], [2]])  # finer steps looked at around the best amount
 FINE = (np.arange(FINER * (AMOUNTS - 1) + 2 * MARGIN + 1) - MARGIN) / FINER
 THICK_NATS = 1.0
+LEAST_LIGHT = np.float32(1e-9)  # of a unit amount
 ROW_NATS = np.where(np.arange(EXCITATIONS) > LAMP, THICK_NATS, 0.0).astype(np.float32)
 TRIED = slice(MARGIN, len(FINE) - MARGIN, FINER)  # the amounts among the finer steps
 
@@ -49,7 +51,7 @@ BETWEEN = _between()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fits:
-    """Best amount and excitation of each species asked for, and what they gain (nats), at least 0; arrays (asked,)."""
+    """Best amount and excitation of each species asked for, and what they gain, nats; arrays (asked,)."""
 
     gain: FloatArray
     amount: FloatArray
@@ -65,7 +67,12 @@ class Fits:
 
 
 def amount_range(
-    scene: Scene, light: Float32Array, peak: IntArray, strongest: Float32Array, start: IntArray, count: IntArray
+    scene: Scene,
+    light: Float32Array,
+    log_height: Float32Array,
+    strongest: Float32Array,
+    start: IntArray,
+    count: IntArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Logarithms of the least and the most amount worth trying, (rows, species).
 
@@ -74,19 +81,20 @@ def amount_range(
     Parameters
     ----------
     light : (rows, sites) float32
-        Light of a unit amount at sites in these peaks; runs of ``count`` from ``start`` on are one species'.
+        Light of a unit amount at sites in peaks of this height; runs of ``count`` from ``start`` on are one species'.
     strongest : (rows, species) float32
         The most that it shows anywhere.
     """
-    seen = scene.observed
-    light = np.maximum(light, np.float32(1e-9))
+    light = np.maximum(light, LEAST_LIGHT)
     top = np.maximum.reduceat(light, start, axis=1)
-    faint = (light < (np.float32(0.03) * top).repeat(count, axis=1)) * np.float32(1e6)
-    ratio = single(np.log(np.maximum(seen.height, 1e-300))).take(peak) - np.log(light)
-    high = np.maximum.reduceat(ratio - faint, start, axis=1).astype(np.float64) + np.log(2.0)
+    top *= np.float32(0.03)
+    faint = (light < top.repeat(count, axis=1)) * np.float32(1e6)
+    ratio = log_height - np.log(light, out=light)
+    high = np.maximum.reduceat(ratio - faint, start, axis=1).astype(np.float64)
+    high += log(2.0)
     ratio += faint
-    least = np.minimum.reduceat(ratio, start, axis=1) + np.log(0.1)
-    hidden = np.log(0.7 * float(seen.height_sigma.min())) - np.log(np.maximum(strongest, np.float32(1e-9)))
+    least = np.minimum.reduceat(ratio, start, axis=1) + log(0.1)
+    hidden = log(0.7 * float(scene.observed.height_sigma.min())) - np.log(np.maximum(strongest, LEAST_LIGHT))
     return np.minimum(np.maximum(hidden, least), high - 1.0), high
 
 
@@ -113,12 +121,12 @@ class Evidence:
         self.floor, self.per_unit = sites.floor.take(site), sites.per_unit.take(site)
         self.costs = sites.costs.take(site, axis=1)
         if len(species):
-            self._lay_out_amounts(scene, sites.light.take(site, axis=1), count)
+            self._lay_out_amounts(scene, sites.light.take(site, axis=1), sites.log_height.take(site), count)
 
-    def _lay_out_amounts(self, scene: Scene, light: Float32Array, count: IntArray) -> None:
+    def _lay_out_amounts(self, scene: Scene, light: Float32Array, log_height: Float32Array, count: IntArray) -> None:
         dark = Absences(scene, self.species)
         strongest = np.maximum(np.maximum.reduceat(light, self.first[:-1], axis=1), dark.strongest())
-        low, high = amount_range(scene, light, self.peak, strongest, self.first[:-1], count)
+        low, high = amount_range(scene, light, log_height, strongest, self.first[:-1], count)
         steps = (high - low) / (AMOUNTS - 1)
         self.amounts = np.exp(low[:, None] + FINE[:, None] * steps[:, None])
         tried = single(self.amounts[:, TRIED])
@@ -170,13 +178,12 @@ class Evidence:
         cost = np.add.reduceat(losses[1:] - before, start, axis=1)
         cost += self.absent_tried[:, first:last]
         row, step = np.divmod(cost.argmin(axis=0), AMOUNTS)
-        fine = FINER * step + (MARGIN + AROUND)
-        amount = self.amounts[row, fine, column]
-        owner = self.owner[site] - first
+        at = row, FINER * step + AROUND, column
+        amount, owner = self.amounts[at], self.owner[site] - first
         light = single(amount).take(owner, axis=1)
-        light *= expected[row.take(owner), np.arange(site.stop - site.start)]
+        light *= expected[row.take(owner), np.arange(len(owner))]
         light += background
         around = np.add.reduceat(before - peak_loss(light, costs), start, axis=1)
-        around -= self.absent[row, fine, column]
-        best, here = around.argmax(axis=0), column - first
-        return Fits(np.maximum(around[best, here], 0.0).astype(np.float64), amount[best, here], row)
+        around -= self.absent[at]
+        best = around.argmax(axis=0), column - first
+        return Fits(around[best].astype(np.float64), amount[best], row)

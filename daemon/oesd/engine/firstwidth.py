@@ -29,20 +29,20 @@ def first_fwhm_px(net: FloatArray, variance: FloatArray, masked: MaskArray, hint
 
 def _top_widths(net: FloatArray, variance: FloatArray, masked: MaskArray) -> tuple[FloatArray, FloatArray]:
     """Widths and signal-to-noise of all strong maxima; the parabola's arms reach out 1, 2, 4, 8 or 16 pixels."""
-    middle = net[1:-1]
-    tops = 1 + ((middle >= net[:-2]) & (middle > net[2:])).nonzero()[0]
-    height = net[tops]
-    strong = (height > 0.0) & (height * height > MIN_SNR**2 * variance[tops])
+    falls = net[1:] < net[:-1]
+    tops = 1 + (falls[1:] & ~falls[:-1]).nonzero()[0]
+    height = np.maximum(net[tops], 0.0)
+    strong = (height * height > MIN_SNR**2 * variance[tops]).nonzero()[0]
     tops, height = tops[strong], height[strong]
     below, above = tops[:, None] - ARMS, tops[:, None] + ARMS
     inside = (below >= 0) & (above < len(net))
-    below, above = np.where(inside, below, 0), np.where(inside, above, 0)
+    if not inside.all():
+        below, above = np.where(inside, below, 0), np.where(inside, above, 0)
     left, right = net[below], net[above]
-    lower = np.minimum(left, right)
-    good = inside & (lower > 0.0) & (np.maximum(left, right) < height[:, None])
+    good = inside & (np.minimum(left, right) > 0.0) & (np.maximum(left, right) < height[:, None])
     if masked.any():
         good &= ~(masked[below] | masked[tops][:, None] | masked[above])
-    top, arm = np.nonzero(good)
+    top, arm = good.nonzero()
     product = (left[good] / height[top]) * (right[good] / height[top])
     curvature = -np.log(np.maximum(product, 1e-300))  # = arm^2 / sigma^2 of a Gaussian
     width = np.sqrt(8.0 * np.log(2.0) / np.maximum(curvature, 1e-6))

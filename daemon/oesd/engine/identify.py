@@ -105,7 +105,7 @@ def identify(
         axis = Axis(sigma_nm=min(UNTOLD_NM, reach_nm))
         scene = seen.on(axis)
         reason = "no line fits at any shift" if len(center_nm) >= LEAST_PEAKS else too_few(len(center_nm))
-        return _without_ghosts(axis, reason, scene, infer(scene, prior, explain), prior, explain)
+        return _without_ghosts(axis, reason, scene, infer(scene, prior, explain, doubted=True), prior, explain)
     found, scene, inference = _best(seen, tried, prior, explain)
     axis = finer = found.axis
     center, expected, sigma = _calibrating(center_nm, scene, inference)
@@ -116,9 +116,11 @@ def identify(
     told = unsure(finer, seen.fwhm_nm) if unsafe else finer
     moved = np.abs(finer.true_nm(center_nm) - axis.true_nm(center_nm))
     if moved.max() < WORTH_REPEATING_FWHM * seen.fwhm_nm:
+        if unsafe:
+            inference = infer(scene, prior, explain, inference, doubted=True)
         return _without_ghosts(told, unsafe, scene, inference, prior, explain)
     scene = seen.on(finer, in_play(inference, prior))
-    return _without_ghosts(told, unsafe, scene, infer(scene, prior, explain, inference), prior, explain)
+    return _without_ghosts(told, unsafe, scene, infer(scene, prior, explain, inference, bool(unsafe)), prior, explain)
 
 
 def _without_ghosts(
@@ -133,7 +135,7 @@ def _without_ghosts(
     ghosts = beyond_chance(ghosts, inference, alone, seen)
     while alone := ghosts_alone(ghosts, inference, seen.height):
         prior = replace(prior, never=prior.never | alone)
-        inference = infer(scene, prior, explain)
+        inference = infer(scene, prior, explain, doubted=bool(unsafe))
     return Identified(axis, unsafe, scene, inference, beyond_chance(ghosts, inference, frozenset(), seen))
 
 

@@ -18,6 +18,7 @@ SOFT_ABSENCE = 0.6  # weight of an absent line known by intensity only
 LAMP_ABSENCE = 0.7  # weight of absent lines when only lamp intensities speak
 FAINT_SHARE = 0.02  # absence of a line this faint beside the strongest says half as much: strengths are known so far
 LEAST_STRENGTH = np.float32(1e-12)
+_MISSING_SCALE = np.array(MISSING_SCALE, dtype=np.float32)  # numpy takes an array sooner than a number
 
 
 def _nothing(light: Float32Array) -> Float32Array:
@@ -42,7 +43,7 @@ def peak_loss(light: Float32Array, costs: Float32Array) -> Float32Array:
     above *= above
     above *= over
     np.log1p(above, out=above)
-    above *= np.float32(MISSING_SCALE)
+    above *= _MISSING_SCALE
     above += below
     return above
 

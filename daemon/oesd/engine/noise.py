@@ -51,7 +51,11 @@ def noise_sigma(net: FloatArray, saturated: MaskArray, full_scale: float, scans:
     if np.count_nonzero(telling) >= FEWEST_BLOCKS:
         bright = level[telling]
         slope, uneven = _law(bright, (high[telling] - read2) / bright, floor)
-    read2 = max(read2 - slope * max(float(median(level[quiet])), 0.0), 0.05 * read2, 0.0)
+    dark = quiet & (slope * level < TELLING_SHARE * read2)
+    if dark.sum() >= FEWEST_BLOCKS:  # so dim that photons add next to nothing, were they as many as they may be
+        read2 = quantile(low[dark], QUIET_QUANTILE)
+    else:
+        read2 = max(read2 - slope * max(float(median(level[quiet])), 0.0), 0.05 * read2, 0.0)
     counts = np.maximum(net, 0.0)
     sigma = uneven * counts
     sigma += slope

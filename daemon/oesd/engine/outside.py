@@ -16,7 +16,8 @@ from oesd.model import FloatArray
 
 SLACK_NATS = 2.0  # what the coarse gain of a suspect may miss
 HOPEFUL_NATS = 0.5
-AT_ONCE = 8  # suspects: to ask fewer takes hardly less time
+AT_ONCE = 8  # suspects: to ask fewer takes hardly less time, ...
+FEW, ALIKE = 3, 0.2  # ... but to ask those who are likely worth far less than the best: when he is claimed most are not
 
 
 class Outside:
@@ -47,11 +48,18 @@ class Outside:
             self._narrowed = True
         return self._suspects.best(self._screening.gains(others)) - self._suspects.price + SLACK_NATS
 
-    def let_in(self, bounds: FloatArray, above: float) -> IntArray:
-        """Species of the next whose bounds are best, and above a margin; ascending, none where nobody is left."""
+    def let_in(self, bounds: FloatArray, above: float, alike: bool = True) -> IntArray:
+        """Species of the next whose bounds are best, and above a margin; ascending, none where nobody is left.
+
+        They are ``AT_ONCE`` suspects at most; ``alike``: beyond ``FEW`` only those whose bound is a share of the
+        best one's.
+        """
         better = (self.waiting & (bounds > above)).nonzero()[0]
-        if len(better) > AT_ONCE:
-            better = np.sort(better[(-bounds[better]).argsort(kind="stable")[:AT_ONCE]])
+        if len(better) > FEW:
+            order = better[(-bounds[better]).argsort(kind="stable")[:AT_ONCE]]
+            if alike:
+                order = order[: max(FEW, int(np.count_nonzero(bounds[order] > ALIKE * bounds[order[0]])))]
+            better = order
         chosen = np.zeros(len(bounds) + 1, dtype=np.bool_)  # the last is that of species that nobody has
         chosen[better] = True
         self.waiting[better] = False

@@ -9,6 +9,7 @@ then come from one weighted Gauss-Newton fit in which neighbours share the light
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log, pi, sqrt
 
 import numpy as np
 
@@ -100,24 +101,26 @@ def find_peaks(
     fit = LineFit(net, weight, tops, widths.sigma_px(tops))
     if not len(tops):
         return _accepted(fit, net, sigma, saturated, np.zeros(0), np.zeros(0, dtype=np.bool_)), Learned(widths, None, 0)
-    told, doubt = _with_its_width(fit, saturated, widths, known)
+    full = saturated if any_saturated else None
+    told, doubt = _with_its_width(fit, full, widths, known)
     left, seen = fit.last_step(1.0)
     if told.lines >= WIDTH_LINES or known is not None:
-        too_narrow = (left.wider < NARROW - SURE_SIGMAS * left.wider_sigma) & ~_touched(fit, saturated)
-        fit.height[too_narrow] = 0.0
+        fit.height[(left.wider < NARROW - SURE_SIGMAS * left.wider_sigma) & _untouched(fit, full)] = 0.0
     fit.center = fit.center + fit.sigma * top_of(fit.skew)
     fit.error[1] = np.sqrt(fit.error[1] ** 2 + (SKEW_MOVES * doubt * fit.sigma) ** 2)
     if isinstance(floor_sigma, np.ndarray):
         fit.error[0] = np.sqrt(fit.error[0] ** 2 + floor_sigma[fit.first.astype(np.int64)] ** 2)
-    wider, blended = _taken_apart(fit, left, seen, saturated, doubt)
+    wider, blended = _taken_apart(fit, left, seen, full, doubt)
     return _accepted(fit, net, sigma, saturated, wider, blended), told
 
 
-def _with_its_width(fit: LineFit, saturated: MaskArray, widths: Widths, known: Widths | None) -> tuple[Learned, float]:
+def _with_its_width(
+    fit: LineFit, full: MaskArray | None, widths: Widths, known: Widths | None
+) -> tuple[Learned, float]:
     """Fit the lines, and give them the width and the skew that they show; the error of the skew."""
     fit.step(FIRST_DAMPING)
     left, _ = fit.last_step(DAMPING)
-    usable = _telling(fit, saturated)
+    usable = ((fit.height > TELLING_SNR * fit.error[0]) & _untouched(fit, full)).nonzero()[0]
     told = learned(widths, fit.center[usable], left.wider[usable], left.wider_sigma[usable], known)
     fit.sigma = told.widths.sigma_px(fit.center)
     fit.skew, doubt = learned_skew(left.lopsided[usable], left.lopsided_sigma[usable])
@@ -125,11 +128,11 @@ def _with_its_width(fit: LineFit, saturated: MaskArray, widths: Widths, known: W
 
 
 def _taken_apart(
-    fit: LineFit, left: LeftOver, seen: Windows, saturated: MaskArray, doubt: float
+    fit: LineFit, left: LeftOver, seen: Windows, full: MaskArray | None, doubt: float
 ) -> tuple[FloatArray, MaskArray]:
     """Give the tops that are several lines the place of their light; how much wider than a line each is, and which."""
     wider, blended = left.wider * OWN_WIDTH**2 / (OWN_WIDTH**2 + left.wider_sigma**2), np.zeros(len(fit.center), bool)
-    several = _several(fit, left, saturated)
+    several = _several(fit, left, full)
     if len(several):
         apart = taken_apart(seen, several)
         fit.center[several], fit.height[several] = apart.center_px, apart.height
@@ -141,22 +144,16 @@ def _taken_apart(
     return wider, blended
 
 
-def _telling(fit: LineFit, saturated: MaskArray) -> MaskArray:
-    """Lines that tell their width: bright, and not clipped."""
-    telling: MaskArray = (fit.height > TELLING_SNR * fit.error[0]) & ~_touched(fit, saturated)
-    return telling
+def _untouched(fit: LineFit, full: MaskArray | None) -> MaskArray | np.bool:
+    """Lines whose middle is not on a full pixel; None: no pixel is."""
+    return np.True_ if full is None else ~full[_pixels(fit.center, len(full))]
 
 
-def _touched(fit: LineFit, saturated: MaskArray) -> MaskArray:
-    touched: MaskArray = saturated[_pixels(fit.center, len(saturated))]
-    return touched
-
-
-def _several(fit: LineFit, left: LeftOver, saturated: MaskArray) -> IntArray:
+def _several(fit: LineFit, left: LeftOver, full: MaskArray | None) -> IntArray:
     """Lines that no single one explains."""
     signs = np.maximum(np.abs(left.wider) / left.wider_sigma, np.abs(left.lopsided) / left.lopsided_sigma)
     signs = np.maximum(signs, left.excess)
-    several: IntArray = ((signs > SEVERAL_SIGMAS) & (fit.height > 0.0) & ~_touched(fit, saturated)).nonzero()[0]
+    several: IntArray = ((signs > SEVERAL_SIGMAS) & (fit.height > 0.0) & _untouched(fit, full)).nonzero()[0]
     return several
 
 
@@ -164,7 +161,7 @@ def threshold_sigmas(pixels: int, fwhm_px: float) -> float:
     """Matched-filter threshold for ``FALSE_PER_SPECTRUM`` expected noise peaks over pixels / FWHM places."""
     places = max(pixels / fwhm_px, 1.0)
     rate = FALSE_PER_SPECTRUM / places
-    return float(np.sqrt(2.0 * np.log(1.0 / (rate * np.sqrt(4.0 * np.pi * np.log(1.0 / rate)))))) + NOT_INDEPENDENT
+    return sqrt(-2.0 * log(rate * sqrt(-4.0 * pi * log(rate)))) + NOT_INDEPENDENT
 
 
 def _detected(
@@ -208,18 +205,19 @@ def _prominent(smooth: FloatArray, noise: FloatArray, tops: IntArray) -> IntArra
     saddle = np.minimum.reduceat(smooth, tops)[:-1]  # lowest value from each top to the next
     while True:
         left_lower = height[:-1] <= height[1:]
-        shallow = saddle > np.where(left_lower, must_fall[:-1], must_fall[1:])
-        if not shallow.any():
+        shallow = (saddle > np.where(left_lower, must_fall[:-1], must_fall[1:])).nonzero()[0]
+        if not len(shallow):
             return tops
-        drop = np.zeros(len(tops), dtype=np.bool_)
-        drop[:-1] = shallow & left_lower
-        drop[1:] |= shallow & ~left_lower
-        both = drop[1:] & drop[:-1]  # of neighbours that both fall, the lower goes first
-        waits = np.zeros(len(tops), dtype=np.bool_)
-        waits[:-1] = both & (height[:-1] > height[1:])
-        waits[1:] |= both & (height[1:] > height[:-1])
-        alone = drop & ~waits
-        kept = (~(alone if alone.any() else drop)).nonzero()[0]
+        drop = np.zeros(len(tops) + 1, dtype=np.bool_)
+        drop[shallow + ~left_lower[shallow]] = True
+        both = drop[1:-1] & drop[:-2]  # of neighbours that both fall, the lower goes first
+        if both.any():
+            waits = np.zeros(len(tops) + 1, dtype=np.bool_)
+            waits[:-2] = both & (height[:-1] > height[1:])
+            waits[1:-1] |= both & (height[1:] > height[:-1])
+            if (drop & ~waits).any():
+                drop &= ~waits
+        kept = (~drop[:-1]).nonzero()[0]
         tops, height, must_fall = tops[kept], height[kept], must_fall[kept]
         if len(tops) < 2:
             return tops

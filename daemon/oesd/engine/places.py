@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import log
 from typing import Any
 
 import numpy as np
@@ -80,7 +81,7 @@ class Places:
 
 def on_a_ladder(fwhm_nm: float) -> float:
     """Nearest of widths 5 % apart: places are kept by width, and each spectrum teaches a slightly different one."""
-    return float(LADDER ** round(np.log(fwhm_nm) / np.log(LADDER)))
+    return float(LADDER ** round(log(fwhm_nm) / log(LADDER)))
 
 
 def places_of(patterns: Patterns, low_nm: float, high_nm: float, fwhm_nm: float) -> Places:

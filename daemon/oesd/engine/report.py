@@ -16,7 +16,7 @@ GAUSS_AREA = 1.0644670194312262  # area of a Gaussian of height 1 and FWHM 1: sq
 
 def shown(values: FloatArray, factor: float) -> FloatArray:
     """Counts in the input's scale, to 0.001; rounding stops where a float64 has no such digits."""
-    if factor == 1.0 and -LARGEST < float(values.min(initial=0.0)) and float(values.max(initial=0.0)) < LARGEST:
+    if factor == 1.0 and float(np.vdot(values, values)) < LARGEST**2:
         return values.round(3)
     bound = LARGEST_SHOWN / max(factor, 1.0)
     counts: FloatArray = np.clip(values, -bound, bound) * factor
@@ -60,5 +60,6 @@ def peaks(light: Light, namings: Namings, factor: float) -> tuple[Peak, ...]:
         found.saturated.tolist(),
         found.blended.tolist(),
         namings.ambiguous,
+        [None] * len(found),
     )  # in the order of a peak's fields
     return tuple(map(Peak._make, zip(*columns, strict=True)))

@@ -15,7 +15,7 @@ from oesd.engine.losses import FLOOR_SIGMAS, MISSING_SCALE, STRENGTH_SPREAD, UNE
 from oesd.engine.observed import Observed
 from oesd.engine.patterns import Float32Array, Patterns, single
 from oesd.engine.places import Near, Places, places_of
-from oesd.engine.strengths import LAMP, REFERENCE_ROW
+from oesd.engine.strengths import EXCITATIONS, LAMP, REFERENCE_ROW
 from oesd.model import FloatArray, MaskArray
 
 MATCH_FWHM = 0.3  # 1 sigma of a line's distance from the peak it belongs to: blends pull centres
@@ -40,6 +40,8 @@ class Sites:
         What a unit amount puts into the peak.
     expected : (EXCITATIONS, sites) float32
         The same in units of what is seen; ``per_unit`` is one count in them, ``floor`` the noise.
+    log_height : float32
+        Of the peak's height, counts.
     costs : (3, sites) float32
         What misfits cost, see :func:`oesd.engine.losses.peak_loss`.
     """
@@ -51,6 +53,7 @@ class Sites:
     expected: Float32Array
     per_unit: Float32Array
     floor: Float32Array
+    log_height: Float32Array
     costs: Float32Array
 
 
@@ -146,15 +149,18 @@ def sites_of(
     z = offset / tolerance.take(peak)
     z *= z
     z *= -0.5
-    closeness = np.exp(z, out=z).astype(np.float32)
-    relative = near.relative.take(line, axis=1)
-    relative *= closeness
     start = runs(species * len(tolerance) + peak)
     if not len(start):
-        return _laid_out(observed, species_count, species, peak, relative, offset)
-    light = np.add.reduceat(relative, start, axis=1)
-    pull = np.add.reduceat((relative[REFERENCE_ROW] + relative[LAMP]) * offset, start)
-    centre = pull / np.maximum(light[REFERENCE_ROW] + light[LAMP], 1e-12)
+        return _laid_out(observed, species_count, species, peak, near.relative.take(line, axis=1), offset)
+    shown = np.empty((EXCITATIONS + 1, len(line)), dtype=np.float32)  # the last: how far from the middle that is
+    relative, pull = shown[:-1], shown[-1]
+    near.relative.take(line, axis=1, out=relative, mode="clip")  # no number is beyond the end: "raise" takes a copy
+    relative *= np.exp(z, out=z).astype(np.float32)
+    np.add(relative[REFERENCE_ROW], relative[LAMP], out=pull)
+    pull *= offset
+    summed = np.add.reduceat(shown, start, axis=1)
+    light = summed[:-1]
+    centre = summed[-1] / np.maximum(light[REFERENCE_ROW] + light[LAMP], 1e-12)
     return _laid_out(observed, species_count, species.take(start), peak.take(start), light, centre)
 
 
@@ -172,8 +178,9 @@ def _laid_out(
     floor = FLOOR_SIGMAS * error / unit
     spread = 2.0 * (STRENGTH_SPREAD**2 + (floor / FLOOR_SIGMAS) ** 2)
     over = np.where(observed.saturated, 0.0, 1.0 / MISSING_SCALE) / spread
-    of_peak = single(np.array([1.0 / unit, np.maximum(floor, UNSEEN), 1.0 / spread, over]))
-    per_unit, at_least, sharp, missing = of_peak.take(peak, axis=1)
+    logarithm = np.log(np.maximum(height, 1e-300))
+    of_peak = single(np.array([1.0 / unit, np.maximum(floor, UNSEEN), 1.0 / spread, over, logarithm]))
+    per_unit, at_least, sharp, missing, log_height = of_peak.take(peak, axis=1)
     costs = np.empty((3, len(peak)), dtype=np.float32)
     np.multiply(_surprise(observed, peak, offset_nm), UNEXPLAINED_SCALE, out=costs[0])
     np.divide(sharp, costs[0], out=costs[1])
@@ -186,6 +193,7 @@ def _laid_out(
         expected=light * per_unit,
         per_unit=per_unit,
         floor=at_least,
+        log_height=log_height,
         costs=costs,
     )
 

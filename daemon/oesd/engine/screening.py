@@ -34,7 +34,7 @@ class Screening:
         count = lengths(self._start, len(sites.species))
         light, dark = sites.light[rows], _Absences(scene, self._species)
         strongest = np.maximum(np.maximum.reduceat(light, self._start, axis=1), dark.strength.max(axis=0))
-        low, high = amount_range(scene, light, sites.peak, strongest, self._start, count)
+        low, high = amount_range(scene, light, sites.log_height, strongest, self._start, count)
         amounts = single(np.exp(low + STEPS * (high - low)))
         self._trial = np.zeros((1 + STEPS.size * len(rows), len(sites.peak)), dtype=np.float32)  # first no light at all
         trial = self._trial[1:].reshape(STEPS.size, len(rows), -1)

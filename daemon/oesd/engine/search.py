@@ -6,13 +6,12 @@ shares light with are fitted anew, and at the end every claim must still be wort
 
 from __future__ import annotations
 
-from math import exp
-
 import numpy as np
 
 from oesd.engine.chance import chance_nats
-from oesd.engine.claims import Claim, Contest, Inference, NearMiss
+from oesd.engine.claims import Claim, Inference
 from oesd.engine.clutter import clutter_nats
+from oesd.engine.doubt import Doubt
 from oesd.engine.evidence import Evidence, Fits
 from oesd.engine.lines import IntArray
 from oesd.engine.offers import SECOND_STAGE_NATS, Offer, Offers
@@ -21,23 +20,14 @@ from oesd.engine.scene import Scene
 from oesd.engine.suspects import Suspects
 from oesd.model import FloatArray, MaskArray
 
-PROBABILITY_NATS = 2.5
 SHARED = 0.1
 REGAINED_NATS = 1.0  # what others' light may give back to a suspect that it has taken light from
 FEW_PEAKS = 2  # a claim on so few may be another's
-RIVAL_NATS = 1.0
-AMBIGUOUS_BELOW = 0.85
-LEAST_SHARE = 0.02  # of the likeliest's: who is less likely is no contender
 MAX_ELEMENTS = 25
 SURE_NATS = 15.0  # beyond the price: chance does not offer so much
 NEAR_MISS_NATS = 3.0  # below its price: what a person would ask about
-RIVAL_WITHIN_NATS = 2.0
 MANY = 16  # suspects: putting some of fewer away takes longer than asking them
 MOVED = 0.05  # of a peak: light that changes less changes no other's fit
-
-
-def _logistic(x: float) -> float:
-    return 1.0 / (1.0 + exp(-min(max(x, -60.0), 60.0)))
 
 
 class Search:
@@ -68,6 +58,7 @@ class Search:
         self.outside = outside
         self._bounded = self.light  # beside which light those outside were looked at
         self.chance: dict[int, float] = {}  # what a claim's lines gain moved aside, nats
+        self.doubt: Doubt | None = None
         self.rivals: dict[int, list[tuple[int, Claim]]] = {}
         self._unknown: tuple[FloatArray, dict[Claim, float]] = self.light, {}  # what claims owe beside this light
 
@@ -119,11 +110,11 @@ class Search:
             return self.hope
         return self.outside.bounds(others)
 
-    def _let_in(self, bounds: FloatArray, above: float) -> Offers | None:
-        """Ask those outside whose margin may be above this one."""
+    def _let_in(self, bounds: FloatArray, above: float, alike: bool = True) -> Offers | None:
+        """Ask those outside whose margin may be above this one; ``alike``: the best and those about as good."""
         if self.outside is None:
             return None
-        species = self.outside.let_in(bounds, above)
+        species = self.outside.let_in(bounds, above, alike)
         if not len(species):
             return None
         more = Offers(self.scene, self.suspects, Evidence(self.scene, species))
@@ -194,7 +185,7 @@ class Search:
             if suspect in self.stale:
                 self._refit(suspect)
         while self.claims:
-            margin = {s: self._margin(s, claim) for s, claim in self.claims.items()}
+            margin = {s: self.margin(s, claim) for s, claim in self.claims.items()}
             worst = min(margin, key=lambda s: margin[s])
             if margin[worst] >= 0.0:
                 return
@@ -203,10 +194,15 @@ class Search:
             self.light = np.maximum(self.light - gone.light, 0.0)
             self._refit_sharers(worst, gone.light)
 
-    def _margin(self, suspect: int, claim: Claim) -> float:
+    def margin(self, suspect: int, claim: Claim) -> float:
         """What a suspect gains beyond its price, in light as unknown as this, nats."""
-        owed = self._unknown_nats(claim) + self.chance.get(suspect, 0.0)
+        owed = self._unknown_nats(claim) + self.chance.get(suspect, 0.0) + self._doubt_nats(suspect, claim)
         return claim.gain - float(self.suspects.price[suspect]) - owed
+
+    def _doubt_nats(self, suspect: int, claim: Claim) -> float:
+        if self.doubt is None or self.suspects.band[suspect]:
+            return 0.0
+        return self.doubt.nats(self.suspects.names[suspect], claim.light)
 
     def _unknown_nats(self, claim: Claim) -> float:
         if self._unknown[0] is not self.light:
@@ -217,31 +213,46 @@ class Search:
             known[claim] = clutter_nats(self.scene.observed.height, claim.light, self.light, bands)
         return known[claim]
 
-    def weigh_chance(self) -> None:
-        """Let those that are hardly worth their price pay for what their lines would gain anywhere near."""
+    def weigh_chance(self, doubt: Doubt | None = None) -> None:
+        """Let those that are hardly worth their price pay for what their lines would gain anywhere near.
+
+        Where the axis is doubted all do, and owe for the doubt besides.
+        """
         atoms = [s for s in self.claims if not self.suspects.band[s]]
-        doubtful = [s for s in atoms if self._margin(s, self.claims[s]) < SURE_NATS]
+        doubtful = [s for s in atoms if doubt is not None or self.margin(s, self.claims[s]) < SURE_NATS]
         if doubtful:
             claims = [self.claims[s] for s in doubtful]
             levels = chance_nats(self.scene, claims, self.light, self.suspects.owed, SECOND_STAGE_NATS)
             self.chance = dict(zip(doubtful, levels.tolist(), strict=True))
+        self.doubt = doubt
+        if doubt is not None:
+            doubt.undecided.update([self.suspects.names[s] for s in atoms if self._nothing_decides(s)])
+
+    def _nothing_decides(self, suspect: int) -> bool:
+        """Whether a claim is worth its price but for the doubt, on a peak or two that others might be."""
+        claim = self.claims[suspect]
+        margin = self.margin(suspect, claim)
+        if int(self._bright(claim.light).sum()) > FEW_PEAKS or margin >= 0.0:
+            return False
+        almost = margin + self._doubt_nats(suspect, claim) >= 0.0
+        return almost and any(self.worth(*rival) > 0.0 for rival in self.in_place_of(claim))
 
     def weigh_rivals(self) -> None:
         """For claims that rest on a line or two: how well other suspects would do in their place."""
         for suspect, claim in self.claims.items():
             if not self.suspects.band[suspect] and int(self._bright(claim.light).sum()) <= FEW_PEAKS:
-                self.rivals[suspect] = self._in_place_of(claim)
+                self.rivals[suspect] = self.in_place_of(claim)
 
-    def _in_place_of(self, claim: Claim) -> list[tuple[int, Claim]]:
+    def in_place_of(self, claim: Claim) -> list[tuple[int, Claim]]:
         """What unclaimed suspects would be in place of a claim, best margin first; the hopeless left out."""
-        worth = self._unclaimed(np.maximum(self.light - claim.light, 0.0), NEAR_MISS_NATS)
-        return sorted(worth, key=lambda pair: (-self._worth(*pair), self.suspects.names[pair[0]]))
+        worth = self.unclaimed(np.maximum(self.light - claim.light, 0.0), NEAR_MISS_NATS)
+        return sorted(worth, key=lambda pair: (-self.worth(*pair), self.suspects.names[pair[0]]))
 
-    def _unclaimed(self, others: FloatArray, within: float) -> list[tuple[int, Claim]]:
+    def unclaimed(self, others: FloatArray, within: float) -> list[tuple[int, Claim]]:
         """Unclaimed elements that come within some nats of their price beside the others' light."""
         if not self.offers.place:
             return []
-        self._let_in(self._bounds(others), -within)
+        self._let_in(self._bounds(others), -within, alike=False)
         asked = self.offers
         fits, margin = asked.margins(others)
         near = np.flatnonzero((margin > -within) & ~self.suspects.band[asked.asked]).tolist()
@@ -253,58 +264,9 @@ class Search:
             if s not in self.claims and o.gain > max(float(price[s]) - within, 0.0)
         ]
 
-    def _worth(self, suspect: int, claim: Claim) -> float:
+    def worth(self, suspect: int, claim: Claim) -> float:
+        """What a suspect gains beyond its price, nats."""
         return claim.gain - float(self.suspects.price[suspect])
 
     def _claim(self, offer: Offer) -> Claim:
         return Claim(offer.fits, self.offers.light(offer.fits), offer.gain)
-
-    def result(self) -> Inference:
-        """Claims with probabilities: logistic in the margin."""
-        names = self.suspects.names
-        hope = dict(zip(names, self.hope.tolist(), strict=True))
-        for suspect in self.claims:
-            del hope[names[suspect]]
-        outside = [] if self.outside is None else self.outside.waiting.nonzero()[0].tolist()
-        asked = frozenset(names[n] for n in (*self.offers.place, *outside))
-        found = Inference(light=self.light, hope=hope, asked=asked)
-        for suspect, claim in self.claims.items():
-            margin = self._margin(suspect, claim)
-            probability = _logistic(margin / PROBABILITY_NATS)
-            rivals = self.rivals.get(suspect, [])
-            best = max((w for w in (self._worth(*pair) for pair in rivals) if w > 0.0), default=-np.inf)
-            sole = _logistic((self._worth(suspect, claim) - best) / RIVAL_NATS)
-            name = names[suspect]
-            if self.suspects.band[suspect]:
-                found.bands[name] = claim
-                found.band_probability[name] = probability
-            elif sole < AMBIGUOUS_BELOW:
-                found.contests.append(self._contest([(suspect, claim), *rivals], probability))
-            else:
-                found.claims[name] = claim
-                found.probability[name] = min(probability, sole)
-                found.margin[name] = margin
-        return found
-
-    def _contest(self, contenders: list[tuple[int, Claim]], probability: float) -> Contest:
-        """Shares by margin; that of all together is the probability that one of them is there."""
-        margin = np.array([self._worth(*pair) for pair in contenders]) / RIVAL_NATS
-        share = np.exp(margin - margin.max())
-        share /= share.sum()
-        kept = [n for n in np.argsort(-share, kind="stable").tolist() if share[n] >= LEAST_SHARE * share.max()]
-        names = [self.suspects.names[suspect] for suspect, _ in contenders]
-        return Contest(
-            {names[n]: contenders[n][1] for n in kept}, {names[n]: float(share[n]) * probability for n in kept}
-        )
-
-    def explain(self, found: Inference) -> None:
-        """Add who nearly was claimed, and who would do nearly as well in a claim's place."""
-        number = {self.suspects.names[n]: n for n in self.claims}
-        for name, claim in found.claims.items():
-            within = self._worth(number[name], claim) - RIVAL_WITHIN_NATS
-            rivals = self._in_place_of(claim)
-            found.rivals[name] = tuple(self.suspects.names[s] for s, other in rivals if self._worth(s, other) > within)
-        for suspect, claim in self._unclaimed(self.light, NEAR_MISS_NATS):
-            margin = self._margin(suspect, claim)
-            if margin > -NEAR_MISS_NATS:
-                found.near_misses[self.suspects.names[suspect]] = NearMiss(claim, margin)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ def reflected(values: FloatArray, margin: int) -> FloatArray:
 def gaussian_kernel(fwhm_px: float) -> FloatArray:
     """Symmetric kernel of unit sum and odd length, cut at 3 sigma."""
     sigma = max(fwhm_px, 1e-3) / FWHM_PER_SIGMA
-    half = max(1, int(np.ceil(3.0 * sigma)))
+    half = max(1, ceil(3.0 * sigma))
     x = np.arange(-half, half + 1) / sigma
     kernel = np.exp(-0.5 * x * x)
     unit: FloatArray = kernel / kernel.sum()
@@ -60,9 +61,9 @@ def _short_kernel(fwhm_px: float) -> tuple[FloatArray, int, float]:
 
     numpy has a loop of its own for kernels up to ``SHORT`` long, eight times as quick as for longer ones.
     """
-    times = max(1, int(np.ceil((fwhm_px / SHORT_FWHM) ** 2)))
+    times = max(1, ceil((fwhm_px / SHORT_FWHM) ** 2))
     times = times if times <= MOST_TIMES else 1
-    kernel = whole = gaussian_kernel(fwhm_px / float(np.sqrt(times)))
+    kernel = whole = gaussian_kernel(fwhm_px / sqrt(times))
     for _ in range(times - 1):
         whole = np.convolve(whole, kernel)
     return kernel, times, float(whole @ whole)

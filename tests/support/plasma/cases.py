@@ -25,10 +25,10 @@ class Case:
     truth: dict[str, Any]
 
 
-def make(seed: int, number: int, *, hard: bool) -> Case:
-    """The case of this number: the same every time."""
+def make(seed: int, number: int, *, hard: bool, blank: bool = False) -> Case:
+    """The case of this number: the same every time; ``blank``: without an atom in it."""
     rng = np.random.default_rng([seed, number, int(hard)])
-    families = scenes.HARD_FAMILIES if hard else scenes.THIN_FAMILIES
+    families = scenes.FAMILIES[hard, blank]
     weights = np.array([w for _, w in families])
     scene = families[int(rng.choice(len(families), p=weights / weights.sum()))][0](rng)
     optics, drift = _optics(rng, hard)

@@ -263,6 +263,13 @@ HARD_FAMILIES: tuple[tuple[Maker, float], ...] = (
     (trace, 0.1),
     (hard_blank, 0.1),
 )
+# With their shares, by whether they are hard and whether there is no atom in them
+FAMILIES: dict[tuple[bool, bool], tuple[tuple[Maker, float], ...]] = {
+    (False, False): THIN_FAMILIES,
+    (True, False): HARD_FAMILIES,
+    (False, True): ((blank, 1.0),),
+    (True, True): ((hard_blank, 1.0),),
+}
 
 
 def every_element() -> tuple[str, ...]:
