@@ -132,8 +132,11 @@ class Plasma:
         return statistics.mean(len(peak.candidates) for found in self.analyses for peak in found.detected_peaks)
 
 
-def plasma(number: int, exposures: int = 256) -> Plasma:
-    """A plasma of the simulator: so many exposures, each with noise of its own and a little brighter or darker."""
+def plasma(number: int, exposures: int = 640) -> Plasma:
+    """A plasma of the simulator: so many exposures, each with noise of its own and a little brighter or darker.
+
+    They are more than a block of traces has: what is seen again must not look like what compresses well.
+    """
     given = make(7, number, hard=False).given
     of = replace(
         DEVICE,

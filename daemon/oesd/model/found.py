@@ -31,6 +31,7 @@ class Peak(NamedTuple):
     ``peak_id`` stays the same when the entry is reprocessed. ``intensity`` is the height above the baseline and
     ``area`` its integral over nm, both in (linearised) counts of one scan. ``element`` is None when none is named:
     then the peak is ``ambiguous``, with the competing names among its candidates, or unidentified.
+    ``candidate_key`` is what a person chose, None while nobody has.
     """
 
     peak_id: str
@@ -48,12 +49,21 @@ class Peak(NamedTuple):
     saturated: bool = False
     blended: bool = False
     ambiguous: bool = False
+    candidate_key: str | None = None
+
+    @property
+    def line_key(self) -> str | None:
+        """Key of the line that it is said to be: what a person chose, else the likeliest of its element."""
+        first = next((one.candidate_key for one in self.candidates if one.element == self.element), None)
+        return self.candidate_key or first
 
     def as_dict(self) -> dict[str, Any]:
         """The peak as it stands in the GET /oes document."""
         shown: dict[str, Any] = {"peak_id": self.peak_id, "wavelength_nm": self.wavelength_nm, "element": self.element}
         if self.manual:
             shown["manual"] = True
+        if self.candidate_key:
+            shown["candidate_key"] = self.candidate_key
         numbers = ("wavelength_sigma_nm", "center_px", "fwhm_nm", "snr", "intensity", "area", "probability")
         shown.update({name: getattr(self, name) for name in numbers})
         shown.update(saturated=self.saturated, blended=self.blended, ambiguous=self.ambiguous)
@@ -94,8 +104,9 @@ class Analysis:
     """What the engine makes of one spectrum. All spectra have shape (pixels,).
 
     ``sample``, ``reference`` and ``dark`` are mean raw counts of one scan. ``scope_corrected`` is sample - dark,
-    linearised where the device gives sane coefficients. ``line_spread`` is what this spectrum alone shows, None when no
-    line tells. ``warnings``
+    linearised where the device gives sane coefficients, without the stray light that it tells, and out of the shorter
+    exposure where the sample is saturated and there is one. ``line_spread`` is what this spectrum alone shows, None
+    when no line tells. ``warnings``
     when it was asked for, and like ``baseline`` and ``noise`` it is made again rather than stored.
     """
 

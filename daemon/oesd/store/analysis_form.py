@@ -27,9 +27,18 @@ from oesd.model import (
     Recipe,
 )
 from oesd.store.bundle import pack_bundle, unpack_bundle
-from oesd.store.encoding import EncodingError, Prediction, pack_floats, pack_milli, unpack_floats, unpack_milli
+from oesd.store.encoding import (
+    EncodingError,
+    Prediction,
+    alone,
+    pack_floats,
+    pack_milli,
+    told_alone,
+    unpack_floats,
+    unpack_milli,
+)
 from oesd.store.integrity import fingerprint
-from oesd.store.known_metadata import kept_of, whole_of
+from oesd.store.known_metadata import NOT_OF_THE_ENGINE, kept_of, whole_of
 from oesd.store.peak_columns import PeakColumns
 from oesd.store.peak_numbers import pack_numbers, unpack_numbers
 from oesd.store.peak_table import pack_peaks, unpack_peaks
@@ -68,7 +77,11 @@ class PackedAnalysis:
 def pack_analysis(analysis: Analysis, measurement: Measurement) -> PackedAnalysis:
     """Encode an analysis against the measurement it was made from."""
     blobs = {"scope_corrected": pack_milli(analysis.scope_corrected, _predictions(measurement))}
-    given = {}
+    given: dict[str, Any] = {}
+    told = told_alone(blobs["scope_corrected"])
+    if told is not None:
+        del blobs["scope_corrected"]
+        given["scope_corrected"] = told
     for name in _GIVEN:
         array = getattr(analysis, name)
         if array is not None:
@@ -108,10 +121,12 @@ def _unpacked(
     stored, blobs = unpack_bundle(payload)
     values = stored["analysis"]
     spectra: dict[str, Any] = {
-        name: _given(how, blobs.get(name), getattr(measurement, name)) for name, how in values["given"].items()
+        name: _given(how, blobs.get(name), getattr(measurement, name))
+        for name, how in values["given"].items()
+        if name != "scope_corrected"
     }
     analysis = Analysis(
-        scope_corrected=unpack_milli(blobs["scope_corrected"], _predictions(measurement)),
+        scope_corrected=unpack_milli(_scope(values, blobs), _predictions(measurement)),
         elements=tuple(ElementFinding(*finding) for finding in values["elements"]),
         detected_peaks=(),
         recipe=Recipe.from_dict(values["recipe"]),
@@ -138,8 +153,17 @@ def _packed(
         blobs["peaks"] = pack_peaks(peaks)
     else:
         values["peaks"], blobs["numbers"] = told
-    content = fingerprint(json.dumps(values, sort_keys=True), *blobs.values())
-    return PackedAnalysis(peaks, wavelengths_nm, values, blobs, content)
+    return PackedAnalysis(peaks, wavelengths_nm, values, blobs, _content(values, blobs))
+
+
+def content_of(payload: bytes) -> bytes:
+    """Fingerprint of what the engine said, as of a :class:`PackedAnalysis`; ValueError when the bytes make no sense."""
+    stored, blobs = unpack_bundle(payload)
+    return _content({name: values for name, values in stored.items() if name not in NOT_OF_THE_ENGINE}, blobs)
+
+
+def _content(values: Mapping[str, Any], blobs: Mapping[str, bytes]) -> bytes:
+    return fingerprint(json.dumps(values, sort_keys=True), *blobs.values())
 
 
 def _peaks(
@@ -163,6 +187,11 @@ def _values(analysis: Analysis, given: Mapping[str, str]) -> dict[str, Any]:
         "axis": None if analysis.axis is None else analysis.axis.as_dict(),
         "line_spread": None if analysis.line_spread is None else analysis.line_spread.as_dict(),
     }
+
+
+def _scope(values: Mapping[str, Any], blobs: Mapping[str, bytes]) -> bytes:
+    told = values["given"].get("scope_corrected")
+    return blobs["scope_corrected"] if told is None else alone(*told)
 
 
 def _told_by(array: FloatArray, measured: FloatArray | None) -> str:

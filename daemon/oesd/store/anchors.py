@@ -70,8 +70,9 @@ def match_overrides(peaks: Sequence[Peak], overrides: Sequence[Override]) -> dic
 def apply_overrides(analysis: Analysis, overrides: Sequence[Override]) -> tuple[Analysis, tuple[Override, ...]]:
     """Put the overrides on the peaks they mean.
 
-    The peak takes the override's element, ``manual`` and probability 1; its candidates stay as the engine gave them,
-    whether or not they still list the chosen one. An element that the engine did not find is added with probability 1.
+    The peak takes the override's element and key, ``manual`` and probability 1; its candidates stay as the engine gave
+    them, whether or not they still list the chosen one. An element that the engine did not find is added with
+    probability 1.
 
     Returns
     -------
@@ -81,13 +82,14 @@ def apply_overrides(analysis: Analysis, overrides: Sequence[Override]) -> tuple[
     matched = match_overrides(analysis.detected_peaks, overrides)
     if not overrides:
         return analysis, ()
-    peaks = tuple(
-        peak._replace(element=matched[k].element, manual=True, probability=1.0) if k in matched else peak
-        for k, peak in enumerate(analysis.detected_peaks)
-    )
+    peaks = tuple(_said(peak, matched[k]) if k in matched else peak for k, peak in enumerate(analysis.detected_peaks))
     orphaned = tuple(override for override in overrides if override not in matched.values())
     elements = _with_elements(analysis.elements, [o.element for o in overrides if o not in orphaned])
     return replace(analysis, detected_peaks=peaks, elements=elements), orphaned
+
+
+def _said(peak: Peak, by: Override) -> Peak:
+    return peak._replace(element=by.element, candidate_key=by.candidate_key, manual=True, probability=1.0)
 
 
 def _with_elements(found: tuple[ElementFinding, ...], assigned: list[str]) -> tuple[ElementFinding, ...]:

@@ -12,11 +12,11 @@ A record that was ever tried by itself never joins one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
 from oesd.model import new_id
 from oesd.store.database import Connection
+from oesd.store.headings import HEADER, head_or_none
 
 SCHEMA = """
 ALTER TABLE outbox ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;  -- tried by itself: never to join a batch
@@ -138,19 +138,16 @@ def members(connection: Connection, batch_no: int) -> dict[str, str]:
 
 def _of_one_run(connection: Connection, most: int, newest_first: bool) -> list[int]:
     rows = connection.execute(
-        "SELECT o.entry_no, c.header FROM outbox o INDEXED BY outbox_fresh "  # noqa: S608
+        f"SELECT o.entry_no, {HEADER} FROM outbox o INDEXED BY outbox_fresh "  # noqa: S608
         "JOIN entries e USING (entry_no) LEFT JOIN captures c ON c.capture_no = e.sample_no "
         f"WHERE {_FRESH} ORDER BY o.entry_no {'DESC' if newest_first else 'ASC'} LIMIT ?",
         (most * _LOOKED_AT,),
     ).fetchall()
-    runs = [(number, _run_of(header)) for number, header in rows]
+    runs = [(number, _run_of(*header)) for number, *header in rows]
     return [number for number, run in runs if run == runs[0][1]][:most]
 
 
-def _run_of(header: str | None) -> object:
-    """The run of a capture; None for a file, and where the header is damaged: the record's own upload finds that."""
-    try:
-        values = json.loads(header or "{}")
-    except ValueError:
-        return None
-    return values.get("run_id") if isinstance(values, dict) else None
+def _run_of(header: str | None, heading: str | None) -> object:
+    """The run of a capture and its labels; the same for all files, and damaged headers: their own upload finds that."""
+    head = head_or_none(header, heading)
+    return head and (head.get("run_id"), head.get("labels"))

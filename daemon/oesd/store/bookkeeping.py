@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from oesd.model import Loss, RunRecord
-from oesd.store import accounts, ledger, runs
+from oesd.store import accounts, labels, ledger, runs
 from oesd.store.accounts import HourAccount, RunAccount
 from oesd.store.database import Connection
 from oesd.store.ledger import Tally
@@ -28,6 +28,10 @@ class Bookkeeping(ABC):
     @abstractmethod
     def read(self, query: Callable[[Connection], T], /) -> T:
         """Run a query on one consistent state; raises StoreError."""
+
+    @abstractmethod
+    def now(self) -> datetime:
+        """The time that changes are stamped with."""
 
     def record_loss(self, loss: Loss, *, run: RunRecord | None = None) -> Future[None]:
         """Record slots that ended without a stored spectrum, leaving out those that are accounted for already.
@@ -52,6 +56,10 @@ class Bookkeeping(ABC):
     def end_run(self, run: RunRecord) -> Future[None]:
         """Record the end of a run, and how many slots had come due; an end that is recorded stays as it is."""
         return self.write(lambda connection: runs.end_run(connection, run))
+
+    def label_run(self, run: RunRecord) -> Future[None]:
+        """Record the labels that a run which is on has from now on."""
+        return self.write(lambda connection: labels.label_run(connection, run, self.now()))
 
     def settle_runs(self, started: HostTime) -> Future[int]:
         """Account for the slots that earlier daemons left open when they were killed; the future has their number.

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from oesd.model import Capture, Device, Kind
+from oesd.model import Capture, CountArray, Device, Kind
 from oesd.store.database import Connection
+from oesd.store.dense_counts import denser, unpack_either
 from oesd.store.encoding import (
     pack_counts,
     pack_floats,
     pack_mask,
     pack_spread,
-    unpack_counts,
     unpack_floats,
     unpack_mask,
     unpack_spread,
 )
 from oesd.store.errors import StoreDamaged, StoreError
+from oesd.store.headings import USUAL, head_of, heading_number, pack_header
 from oesd.store.integrity import fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
 from oesd.store.segment_file import Blobs
@@ -32,19 +33,17 @@ _DESCRIBED = (
     "calibrated",
 )  # fmt: skip
 _LATER = ("dead_pixels", "stray_light")  # described only where there are any: what was stored before keeps its digest
-_HEADED = (
-    "run_id", "sequence", "slot", "monotonic_ns", "boot_id", "scans", "boxcar_half_width_px", "detector_temperature_c",
-    "board_temperature_c", "clock_offset_ms", "clock_bound_ms",
-)  # fmt: skip
-USUAL = {"scans": 1, "boxcar_half_width_px": 0}
-"""What a header that leaves it out means."""
 _SELECT = """
 SELECT c.capture_no, c.segment_no, s.name, c.place, c.length,
        c.record_id, c.kind, c.integration_us, c.taken_at_us, c.header, c.sha256, c.saturated, c.counts, c.spread,
-       d.digest, d.name, d.model, d.simulated, d.description, d.wavelengths
+       d.digest, d.device_no, h.text
 FROM captures c JOIN devices d USING (device_no) LEFT JOIN segments s ON s.segment_no = c.segment_no
+LEFT JOIN headings h ON h.heading_no = c.heading_no
 """
+_DEVICE = "SELECT name, model, simulated, description, wavelengths FROM devices WHERE device_no = ?"
 _PLACE = 5  # so many columns tell where the blobs are
+Told = tuple[tuple[Any, ...], str | None]
+"""The columns that the checksum covers, and the heading."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +53,7 @@ class PackedCapture:
     device: Device
     device_digest: bytes
     columns: Mapping[str, str | int]
+    heading: str
     saturated: bytes
     counts: bytes
     spread: bytes | None
@@ -64,27 +64,26 @@ class PackedCapture:
 def pack_capture(capture: Capture) -> PackedCapture:
     """Encode a capture and fingerprint it together with all that is known of it.
 
-    The spread is part of the fingerprint where there is one, so that captures from before there was any still verify.
+    The fingerprint is of the counts themselves, not of a form that they are stored in. The spread is part of it where
+    there is one.
     """
     digest = _digest_of_known(capture.device)
+    header, heading = pack_header(capture)
     columns = {
         "record_id": capture.record_id,
         "kind": capture.kind.value,
         "integration_us": capture.integration_us,
         "taken_at_us": to_us(capture.taken_at_utc),
-        "header": _json(_header(capture)),
+        "header": header,
     }
     saturated, counts = pack_mask(capture.saturated), pack_counts(capture.counts_sum)
     spread = None if capture.spread is None else pack_spread(capture.spread, capture.scans)
-    sha256 = fingerprint(*columns.values(), digest, saturated, counts, *_given(spread))
-    return PackedCapture(capture.device, digest, columns, saturated, counts, spread, sha256, slot_of(capture))
+    sha256 = fingerprint(*columns.values(), heading, digest, saturated, _raw(capture.counts_sum), *_given(spread))
+    return PackedCapture(capture.device, digest, columns, heading, saturated, counts, spread, sha256, slot_of(capture))
 
 
-def _header(capture: Capture) -> dict[str, Any]:
-    """What is known beside the columns; what is not known, or is as usual, is left out."""
-    known = ((name, getattr(capture, name)) for name in _HEADED)
-    told = {name: value for name, value in known if value is not None and value != USUAL.get(name)}
-    return told | {"labels": dict(capture.labels)}
+def _raw(counts: CountArray) -> bytes:
+    return counts.astype("<u4", copy=False).tobytes()
 
 
 def insert_capture(connection: Connection, packed: PackedCapture) -> int:
@@ -109,9 +108,15 @@ def insert_capture(connection: Connection, packed: PackedCapture) -> int:
     present = connection.execute(
         "SELECT capture_no, sha256 FROM captures WHERE record_id = ?", (packed.columns["record_id"],)
     ).fetchone()
-    if present[1] != packed.sha256:
+    if present[1] != packed.sha256 and not _are_same(connection, packed):
         raise StoreError(f"another capture is stored as {packed.columns['record_id']}")
     return int(present[0])
+
+
+def _are_same(connection: Connection, packed: PackedCapture) -> bool:
+    """Whether a stored capture of this id, in an earlier form, is the same."""
+    there = load_capture(connection, str(packed.columns["record_id"]))
+    return there is not None and pack_capture(there).sha256 == packed.sha256
 
 
 def capture_number(connection: Connection, record_id: str | None) -> int | None:
@@ -137,6 +142,8 @@ def load_capture(connection: Connection, record_id: str | None) -> Capture | Non
 def load_blobs(connection: Connection, capture_no: int, segment_no: int | None) -> Blobs | None:
     """A capture's blobs, verified, when they are in this segment (None: in the pages); None when they are elsewhere.
 
+    The counts are in the form that takes least, but of captures whose checksum is of the form they have.
+
     Raises
     ------
     StoreDamaged
@@ -145,12 +152,12 @@ def load_blobs(connection: Connection, capture_no: int, segment_no: int | None) 
     row = connection.execute(_SELECT + "WHERE c.capture_no = ?", (capture_no,)).fetchone()
     if row is None or row[1] != segment_no:
         return None
-    columns = row[_PLACE : _PLACE + 5]
+    columns = tuple(row[_PLACE : _PLACE + 5])
     what = _named(row)
     with intact(what):
-        blobs = _blobs(connection, row)
-        _verify(what, columns, row[_PLACE + 5], row[_PLACE + 9], blobs)
-        return blobs
+        blobs, heading = _blobs(connection, row), row[-1]
+        _verify(what, (columns, heading), row[_PLACE + 5], row[_PLACE + 9], blobs)
+        return blobs if heading is None else replace(blobs, counts=denser(blobs.counts))
 
 
 def _named(row: tuple[Any, ...]) -> str:
@@ -168,8 +175,15 @@ def _blobs(connection: Connection, row: tuple[Any, ...]) -> Blobs:
     )
 
 
-def _verify(what: str, columns: Sequence[Any], sha256: bytes, digest: bytes, blobs: Blobs) -> None:
-    verify(what, sha256, *columns, digest, blobs.saturated, blobs.counts, *_given(blobs.spread))
+def _verify(what: str, told: Told, sha256: bytes, digest: bytes, blobs: Blobs) -> CountArray:
+    """The counts, when a capture is what was stored."""
+    (columns, heading), counts = told, unpack_either(blobs.counts)
+    # Before schema step 8 there were no headings, and the checksum was of the counts' blob.
+    parts = (
+        (digest, blobs.saturated, blobs.counts) if heading is None else (heading, digest, blobs.saturated, _raw(counts))
+    )
+    verify(what, sha256, *columns, *parts, *_given(blobs.spread))
+    return counts
 
 
 def _insert(connection: Connection, packed: PackedCapture) -> int | None:
@@ -177,7 +191,8 @@ def _insert(connection: Connection, packed: PackedCapture) -> int | None:
     columns = packed.columns
     row = connection.execute(
         "INSERT INTO captures (record_id, device_no, kind, integration_us, taken_at_us, header, sha256, saturated, "
-        "counts, spread) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING RETURNING capture_no",
+        "counts, spread, heading_no) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (record_id) DO NOTHING "
+        "RETURNING capture_no",
         (
             columns["record_id"],
             _device_number(connection, packed),
@@ -189,6 +204,7 @@ def _insert(connection: Connection, packed: PackedCapture) -> int | None:
             packed.saturated,
             packed.counts,
             packed.spread,
+            heading_number(connection, packed.heading),
         ),
     ).fetchone()
     if row is not None and packed.slot is not None:
@@ -226,38 +242,46 @@ def _device_digest(device: Device) -> bytes:
 
 
 def _unpacked(connection: Connection, row: tuple[Any, ...]) -> Capture:
-    *columns, sha256, _, _, _, digest, name, model, simulated, description, wavelengths = row[_PLACE:]
+    *columns, sha256, _, _, _, digest, device_no, heading = row[_PLACE:]
     what = _named(row)
     with intact(what):
         blobs = _blobs(connection, row)
-        device, sound = _device(digest, name, model, simulated, description, wavelengths)
-        if not sound:
-            raise StoreDamaged(f"device {name!r} of {what} is damaged: what is on the disk is not what was stored")
+        device = _device_of(connection, device_no, digest, what)
         # One dark, one reference belong to many samples; a sample is read once.
         made = _verified if columns[1] == Kind.SAMPLE.value else _verified_before
-        return made(what, tuple(columns), sha256, digest, blobs, device)
+        return made(what, (tuple(columns), heading), sha256, digest, blobs, device)
 
 
-def _verified(
-    what: str, columns: tuple[Any, ...], sha256: bytes, digest: bytes, blobs: Blobs, device: Device
-) -> Capture:
-    _verify(what, columns, sha256, digest, blobs)
-    record_id, kind, integration_us, taken_at_us, header = columns
+def _verified(what: str, told: Told, sha256: bytes, digest: bytes, blobs: Blobs, device: Device) -> Capture:
+    counts = _verify(what, told, sha256, digest, blobs)
+    (record_id, kind, integration_us, taken_at_us, header), heading = told
     return Capture(
         record_id=record_id,
         device=device,
         kind=Kind(kind),
         taken_at_utc=from_us(taken_at_us),
         integration_us=integration_us,
-        counts_sum=unpack_counts(blobs.counts),
+        counts_sum=counts,
         saturated=unpack_mask(blobs.saturated, device.pixels),
         spread=None if blobs.spread is None else unpack_spread(blobs.spread),
-        **USUAL | json.loads(header),
+        **USUAL | head_of(header, heading),
     )
 
 
 _verified_before = lru_cache(maxsize=16)(_verified)
 """Known by every byte that is read: what has changed on the disk is another capture, and is found damaged."""
+
+
+def _device_of(connection: Connection, device_no: int, digest: bytes, what: str) -> Device:
+    """The device of a capture. Its axis is longer than the capture: a connection reads it once, and verifies it."""
+    known: Device | None = connection.remembered.get((device_no, digest))
+    if known is None:
+        row = connection.execute(_DEVICE, (device_no,)).fetchone()
+        known, sound = _device(digest, *row)
+        if not sound:
+            raise StoreDamaged(f"device {row[0]!r} of {what} is damaged: what is on the disk is not what was stored")
+        connection.remembered[device_no, digest] = known
+    return known
 
 
 @lru_cache(maxsize=32)

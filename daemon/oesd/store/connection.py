@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from oesd.store.errors import StoreError, translated
 
@@ -19,7 +20,15 @@ _FULL = 2
 _SETTINGS = {"synchronous": _FULL, "foreign_keys": 1, "trusted_schema": 0, "cell_size_check": 1, "temp_store": 2}
 
 
-def open_writer(path: Path) -> sqlite3.Connection:
+class _Connection(sqlite3.Connection):
+    """One of SQLite's, with what it remembers."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.remembered: dict[Any, Any] = {}
+
+
+def open_writer(path: Path) -> _Connection:
     """The one connection that writes: WAL, every commit synced."""
     connection = _open(path, "rw")
     try:
@@ -35,7 +44,7 @@ def open_writer(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_reader(path: Path) -> sqlite3.Connection:
+def open_reader(path: Path) -> _Connection:
     """A connection that SQLite itself keeps from writing."""
     connection = _open(path, "rw")
     try:
@@ -49,17 +58,18 @@ def open_reader(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def open_untouched(path: Path) -> sqlite3.Connection:
+def open_untouched(path: Path) -> _Connection:
     """A connection that cannot change the file, not even by a checkpoint: to see what it is."""
     return _open(path, "ro")
 
 
-def _open(path: Path, mode: str) -> sqlite3.Connection:
+def _open(path: Path, mode: str) -> _Connection:
     # Threads take turns with a connection (the pool and the writer see to that), so SQLite's own check is off.
     with translated(f"open {path}"):
         connection = sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False
-        )
+            f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False,
+            factory=_Connection,
+        )  # fmt: skip
     # Text that rotted into bad UTF-8 is for the record's checksum to find, not for the cursor to trip over.
     connection.text_factory = partial(str, encoding="utf-8", errors="replace")
     return connection

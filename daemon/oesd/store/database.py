@@ -37,6 +37,9 @@ class Cursor(Protocol):
 class Connection(Protocol):
     """A connection to the tables, within a transaction."""
 
+    remembered: dict[Any, Any]
+    """What was read and verified by this connection and never changes, by names of the reader's choice."""
+
     @property
     def in_transaction(self) -> bool:
         """Whether a transaction is open that can go on: after some errors none is."""

@@ -38,7 +38,7 @@ from oesd.model import CountArray, FloatArray, MaskArray, SpreadArray
 LEVEL = 3
 Prediction = Callable[[], FloatArray]
 _own = threading.local()
-_LARGEST = 1 << 28
+LARGEST = 1 << 28
 _HEAD = struct.Struct("<BBI")
 _COUNTS, _MASK, _FLOATS, _MILLI, _SPREAD, _PLACES = b"CMFPSI"
 _FEW = 12  # places of two bytes; the bits of a mask with so few take more under zstd
@@ -65,7 +65,7 @@ def unpack_bytes(frame: bytes, known: zstandard.ZstdCompressionDict | None = Non
     ``known`` is what the frame may refer to.
     """
     try:
-        if not 0 <= zstandard.frame_content_size(frame) <= _LARGEST:
+        if not 0 <= zstandard.frame_content_size(frame) <= LARGEST:
             raise EncodingError("frame without a sane length")
         return _decompressor(known).decompress(frame)
     except zstandard.ZstdError as error:
@@ -174,7 +174,7 @@ def unpack_milli(blob: bytes, predictions: Sequence[Prediction] = ()) -> FloatAr
     if blob[:1] == bytes([_FLOATS]):
         return unpack_floats(blob)
     chosen, length, data = _opened(blob, _MILLI)
-    if len(blob) == _HEAD.size and not (chosen and length <= _LARGEST // 8):
+    if len(blob) == _HEAD.size and not (chosen and length <= LARGEST // 8):
         raise EncodingError("array without a sane length")
     base = np.zeros(length, dtype=np.int64)
     if chosen:
@@ -185,6 +185,19 @@ def unpack_milli(blob: bytes, predictions: Sequence[Prediction] = ()) -> FloatAr
     if data and (len(data) != 8 * length or data.count(0) != len(data)):
         base = base + np.cumsum(unzigzag(from_planes(data, "<u8", length)))
     return _fixed(base / 1000.0)
+
+
+def told_alone(blob: bytes) -> list[int] | None:
+    """Prediction and length of a milli array that is its prediction; None of any other."""
+    return list(_HEAD.unpack(blob)[1:]) if len(blob) == _HEAD.size and blob[0] == _MILLI else None
+
+
+def alone(chosen: int, length: int) -> bytes:
+    """Inverse of :func:`told_alone`; EncodingError when these are no such numbers."""
+    try:
+        return _HEAD.pack(_MILLI, chosen, length)
+    except (struct.error, TypeError) as error:
+        raise EncodingError("no such prediction") from error
 
 
 def thousandths(values: FloatArray) -> NDArray[np.int64] | None:

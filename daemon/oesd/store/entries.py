@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,6 +20,16 @@ SUMMARY_COLUMNS = (
     "coalesce(r.peaks, 0), p.revision, p.state, p.reason, e.simulated"
 )
 """Of entries ``e``, processing ``p``, the latest of results ``r`` and captures ``c``."""
+ENTRY_COLUMNS = (
+    "coalesce(s.record_id, e.data_id), coalesce(d.record_id, m.record_id), f.record_id, e.dark_reason, "
+    "e.reference_reason, e.created_at_us, b.record_id"
+)
+"""Of entries ``e`` and :data:`ENTRY_PARTS`."""
+ENTRY_PARTS = (
+    "LEFT JOIN captures s ON s.capture_no = e.sample_no LEFT JOIN captures d ON d.capture_no = e.dark_no "
+    "LEFT JOIN captures f ON f.capture_no = e.reference_no LEFT JOIN captures b ON b.capture_no = e.short_no "
+    "LEFT JOIN modelled_darks m ON m.modelled_no = e.modelled_no"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,17 +160,14 @@ def entry_number(connection: Connection, data_id: str) -> int:
 def load_entry(connection: Connection, data_id: str) -> Entry | None:
     """An entry by its id; a file's entry is its own sample."""
     row = connection.execute(
-        "SELECT coalesce(s.record_id, e.data_id), coalesce(d.record_id, m.record_id), r.record_id, e.dark_reason, "
-        "e.reference_reason, e.created_at_us, b.record_id FROM entries e "
-        "LEFT JOIN captures s ON s.capture_no = e.sample_no "
-        "LEFT JOIN captures d ON d.capture_no = e.dark_no LEFT JOIN captures r ON r.capture_no = e.reference_no "
-        "LEFT JOIN captures b ON b.capture_no = e.short_no "
-        "LEFT JOIN modelled_darks m ON m.modelled_no = e.modelled_no "
-        "WHERE e.data_id = ?",
+        f"SELECT {ENTRY_COLUMNS} FROM entries e {ENTRY_PARTS} WHERE e.data_id = ?",  # noqa: S608  (fixed texts)
         (data_id,),
     ).fetchone()
-    if row is None:
-        return None
+    return None if row is None else entry_of_row(data_id, row)
+
+
+def entry_of_row(data_id: str, row: Sequence[Any]) -> Entry:
+    """Entry from :data:`ENTRY_COLUMNS`."""
     sample_id, dark_id, reference_id, dark_reason, reference_reason, created_at_us, short_id = row
     created_at_utc = from_us(created_at_us)
     return Entry(data_id, sample_id, dark_id, reference_id, dark_reason, reference_reason, created_at_utc, short_id)

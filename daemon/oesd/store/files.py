@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from oesd.store.database import Connection
 from oesd.store.encoding import pack_bytes, pack_floats, pack_mask, unpack_bytes, unpack_floats, unpack_mask
 from oesd.store.entries import add_entry
 from oesd.store.errors import StoreError
+from oesd.store.headings import heading_number, heading_text
 from oesd.store.integrity import damaged, fingerprint, intact, verify
 from oesd.store.moments import to_us
 
@@ -29,6 +31,8 @@ _NUMBERS = (
 )  # fmt: skip
 _SEVERAL = ("nonlinearity", "electric_dark_pixels", "dead_pixels", "stray_light")
 _NAME_LENGTH = 64
+_LABEL_LENGTH, _MOST_LABELS = 200, 16
+_RUN, _LABEL = "Run ID", "Label "  # as oesd's own forms write them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,6 +61,7 @@ class PackedFile:
 
     data_id: str
     entry: Mapping[str, Any]
+    heading: str
     columns: Mapping[str, Any]
 
 
@@ -73,7 +78,7 @@ def pack_file(data_id: str, spectrum: SpectrumFile, data: bytes, filename: str, 
         "spectrum": packed,
         "data": pack_bytes(data),
     }
-    return PackedFile(data_id, _entry_columns(spectrum.metadata, now), columns)
+    return PackedFile(data_id, _entry_columns(spectrum.metadata, now), _heading(spectrum.metadata), columns)
 
 
 def insert_file(connection: Connection, packed: PackedFile) -> None:
@@ -88,7 +93,8 @@ def insert_file(connection: Connection, packed: PackedFile) -> None:
         "SELECT f.sha256 FROM entries LEFT JOIN files f USING (entry_no) WHERE data_id = ?", (packed.data_id,)
     ).fetchone()
     if present is None:
-        number = add_entry(connection, data_id=packed.data_id, **packed.entry)
+        heading_no = heading_number(connection, packed.heading) if packed.heading else None
+        number = add_entry(connection, data_id=packed.data_id, heading_no=heading_no, **packed.entry)
         connection.execute(
             "INSERT INTO files (entry_no, filename, format, record_id, size_bytes, sha256, spectrum_sha256, spectrum, "
             "data) VALUES (:entry_no, :filename, :format, :record_id, :size_bytes, :sha256, :spectrum_sha256, "
@@ -198,6 +204,16 @@ def _entry_columns(metadata: Mapping[str, str], now: datetime) -> dict[str, Any]
         "model": _first(metadata, "model"),
         "simulated": int(_first(metadata, "simulated").lower() in ("true", "yes", "1")),
     }
+
+
+def _heading(metadata: Mapping[str, str]) -> str:
+    """The heading of a file that tells its run or labels, "" for any other."""
+    labels = {
+        name.removeprefix(_LABEL)[:_NAME_LENGTH]: text[:_LABEL_LENGTH]
+        for name, text in islice(((n, t) for n, t in metadata.items() if n.startswith(_LABEL)), _MOST_LABELS)
+    }
+    run_id = metadata.get(_RUN, "")[:_NAME_LENGTH]
+    return heading_text(run_id, labels) if run_id or labels else ""
 
 
 def device_told(metadata: Mapping[str, Any]) -> str:

@@ -14,9 +14,13 @@ from typing import Any
 
 from oesd.store.database import Connection
 from oesd.store.entries import SUMMARY_COLUMNS, EntrySummary, summary_of_row
+from oesd.store.headings import HEADER, LIKE_HEADER, head_or_none
 from oesd.store.moments import to_us
 
 _LOOKED_AT = 20_000
+_OF_FILE = "(SELECT text FROM headings WHERE headings.heading_no = e.heading_no)"
+_HEADER = f"{HEADER}, {_OF_FILE}"
+_LIKE_HEADER = f"coalesce({LIKE_HEADER}, {_OF_FILE})"
 _ESCAPE = str.maketrans({"%": "\\%", "_": "\\_", "\\": "\\\\"})
 
 
@@ -50,7 +54,7 @@ class Sought:
 
 @dataclass(frozen=True, slots=True)
 class FoundEntry:
-    """An entry as a search lists it; a file belongs to no run of ours."""
+    """An entry as a search lists it; a file is of the run, and has the labels, that its header tells."""
 
     summary: EntrySummary
     run_id: str
@@ -74,7 +78,7 @@ def find_entries(connection: Connection, sought: Sought, limit: int, cursor: int
     conditions = _conditions(sought, values)
     order = "ASC" if sought.oldest_first else "DESC"
     rows = connection.execute(
-        f"SELECT {SUMMARY_COLUMNS}, e.entry_no, c.header FROM ({window}) e "  # noqa: S608  (fixed texts)
+        f"SELECT {SUMMARY_COLUMNS}, e.entry_no, {_HEADER} FROM ({window}) e "  # noqa: S608  (fixed texts)
         "JOIN processing p ON p.entry_no = e.entry_no LEFT JOIN captures c ON c.capture_no = e.sample_no "
         "LEFT JOIN results r ON r.entry_no = e.entry_no AND r.revision = p.revision "
         f"WHERE {' AND '.join(conditions)} ORDER BY e.entry_no {order} LIMIT :limit",
@@ -82,7 +86,7 @@ def find_entries(connection: Connection, sought: Sought, limit: int, cursor: int
     ).fetchall()
     found = tuple(one for one in (_found(row) for row in rows) if _fits(one, sought))
     if len(rows) == limit:
-        return Found(found, int(rows[-1][-2]))
+        return Found(found, int(rows[-1][-4]))
     more = looked_at == _LOOKED_AT
     return Found(found, int(last if sought.oldest_first else first) if more else None)
 
@@ -105,7 +109,7 @@ def _conditions(sought: Sought, values: dict[str, Any]) -> list[str]:
     """Conditions in SQL, their values added; those on JSON texts let a few too many pass."""
     parts = [f'"run_id":{_json(sought.run_id)}'] if sought.run_id else []
     parts += [f"{_json(name)}:{_json(text)}" for name, text in sought.labels.items()]
-    likes = [("c.header", part) for part in parts] + [("r.elements", json.dumps(one)) for one in sought.elements]
+    likes = [(_LIKE_HEADER, part) for part in parts] + [("r.elements", json.dumps(one)) for one in sought.elements]
     conditions = ["1 = 1"]
     for number, (column, part) in enumerate(likes):
         conditions.append(f"{column} LIKE :like{number} ESCAPE '\\'")
@@ -122,9 +126,10 @@ def _conditions(sought: Sought, values: dict[str, Any]) -> list[str]:
 
 
 def _found(row: tuple[Any, ...]) -> FoundEntry:
-    header = json.loads(row[-1]) if row[-1] else {}
+    own, heading, of_file = row[-3:]
+    header = head_or_none("[]", of_file) if own is None and of_file else head_or_none(own, heading)
     return FoundEntry(
-        summary_of_row(row[:-2]), header.get("run_id", ""), header.get("sequence"), header.get("labels", {})
+        summary_of_row(row[:-4]), header.get("run_id", ""), header.get("sequence"), header.get("labels", {})
     )
 
 

@@ -37,9 +37,10 @@ class Heap:
 
 
 def next_of(heap: Heap, connection: Connection) -> list[tuple[int, int, int]]:
-    """The next entries of a spectrometer: number, day, bytes of the sample's blobs."""
+    """The next entries of a spectrometer: number, day, bytes of the sample's blobs and results."""
     rows = connection.execute(
         "SELECT e.entry_no, e.taken_at_us, length(c.counts) + length(c.saturated) + coalesce(length(c.spread), 0) "
+        "+ coalesce((SELECT sum(length(r.payload)) FROM results r WHERE r.entry_no = e.entry_no), 0) "
         "FROM entries e JOIN captures c ON c.capture_no = e.sample_no "
         "WHERE e.device_name = ? AND e.entry_no > ? ORDER BY e.entry_no LIMIT ?",
         (heap.device_name, heap.upto, SEEN_AT_ONCE),

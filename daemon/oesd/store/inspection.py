@@ -20,12 +20,13 @@ from oesd.store.dark_cells import CELLS_APART, load_cell
 from oesd.store.database import Connection
 from oesd.store.errors import StoreDamaged, StoreError
 from oesd.store.files import load_file, load_spectrum
-from oesd.store.integrity import verify
+from oesd.store.integrity import intact, verify
 from oesd.store.modelled import load_modelled
 from oesd.store.named_reading import read_named_block
 from oesd.store.place import place_of
 from oesd.store.recount import wrong_runs, wrong_sums
-from oesd.store.traces import read_block
+from oesd.store.sealed_results import whole_payload
+from oesd.store.trace_reading import read_block
 
 Sort = Literal["structure", "reference", "checksum", "sum"]
 _TURN_ROWS = 200
@@ -181,7 +182,10 @@ def _check_result(connection: Connection, number: int, _: str) -> bool | None:
     ).fetchone()
     if row is None:
         return None
-    verify(f"result {row[3]} of entry {row[0]}", row[1], *row[2:])
+    what, (entry_no, revision, made_at_us, content, payload) = f"result {row[3]} of entry {row[0]}", row[2:]
+    with intact(what):
+        whole = whole_payload(connection, entry_no, revision, payload)
+        verify(what, row[1], entry_no, revision, made_at_us, content, whole)
     return True
 
 

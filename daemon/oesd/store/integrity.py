@@ -9,6 +9,9 @@ from contextlib import contextmanager
 
 from oesd.store.errors import StoreDamaged
 
+SHORT = 16
+"""Bytes of a fingerprint that are enough to notice damage by: 2**-128 of it goes unseen. Identity takes all 32."""
+
 
 def fingerprint(*parts: bytes | str | int | float | None) -> bytes:
     """Sha256, 32 bytes, over values in order; each with its length, so that no two lists of values look alike."""
@@ -30,14 +33,14 @@ def intact(what: str) -> Iterator[None]:
 
 
 def verify(what: str, stored: bytes, *parts: bytes | str | int | float | None) -> None:
-    """Compare a stored fingerprint with that of what was read.
+    """Compare a stored fingerprint, or as much of it as was stored, with that of what was read.
 
     Raises
     ------
     StoreDamaged
         When they differ.
     """
-    if stored != fingerprint(*parts):
+    if len(stored) < SHORT or stored != fingerprint(*parts)[: len(stored)]:
         raise damaged(what)
 
 

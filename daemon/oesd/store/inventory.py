@@ -12,13 +12,13 @@ from datetime import datetime
 from typing import Any
 
 from oesd.model import Kind
-from oesd.store.captures import USUAL
 from oesd.store.database import Connection
 from oesd.store.encoding import unpack_floats
+from oesd.store.headings import HEADER, USUAL, head_of
 from oesd.store.integrity import intact
 from oesd.store.moments import from_us
 
-_CAPTURE = "c.record_id, c.kind, d.name, d.model, d.simulated, c.integration_us, c.taken_at_us, c.header"
+_CAPTURE = f"c.record_id, c.kind, d.name, d.model, d.simulated, c.integration_us, c.taken_at_us, {HEADER}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,9 @@ def _device(name: str, model: str, simulated: int, description: str, wavelengths
 
 
 def _capture(number: int, *columns: Any) -> CaptureSummary:
-    record_id, kind, name, model, simulated, integration_us, taken_at_us, header = columns
+    record_id, kind, name, model, simulated, integration_us, taken_at_us, *header = columns
     with intact(f"capture {record_id}"):
-        head = USUAL | json.loads(header)
+        head = USUAL | head_of(*header)
     return CaptureSummary(
         number, record_id, Kind(kind), name, model, bool(simulated), integration_us, from_us(taken_at_us), head
     )

@@ -2,7 +2,8 @@
 
 1. Nothing goes for its age by a clock, on an answer of the API, or because it cannot be read.
 2. Old spectra are thinned where that is asked for: what the API has, confirmed, or what is not to be uploaded at all.
-3. When there is no room, nothing more is taken in. Only where ``on_full`` says so, what is confirmed and was kept as
+3. What is golden is held: it goes neither by thinning nor for room, as long as it is golden.
+4. When there is no room, nothing more is taken in. Only where ``on_full`` says so, what is confirmed and was kept as
    long as was asked goes first, the oldest first; and only where it says that, too, then what is not confirmed.
 
 Each record that goes leaves a tombstone. Age is the time that daemons have run on these data, by their monotonic
@@ -16,14 +17,16 @@ import logging
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from oesd.store import thinning, traces
 from oesd.store.database import Connection
+from oesd.store.dropping import droppable
 from oesd.store.errors import StoreDamaged
+from oesd.store.held import NOTHING, Held
 from oesd.store.hub_expiry import MARK_US
 from oesd.store.results import trace_points
 from oesd.store.room import KeepingRules, Room
@@ -41,6 +44,7 @@ log = logging.getLogger(__name__)
 
 MARK_S = MARK_US / 1e6
 _BATCH = 20
+_DROPPED = {"stop": (), "drop_confirmed": ("confirmed",), "drop_oldest_unconfirmed": ("confirmed", "unconfirmed")}
 _TELL_S = 3600.0
 _BEYOND = 1 << 60  # bytes that no disk has: nobody can say how much is left
 _SOFT = 2.0
@@ -74,6 +78,8 @@ class Keeping:
         The clock by which time passes.
     free : callable
         Bytes free on the disk of a directory.
+    held : callable
+        What is kept whatever the rules say; asked each time before anything goes.
     """
 
     def __init__(
@@ -83,7 +89,10 @@ class Keeping:
         *,
         monotonic_s: Callable[[], float] = time.monotonic,
         free: Callable[[Path], int] = free_bytes,
+        held: Callable[[], Held] = lambda: NOTHING,
     ) -> None:
+        self._held = held
+        self._passed: dict[str, int] = {}
         self._store = store
         self._rules = rules
         self._monotonic_s = monotonic_s
@@ -141,6 +150,7 @@ class Keeping:
     def _age(self) -> None:
         if self._monotonic_s() >= self._mark_due_s:
             self._mark_due_s = self._monotonic_s() + MARK_S
+            self._passed.clear()
             self._store.write(_mark).result()
 
     def _older_than(self, connection: Connection, age_us: int) -> int:
@@ -165,30 +175,26 @@ class Keeping:
         # What is left of a file is written anew before the file goes: so much is taken for a while of what stays free.
         if self._sealing is not None and self._sealing.reclaim(self._rules.min_free_bytes // 4):
             return True
-        for reason, query in self._droppable():
+        for reason in _DROPPED[self._rules.on_full]:
             age_us = self._rules.keep_confirmed_us if reason == "confirmed" else 0
-            if gone := self._let_go(query, reason, age_us):
+            if gone := self._let_go(reason, age_us):
                 self._tell(gone, reason)
                 return True
         self._close(left)
         return False
 
-    def _droppable(self) -> Sequence[tuple[str, str]]:
-        if self._rules.on_full == "stop":
-            return ()
-        return (("confirmed", _CONFIRMED),) + (
-            (("unconfirmed", _UNCONFIRMED),) if self._rules.on_full == "drop_oldest_unconfirmed" else ()
-        )
-
-    def _let_go(self, query: str, reason: str, age_us: int) -> int:
-        """Let the first go that a query finds; looked for beside the writer, which has other things to do."""
+    def _let_go(self, reason: str, age_us: int) -> int:
+        """Let the first go that may; looked for beside the writer, which has other things to do."""
 
         def found(connection: Connection) -> list[int]:
             until = min(self._older_than(connection, age_us), _newest(connection) - 1)
-            return [row[0] for row in connection.execute(query, {"until": until, "limit": _BATCH})]
+            return droppable(connection, reason, self._held(), self._passed.get(reason, 0), until, _BATCH)
 
-        if not self._store.read(found):
+        first = self._store.read(found)
+        if not first:
             return 0
+        # What stays before it, a golden run of a day for one, is not gone through again with each piece of work.
+        self._passed[reason] = first[0] - 1
         # Once more where nothing changes meanwhile: an upload may have begun, an analysis been asked for.
         return self._store.write(lambda db: let_go(db, found(db), reason, self._store.now())).result()
 
@@ -236,7 +242,7 @@ class Keeping:
         return bool(rules.segment_bytes and self._sealing and self._sealing.look(left, rules.segment_bytes))
 
     def _expire(self) -> bool:
-        return bool(self._rules.expire_us) and self._let_go(_EXPIRED, "expired", self._rules.expire_us) > 0
+        return bool(self._rules.expire_us) and self._let_go("expired", self._rules.expire_us) > 0
 
     def _thin(self) -> bool:
         rules = self._rules
@@ -248,29 +254,12 @@ class Keeping:
             until = self._older_than(connection, max(rules.full_rate_us, rules.keep_confirmed_us))
             if until <= after:
                 return False
-            numbers, cursor = thinning.window(connection, after, until, rules.thin_to_us)
+            numbers, cursor = thinning.window(connection, after, until, rules.thin_to_us, self._held())
             let_go(connection, numbers, "thinned", self._store.now())
             _set_number(connection, "thinned", cursor)
             return cursor > after
 
         return self._store.write(thin).result()
-
-
-_OLD = "AND e.entry_no <= :until AND p.state != 'waiting'"
-# The newest of each spectrometer stays: from it the next start counts the slots that nobody served.
-_SAMPLE = """
-AND e.sample_no IS NOT NULL AND e.entry_no < (SELECT max(entry_no) FROM entries l WHERE l.device_name = e.device_name)
-ORDER BY e.entry_no LIMIT :limit
-"""
-_CONFIRMED = (
-    "SELECT e.entry_no FROM outbox o INDEXED BY outbox_confirmed JOIN entries e USING (entry_no) "  # noqa: S608
-    f"JOIN processing p USING (entry_no) WHERE o.state IN ('confirmed', 'processed') {_OLD} {_SAMPLE}"
-)
-_MAYBE_SENT = "FROM entries e JOIN processing p USING (entry_no) LEFT JOIN outbox o USING (entry_no)"
-_UNCONFIRMED = f"""
-SELECT e.entry_no {_MAYBE_SENT} WHERE (o.state IS NULL OR (o.state = 'stored' AND o.open = 1)) {_OLD} {_SAMPLE}
-"""
-_EXPIRED = f"SELECT e.entry_no {_MAYBE_SENT} WHERE o.state IS NULL {_OLD} ORDER BY e.entry_no LIMIT :limit"
 
 
 def _mark(connection: Connection) -> None:

@@ -51,6 +51,10 @@ def known_metadata(entry: Entry, sample: Capture) -> dict[str, Any]:
     }
 
 
+NOT_OF_THE_ENGINE = ("metadata", "known")
+"""Names under which :func:`kept_of` keeps metadata."""
+
+
 def kept_of(metadata: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
     """What is to be stored of metadata: all of it when it cannot be put together again from less."""
     own = {name: value for name, value in metadata.items() if name not in known or not _same(known[name], value)}

@@ -16,7 +16,6 @@ name *and* definition: another formula under the same name is another trace.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from oesd.model import FloatArray
 from oesd.store.database import Connection
+from oesd.store.headings import HEADER, head_of
 from oesd.store.integrity import damaged
 from oesd.store.traces import pack_rows
 
@@ -154,8 +154,8 @@ def note_readings(connection: Connection, entry_no: int, revision: int, readings
 
 def _place_in_run(connection: Connection, device_name: str, sample_no: int | None) -> tuple[int, int]:
     """Number of the run that a sample belongs to, and when in it it was taken; zeros outside of one."""
-    header = connection.execute("SELECT header FROM captures WHERE capture_no = ?", (sample_no,)).fetchone()
-    values = {} if header is None else json.loads(header[0])
+    header = connection.execute(f"SELECT {HEADER} FROM captures c WHERE capture_no = ?", (sample_no,)).fetchone()  # noqa: S608
+    values = {} if header is None else head_of(*header)
     run_id, monotonic_ns = values.get("run_id", ""), values.get("monotonic_ns", 0)
     row = connection.execute(
         "SELECT run_no, monotonic_ns FROM runs WHERE run_id = ? AND device_name = ?", (run_id, device_name)

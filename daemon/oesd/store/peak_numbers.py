@@ -13,6 +13,7 @@ for bit: each is a whole multiple of the last decimal that the engine gives. Pea
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
@@ -21,10 +22,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oesd.model import Candidate, FloatArray, Peak
+from oesd.store.candidate_species import list_species, species_before, species_of
 from oesd.store.encoding import EncodingError
-from oesd.store.known_lines import FURTHEST, Line, known_lines, line_at, usual_key
+from oesd.store.known_lines import FURTHEST, Line, known_lines
 from oesd.store.peak_columns import MARKS, PeakColumns, lines_of
-from oesd.store.whole_numbers import LARGEST, pack_whole, signed_to_whole, unpack_whole, whole_to_signed
+from oesd.store.peak_words import elements_of, line_of, words_of
+from oesd.store.whole_numbers import (
+    FALLING,
+    LARGEST,
+    pack_falling,
+    pack_whole,
+    signed_to_whole,
+    unpack_falling,
+    unpack_first,
+    unpack_whole,
+    whole_to_signed,
+)
 
 Integers = NDArray[np.int64]
 _DECIMALS = {
@@ -36,7 +49,9 @@ _BITS = np.arange(len(MARKS))[:, None]
 _PIXEL = 10_000
 _SURE = 10_000
 _USUAL_CANDIDATES = 8
-_PEAK_COLUMNS, _CANDIDATE_COLUMNS = 11, 3
+_PEAK_COLUMNS, _COUNTS = 11, 8
+_SIZES = struct.Struct("<HHH")  # peaks, candidates, species
+_MOST = 0xFFFF
 _AREA = 1.0644670194312262e-4  # of a Gaussian of height 1 and FWHM 1; widths are in 10**-4 nm
 
 
@@ -52,21 +67,25 @@ def pack_numbers(peaks: Sequence[Peak], wavelengths_nm: FloatArray) -> tuple[dic
         return None
     counts = np.array([len(peak.candidates) for peak in peaks], dtype=np.int64)
     *numbers, chances = (value for value in values if value is not None)
-    species, ranks, near, odd = _placed(candidates, at, np.repeat(numbers[1], counts))
-    firsts, others = _by_rest(chances, counts)
+    species, codes, near, odd = _placed(candidates, at, np.repeat(numbers[1], counts))
+    rest, others = _by_rest(chances, counts)
     columns = [
         *_peak_columns(numbers, wavelengths_nm, _told(peaks), counts),
         np.array([sum(1 << bit for bit, name in enumerate(MARKS) if getattr(peak, name)) for peak in peaks]),
-        firsts,
-        ranks,
+        rest,
+        codes,
         near,
-        others,
         species,
+        others,
     ]
     if any(len(column) and not 0 <= column.min() <= column.max() < LARGEST for column in columns):
         return None
-    words = _words(peaks, candidates, odd) | {"counts": [len(peaks), len(candidates), len(species)]}
-    return words, pack_whole([column.astype(np.int64) for column in columns])
+    sizes = len(peaks), len(candidates), len(species)
+    if max(sizes) > _MOST or (len(others) and others.max() >= FALLING):
+        return None
+    told = pack_whole([column.astype(np.int64) for column in columns[:-1]])
+    falling = pack_falling(others, np.maximum(counts - 1, 0))
+    return words_of(peaks, candidates, odd), b"".join((_SIZES.pack(*sizes), told, falling))
 
 
 def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatArray) -> PeakColumns:
@@ -77,28 +96,25 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
     ValueError, KeyError, TypeError
         When the bytes make no sense.
     """
-    peaks, candidates, species = words["counts"]
-    row = unpack_whole(data, [peaks] * _PEAK_COLUMNS + [candidates] * _CANDIDATE_COLUMNS + [species])
-    of_peaks = row[: peaks * _PEAK_COLUMNS].reshape(_PEAK_COLUMNS, peaks)
+    of_peaks, kinds, near, others = _unpacked(words, data)
     steps, _, sigma, _, snr, height, _, _, _, marks, _ = of_peaks
     _, nm, _, width, _, _, area, probability, counts, _, rest = whole_to_signed(of_peaks)
-    ranks, near, others = row[of_peaks.size : len(row) - species].reshape(_CANDIDATE_COLUMNS, candidates)
     center, width, counts = steps.cumsum(), width.cumsum(), counts + _USUAL_CANDIDATES
     nm = _wavelengths(center, wavelengths_nm) + nm
     ends = list(accumulate(counts.tolist(), initial=0))
-    if ends[-1] != candidates or (peaks and counts.min() < 0):
+    if ends[-1] != len(kinds) or (len(counts) and counts.min() < 0):
         raise EncodingError("candidates of another number")
-    kinds, bounds = _kinds(row[len(row) - species :], ranks), list(pairwise(ends))
+    bounds = list(pairwise(ends))
     places, odd = _places(words, kinds, whole_to_signed(near), nm.repeat(counts))
     chances = _from_rest(rest, others, counts)
-    elements = _elements(words, places, odd, bounds)
+    elements = elements_of(words, places, odd, bounds)
     if "odd" in words:
         told = _sums(elements, lines_of(places, odd), chances.tolist(), bounds)
     else:
         told = _usual_sums(elements, kinds, chances, counts)
     values = (nm, sigma, center, width, snr, height, _areas(height, width) + area, probability + told)
     return PeakColumns(
-        ids=words.get("ids") or [f"p{number}" for number in range(1, peaks + 1)],
+        ids=words.get("ids") or [f"p{number}" for number in range(1, len(counts) + 1)],
         numbers=(np.array(values) / _SCALES).tolist(),
         elements=elements,
         marks=(marks >> _BITS & 1).astype(np.bool_).tolist(),
@@ -107,6 +123,41 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
         chances=chances / 1e4,
         bounds=bounds,
     )
+
+
+Columns = tuple[Integers, Integers, Integers, Integers]
+
+
+def _unpacked(words: Mapping[str, Any], data: bytes) -> Columns:
+    """Of the peaks, (columns, peaks); species, place and probability of each candidate."""
+    if len(data) < _SIZES.size or "counts" in words:
+        return _unpacked_before(words, data)
+    peaks, candidates, species = _SIZES.unpack_from(data)
+    row, end = unpack_first(data[_SIZES.size :], [peaks] * _PEAK_COLUMNS + [candidates] * 2 + [species])
+    of_peaks = row[: peaks * _PEAK_COLUMNS].reshape(_PEAK_COLUMNS, peaks)
+    counts = whole_to_signed(of_peaks[_COUNTS]) + _USUAL_CANDIDATES
+    if int(counts.sum()) != candidates or (peaks and counts.min() < 0):
+        raise EncodingError("candidates of another number")
+    others = np.zeros(candidates, dtype=np.int64)
+    others[_but_first(counts)] = unpack_falling(data[_SIZES.size + end :], np.maximum(counts - 1, 0))
+    codes, near = row[of_peaks.size : of_peaks.size + 2 * candidates].reshape(2, candidates)
+    return of_peaks, species_of(row[len(row) - species :], codes), near, others
+
+
+def _unpacked_before(words: Mapping[str, Any], data: bytes) -> Columns:
+    """The same as schema step 7 had it."""
+    peaks, candidates, species = words["counts"]
+    row = unpack_whole(data, [peaks] * _PEAK_COLUMNS + [candidates] * 3 + [species])
+    of_peaks = row[: peaks * _PEAK_COLUMNS].reshape(_PEAK_COLUMNS, peaks)
+    ranks, near, others = row[of_peaks.size : len(row) - species].reshape(3, candidates)
+    return of_peaks, species_before(row[len(row) - species :], ranks), near, others
+
+
+def _but_first(counts: Integers) -> NDArray[np.bool_]:
+    """Of each peak's candidates all but the first."""
+    later = np.ones(int(counts.sum()), dtype=np.bool_)
+    later[(counts.cumsum() - counts)[counts > 0]] = False
+    return later
 
 
 # -- numbers -------------------------------------------------------------------------------------------------------
@@ -164,13 +215,11 @@ def _rounded(values: FloatArray) -> Integers:
 
 
 def _by_rest(chances: Integers, counts: Integers) -> tuple[Integers, Integers]:
-    """What each peak's candidates together lack of certainty, and all but the first of each peak."""
+    """What each peak's candidates together lack of certainty, and the probabilities of all but the first of each."""
     first = (np.cumsum(counts) - counts)[counts > 0]
     rest = np.zeros(len(counts), dtype=np.int64)
     rest[counts > 0] = _SURE - np.add.reduceat(chances, first) if len(first) else 0
-    others = chances.copy()
-    others[first] = 0
-    return signed_to_whole(rest), others
+    return signed_to_whole(rest), chances[_but_first(counts)]
 
 
 def _from_rest(rest: Integers, others: Integers, counts: Integers) -> Integers:
@@ -195,7 +244,7 @@ def _of_each(values: Integers, counts: Integers) -> Integers:
 def _placed(
     candidates: Sequence[Candidate], at: Integers, peak_nm: Integers
 ) -> tuple[Integers, Integers, Integers, list[int]]:
-    """The species, the most frequent first; rank and place of each candidate; those that are not in the list."""
+    """The list of species; code and place of each candidate; those that are not in the list of lines."""
     known = known_lines()
     names = [(candidate.element, candidate.ionization) for candidate in candidates]
     numbers = {name: known.species(*name) for name in dict.fromkeys(names)}
@@ -203,16 +252,7 @@ def _placed(
     places = known.places(species, at)
     found = known.known(places, species, at)
     near = np.where(found, places - known.places(species, peak_nm), 0)
-    kinds, kind, times = np.unique(species, return_inverse=True, return_counts=True)
-    order = np.argsort(-times, kind="stable")
-    return kinds[order], np.argsort(order)[kind], signed_to_whole(near), np.flatnonzero(~found).tolist()
-
-
-def _kinds(ranking: Integers, ranks: Integers) -> Integers:
-    """The species of each candidate."""
-    if len(ranks) and ranks.max() >= len(ranking):
-        raise EncodingError("no such species")
-    return ranking[ranks]
+    return *list_species(species), signed_to_whole(near), np.flatnonzero(~found).tolist()
 
 
 def _places(
@@ -226,12 +266,8 @@ def _places(
     at, numbers = places.tolist(), range(len(places))
     odd = {numbers[number]: Line(*line) for number, *line in words.get("odd", ())}
     for number, key in words.get("keys", ()):
-        odd[numbers[number]] = _line(at, odd, number)._replace(candidate_key=key)
+        odd[numbers[number]] = line_of(at, odd, number)._replace(candidate_key=key)
     return at, odd
-
-
-def _line(places: Sequence[int], odd: Mapping[int, Line], number: int) -> Line:
-    return odd.get(number) or line_at(places[number])
 
 
 def _told(peaks: Iterable[Peak]) -> Integers:
@@ -259,37 +295,3 @@ def _sums(
         for element, (a, b) in zip(elements, bounds, strict=True)
     ]
     return np.array(told, dtype=np.int64)
-
-
-# -- words ---------------------------------------------------------------------------------------------------------
-
-
-def _words(peaks: Sequence[Peak], candidates: Sequence[Candidate], odd: list[int]) -> dict[str, Any]:
-    """What is out of the ordinary."""
-    told = [(number, candidates[number]) for number in odd]
-    beside = set(odd)
-    usual = [peak.candidates[0].element if peak.candidates else None for peak in peaks]
-    some = {
-        "odd": [[k, c.candidate_key, c.element, c.ionization, c.wavelength_nm] for k, c in told],
-        "keys": [
-            [k, c.candidate_key]
-            for k, c in enumerate(candidates)
-            if c.candidate_key != usual_key(c.element, c.wavelength_nm) and k not in beside
-        ],
-        "elements": [[k, p.element] for k, (p, e) in enumerate(zip(peaks, usual, strict=True)) if p.element != e],
-        "ids": [] if _are_counted(peaks) else [peak.peak_id for peak in peaks],
-    }
-    return {name: values for name, values in some.items() if values}
-
-
-def _are_counted(peaks: Sequence[Peak]) -> bool:
-    return all(peak.peak_id == f"p{number}" for number, peak in enumerate(peaks, start=1))
-
-
-def _elements(
-    words: Mapping[str, Any], places: Sequence[int], odd: Mapping[int, Line], bounds: Sequence[tuple[int, int]]
-) -> list[str | None]:
-    elements: list[str | None] = [_line(places, odd, a).element if b > a else None for a, b in bounds]
-    for number, element in words.get("elements", ()):
-        elements[number] = element
-    return elements

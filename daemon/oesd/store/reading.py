@@ -18,7 +18,7 @@ from oesd.store.results import ShownResult
 from oesd.store.sources import load_measurement
 from oesd.store.standing import Standing, Wanted, list_standings
 from oesd.store.tombstones import Tombstone, load_tombstone
-from oesd.store.traces import Trace, load_trace
+from oesd.store.trace_reading import Trace, load_trace
 
 T = TypeVar("T")
 

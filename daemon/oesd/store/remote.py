@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from oesd.store.assigning import assign
 from oesd.store.database import Connection, Database
 from oesd.store.encoding import pack_bytes, unpack_bytes
 from oesd.store.entries import entry_number
 from oesd.store.integrity import fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
-from oesd.store.results import assign
 
 SCHEMA = """
 CREATE TABLE remote_results (

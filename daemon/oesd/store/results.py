@@ -4,25 +4,39 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from oesd.model import Analysis, Measurement, Override, Peak, Result
-from oesd.store.analysis_form import PackedAnalysis, unpack_payload, unpack_shown
-from oesd.store.anchors import apply_overrides, carry_peak_ids, first_free_number, match_overrides
+from oesd.model import Analysis, Measurement, Peak, Result
+from oesd.store.analysis_form import PackedAnalysis, content_of, unpack_payload, unpack_shown
+from oesd.store.anchors import apply_overrides, carry_peak_ids, first_free_number
 from oesd.store.database import Connection
-from oesd.store.entries import entry_number
-from oesd.store.errors import StoreDamaged, UnknownCandidate, UnknownPeak
-from oesd.store.integrity import fingerprint, intact, verify
+from oesd.store.entries import ENTRY_COLUMNS, ENTRY_PARTS, entry_number, entry_of_row
+from oesd.store.errors import StoreDamaged
+from oesd.store.integrity import SHORT, fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
 from oesd.store.named_traces import note_readings
-from oesd.store.overrides import clear_override, insert_override, load_overrides
-from oesd.store.sources import load_sources
+from oesd.store.overrides import Spoken, load_spoken
+from oesd.store.sealed_results import whole_payload
+from oesd.store.sources import sources_of
 from oesd.store.traces import note, pack_points
 
 T = TypeVar("T")
+_OVERRIDES = "FROM overrides o WHERE o.entry_no = e.entry_no"
+_SPOKEN = (
+    f"(SELECT coalesce(max(o.override_no), 0) {_OVERRIDES}), (SELECT count(*) {_OVERRIDES} AND o.replaced_by IS NULL)"
+)
+"""Of an entry ``e``, the number of the last override ever made, and how many stand."""
+_SELECT = (
+    "SELECT e.entry_no, r.revision, r.made_at_us, r.content, r.payload, r.sha256, "  # noqa: S608  (fixed texts)
+    f"{_SPOKEN}, {ENTRY_COLUMNS} "
+    "FROM entries e JOIN processing p ON p.entry_no = e.entry_no JOIN results r ON r.entry_no = e.entry_no "
+    f"{ENTRY_PARTS} WHERE e.data_id = ? AND r.revision = coalesce(?, p.revision)"
+)
+_TOLD_BY_PAYLOAD = b""
+"""The content of a result since schema step 8: its fingerprint is made again where it is asked for."""
 _log = logging.getLogger(__name__)
 
 
@@ -32,14 +46,14 @@ class Revision:
 
     number: int
     made_at_utc: datetime
-    content: bytes
+    payload: bytes
     analysis: Analysis
     metadata: Mapping[str, Any]
 
-    def shown(self, data_id: str, overrides: Sequence[Override]) -> Result:
+    def shown(self, data_id: str, spoken: Spoken) -> Result:
         """The result as people see it; its time is that of the last change, by the engine or by hand."""
-        analysis, orphaned = apply_overrides(self.analysis, overrides)
-        changed = max([self.made_at_utc, *(override.made_at_utc for override in overrides)])
+        analysis, orphaned = apply_overrides(self.analysis, spoken.standing)
+        changed = max(self.made_at_utc, spoken.last_utc or self.made_at_utc)
         return Result(data_id, self.number, changed, analysis, self.metadata, orphaned)
 
 
@@ -47,11 +61,12 @@ class Revision:
 class ShownResult:
     """A result for who only passes it on: its peaks are beside it, JSON-ready as ``Peak.as_dict`` has them.
 
-    ``result.analysis`` may have none.
+    ``result.analysis`` may have none. ``mark`` is that of :func:`mark`.
     """
 
     result: Result
     peaks: list[dict[str, Any]]
+    mark: str
 
 
 def load_result(connection: Connection, data_id: str, revision: int | None) -> Result | None:
@@ -62,21 +77,21 @@ def load_result(connection: Connection, data_id: str, revision: int | None) -> R
     StoreDamaged
         When it, or the measurement it belongs to, is not what was stored.
     """
-    found = _load_revision(connection, data_id, revision)
-    return None if found is None else found.shown(data_id, load_overrides(connection, data_id))
+    found = load_revision(connection, data_id, revision)
+    return None if found is None else found.shown(data_id, load_spoken(connection, data_id))
 
 
 def load_shown(connection: Connection, data_id: str) -> ShownResult | None:
     """The latest revision for a document, None when there is none; raises as :func:`load_result`."""
-    if load_overrides(connection, data_id):
-        result = load_result(connection, data_id, None)
-        corrected = () if result is None else result.analysis.detected_peaks
-        return None if result is None else ShownResult(result, [peak.as_dict() for peak in corrected])
     found = _load(connection, data_id, None, unpack_shown)
     if found is None:
         return None
-    row, (analysis, peaks, metadata) = found
-    return ShownResult(Result(data_id, row[1], from_us(row[2]), analysis, metadata, ()), peaks)
+    row, (analysis, peaks, metadata), (last, standing) = found
+    result: Result | None = Result(data_id, row[1], from_us(row[2]), analysis, metadata, ())
+    if last:
+        result = load_result(connection, data_id, None)
+        peaks = [] if result is None else [peak.as_dict() for peak in result.analysis.detected_peaks]
+    return None if result is None else ShownResult(result, peaks, _mark(row[1], last, standing))
 
 
 def add_revision(
@@ -116,13 +131,13 @@ def add_revision(
     previous = () if latest is None else latest.analysis.detected_peaks
     peaks = carry_peak_ids(previous, analysis.detected_peaks, next_number=next_peak)
     packed = packed.with_peaks(peaks)
-    if latest is None or latest.content != packed.content:
-        latest = Revision(last + 1, now, packed.content, _kept(analysis, peaks), metadata)
-        _insert(connection, entry_no, latest, packed.payload(metadata, known))
+    if latest is None or content_of(latest.payload) != packed.content:
+        latest = Revision(last + 1, now, packed.payload(metadata, known), _kept(analysis, peaks), metadata)
+        _insert(connection, entry_no, latest)
         note(connection, entry_no, pack_points(peaks))
         if readings:
             note_readings(connection, entry_no, latest.number, readings)
-    result = latest.shown(data_id, load_overrides(connection, data_id))
+    result = latest.shown(data_id, load_spoken(connection, data_id))
     _mark_processed(connection, entry_no, result, max(next_peak, first_free_number(peaks)))
     return result
 
@@ -135,7 +150,7 @@ def trace_points(connection: Connection, data_id: str) -> bytes:
     StoreDamaged
         When it, or the measurement it belongs to, is not what was stored.
     """
-    latest = _load_revision(connection, data_id, None)
+    latest = load_revision(connection, data_id, None)
     return pack_points(() if latest is None else latest.analysis.detected_peaks)
 
 
@@ -156,81 +171,26 @@ def mark_failed(connection: Connection, data_id: str, reason: str) -> None:
     _release(connection, entry_no)
 
 
-def assign(connection: Connection, data_id: str, peak_id: str, candidate_key: str, now: datetime) -> Result:
-    """Put a person's word on a peak of the latest result, in place of an earlier one on the same peak.
-
-    Raises
-    ------
-    UnknownEntry, UnknownPeak, UnknownCandidate
-        When there is no such entry (or it has no result), peak or candidate; nothing is changed.
-    """
-    entry_no = entry_number(connection, data_id)
-    latest = _load_revision(connection, data_id, None)
-    peaks = () if latest is None else latest.analysis.detected_peaks
-    index = next((k for k, peak in enumerate(peaks) if peak.peak_id == peak_id), None)
-    if latest is None or index is None:
-        raise UnknownPeak(data_id, peak_id)
-    standing = match_overrides(peaks, load_overrides(connection, data_id)).get(index)
-    insert_override(connection, entry_no, _override(data_id, peaks[index], candidate_key, now), standing)
-    result = latest.shown(data_id, load_overrides(connection, data_id))
-    _list_elements(connection, entry_no, result)
-    return result
-
-
-def clear(connection: Connection, data_id: str, peak_id: str) -> Result:
-    """Take back a person's word on a peak of the latest result, or one that no peak matches any more.
-
-    A peak that nobody spoke of stays as it is.
-
-    Raises
-    ------
-    UnknownEntry, UnknownPeak
-        When there is no such entry (or it has no result), or neither a peak nor an orphaned override of this id.
-    """
-    entry_no = entry_number(connection, data_id)
-    latest = _load_revision(connection, data_id, None)
-    if latest is None:
-        raise UnknownPeak(data_id, peak_id)
-    peaks, overrides = latest.analysis.detected_peaks, load_overrides(connection, data_id)
-    index = next((k for k, peak in enumerate(peaks) if peak.peak_id == peak_id), None)
-    matched = match_overrides(peaks, overrides)
-    orphaned = [one for one in overrides if one not in matched.values() and one.peak_id == peak_id]
-    if index is None and not orphaned:
-        raise UnknownPeak(data_id, peak_id)
-    for override in orphaned if index is None else [matched[index]] if index in matched else []:
-        clear_override(connection, entry_no, override)
-    result = latest.shown(data_id, load_overrides(connection, data_id))
-    _list_elements(connection, entry_no, result)
-    return result
-
-
 def mark(connection: Connection, data_id: str) -> str | None:
     """A short text that is another whenever the latest result or what a person said of it is; None without a result."""
     row = connection.execute(
-        "SELECT p.revision, coalesce(max(o.override_no), 0), count(o.override_no) - count(o.replaced_by) "
-        "FROM entries e JOIN processing p ON p.entry_no = e.entry_no LEFT JOIN overrides o ON o.entry_no = e.entry_no "
-        "WHERE e.data_id = ? GROUP BY p.revision",
+        f"SELECT p.revision, {_SPOKEN} FROM entries e JOIN processing p ON p.entry_no = e.entry_no "  # noqa: S608
+        "WHERE e.data_id = ?",
         (data_id,),
     ).fetchone()
-    return f"{row[0]}.{row[1]}.{row[2]}" if row and row[0] else None
+    return _mark(*row) if row and row[0] else None
 
 
-def _override(data_id: str, peak: Peak, candidate_key: str, now: datetime) -> Override:
-    chosen = next((c for c in peak.candidates if c.candidate_key == candidate_key), None)
-    if chosen is None:
-        raise UnknownCandidate(peak.peak_id, candidate_key, tuple(c.candidate_key for c in peak.candidates))
-    return Override(
-        data_id=data_id,
-        peak_id=peak.peak_id,
-        wavelength_nm=peak.wavelength_nm,
-        wavelength_sigma_nm=peak.wavelength_sigma_nm,
-        candidate_key=candidate_key,
-        element=chosen.element,
-        made_at_utc=now,
-    )
+def _mark(revision: int, last_override: int, standing: int) -> str:
+    return f"{revision}.{last_override}.{standing}"
 
 
-def _insert(connection: Connection, entry_no: int, revision: Revision, payload: bytes) -> None:
+def first_mark(result: Result) -> str:
+    """The mark of an entry as long as this is its latest result and nobody ever spoke of it."""
+    return _mark(result.revision, 0, 0)
+
+
+def _insert(connection: Connection, entry_no: int, revision: Revision) -> None:
     connection.execute(
         "INSERT INTO results (entry_no, revision, made_at_us, peaks, elements, content, sha256, payload) "
         "VALUES (?, ?, ?, ?, '[]', ?, ?, ?)",
@@ -239,11 +199,16 @@ def _insert(connection: Connection, entry_no: int, revision: Revision, payload: 
             revision.number,
             to_us(revision.made_at_utc),
             len(revision.analysis.detected_peaks),
-            revision.content,
-            fingerprint(entry_no, revision.number, to_us(revision.made_at_utc), revision.content, payload),
-            payload,
+            _TOLD_BY_PAYLOAD,
+            _checksum(entry_no, revision),
+            revision.payload,
         ),
     )
+
+
+def _checksum(entry_no: int, revision: Revision) -> bytes:
+    made_at_us = to_us(revision.made_at_utc)
+    return fingerprint(entry_no, revision.number, made_at_us, _TOLD_BY_PAYLOAD, revision.payload)[:SHORT]
 
 
 def _mark_processed(connection: Connection, entry_no: int, result: Result, next_peak: int) -> None:
@@ -251,11 +216,12 @@ def _mark_processed(connection: Connection, entry_no: int, result: Result, next_
         "UPDATE processing SET state = 'processed', reason = '', revision = ?, next_peak = ? WHERE entry_no = ?",
         (result.revision, next_peak, entry_no),
     )
-    _list_elements(connection, entry_no, result)
+    list_elements(connection, entry_no, result)
     _release(connection, entry_no)
 
 
-def _list_elements(connection: Connection, entry_no: int, result: Result) -> None:
+def list_elements(connection: Connection, entry_no: int, result: Result) -> None:
+    """Note what a list shows of a result."""
     connection.execute(
         "UPDATE results SET elements = ? WHERE entry_no = ? AND revision = ?",
         (json.dumps([e.element for e in result.analysis.elements]), entry_no, result.revision),
@@ -270,18 +236,19 @@ def _release(connection: Connection, entry_no: int) -> None:
 def _latest_if_readable(connection: Connection, data_id: str) -> Revision | None:
     # A damaged revision must not keep the entry from being processed again; its peak ids are lost, and stay unused.
     try:
-        return _load_revision(connection, data_id, None)
+        return load_revision(connection, data_id, None)
     except StoreDamaged as error:
         _log.error("%s; the next revision starts afresh", error)
         return None
 
 
-def _load_revision(connection: Connection, data_id: str, revision: int | None) -> Revision | None:
+def load_revision(connection: Connection, data_id: str, revision: int | None) -> Revision | None:
+    """A revision, the latest when None, without what a person said of it; None when there is none."""
     found = _load(connection, data_id, revision, unpack_payload)
     if found is None:
         return None
-    row, (analysis, metadata) = found
-    return Revision(row[1], from_us(row[2]), row[3], analysis, metadata)
+    row, (analysis, metadata), _ = found
+    return Revision(row[1], from_us(row[2]), row[4], analysis, metadata)
 
 
 def _load(
@@ -289,22 +256,18 @@ def _load(
     data_id: str,
     revision: int | None,
     unpack: Callable[[bytes, Measurement, Mapping[str, Any]], T],
-) -> tuple[tuple[Any, ...], T] | None:
-    """The row of a revision, verified, and its payload unpacked; None when there is none."""
-    row: tuple[Any, ...] | None = connection.execute(
-        "SELECT entry_no, r.revision, made_at_us, content, payload, sha256 "
-        "FROM entries JOIN processing p USING (entry_no) JOIN results r USING (entry_no) "
-        "WHERE data_id = ? AND r.revision = coalesce(?, p.revision)",
-        (data_id, revision),
-    ).fetchone()
-    if row is None:
+) -> tuple[tuple[Any, ...], T, tuple[int, int]] | None:
+    """The row of a revision, verified, with its payload; that unpacked; and :data:`_SPOKEN`. None without a row."""
+    found = connection.execute(_SELECT, (data_id, revision)).fetchone()
+    if found is None:
         return None
-    sources = load_sources(connection, data_id)
+    row, spoken, of_entry = found[:6], found[6:8], found[8:]
+    sources = sources_of(connection, entry_of_row(data_id, of_entry))
     what = f"result {row[1]} of entry {data_id}"
-    assert sources is not None  # the entry was there in this transaction
     with intact(what):
-        verify(what, row[-1], *row[:-1])
-        return row, unpack(row[4], sources.measurement, sources.known)
+        payload = whole_payload(connection, row[0], row[1], row[4])
+        verify(what, row[-1], *row[:-2], payload)
+        return (*row[:4], payload), unpack(payload, sources.measurement, sources.known), spoken
 
 
 def _kept(analysis: Analysis, peaks: tuple[Peak, ...]) -> Analysis:

@@ -16,13 +16,16 @@ from typing import Any
 
 from oesd.model import Kind, Loss, RunRecord
 from oesd.store.database import Connection
+from oesd.store.headings import HEADER, head_or_none
 from oesd.store.integrity import intact
 from oesd.store.ledger import insert_loss
 from oesd.store.moments import from_us, from_us_or_none, to_us, to_us_or_none
 from oesd.store.slots import free_slots
 
 RUN_COLUMNS = (
-    "run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, ended_at_us, slots, cause, labels"
+    "run_id, device_name, period_us, paced, began_at_us, monotonic_ns, boot_id, ended_at_us, slots, cause, "
+    "coalesce((SELECT l.labels FROM run_labels l WHERE l.run_no = runs.run_no ORDER BY l.change_no DESC LIMIT 1), "
+    "labels)"
 )
 _NO_BOOT = ("", "unknown")
 _BELIEVED_US = 366 * 86_400_000_000
@@ -200,12 +203,12 @@ def _first_due(connection: Connection, run: RunRecord) -> tuple[int, int]:
 def _last_sample(connection: Connection, run: RunRecord) -> tuple[dict[str, Any], int]:
     """Header of the last sample of a spectrometer and when it was taken; empty when that is none of the run's slots."""
     last = connection.execute(
-        "SELECT c.taken_at_us, c.header FROM entries e JOIN captures c ON c.capture_no = e.sample_no "
+        f"SELECT c.taken_at_us, {HEADER} FROM entries e JOIN captures c ON c.capture_no = e.sample_no "  # noqa: S608
         "WHERE e.device_name = ? ORDER BY e.entry_no DESC LIMIT 1",
         (run.device_name,),
     )
-    for taken_at_us, header in last:
-        values = _read(header)
+    for taken_at_us, *header in last:
+        values = _read(*header)
         if (values.get("run_id"), values.get("boot_id")) == (run.run_id, run.boot_id) and values["slot"] >= 0:
             return values, int(taken_at_us)
     return {}, 0
@@ -219,11 +222,8 @@ def _labels(text: str) -> dict[str, str]:
     return labels if isinstance(labels, dict) else {}
 
 
-def _read(header: str) -> dict[str, Any]:
-    try:
-        values = json.loads(header)
-    except ValueError:
-        return {}  # a damaged capture does not stop the daemon's start
-    if not isinstance(values, dict) or not all(isinstance(values.get(key), int) for key in ("monotonic_ns", "slot")):
+def _read(header: str, heading: str | None) -> dict[str, Any]:
+    values = head_or_none(header, heading)  # a damaged capture does not stop the daemon's start
+    if not all(isinstance(values.get(key), int) for key in ("monotonic_ns", "slot")):
         return {}
     return values

@@ -13,15 +13,19 @@ from pathlib import Path
 from oesd.store.batches import SCHEMA as BATCH_TABLES
 from oesd.store.connection import PAGE_SIZE, open_untouched
 from oesd.store.errors import StoreDamaged, StoreNewer, translated
+from oesd.store.headings import SCHEMA as HEADING_TABLES
 from oesd.store.hub_expiry import SCHEMA as HUB_EXPIRY_TABLES
 from oesd.store.hub_keys import SCHEMA as HUB_KEY_TABLES
 from oesd.store.ingest import SCHEMA as HUB_TABLES
 from oesd.store.keeping import SCHEMA as KEEPING_TABLES
+from oesd.store.labels import SCHEMA as LABEL_TABLES
 from oesd.store.library import SCHEMA as LIBRARY_TABLES
 from oesd.store.named_traces import SCHEMA as NAMED_TABLES
 from oesd.store.remote import SCHEMA as REMOTE_TABLES
+from oesd.store.sealed_results import SCHEMA as SEALED_RESULTS
 from oesd.store.segments import SCHEMA as SEGMENT_TABLES
 from oesd.store.slots import SCHEMA as SLOT_TABLES
+from oesd.store.switching import SCHEMA as SWITCHING
 from oesd.store.watch_events import SCHEMA as WATCH_TABLES
 
 APPLICATION_ID = 0x6F657364  # "oesd"
@@ -233,6 +237,14 @@ CREATE TRIGGER runs_no_update BEFORE UPDATE OF
 # known, and results whose peaks are told by predictions (peak_numbers.py).
 _NEWER_FORMS = ""
 
+_TOLD_BY_FILES = """
+ALTER TABLE entries ADD COLUMN heading_no INTEGER REFERENCES headings;  -- of a file: run and labels of its own header
+"""
+
+_ENDED_OVERRIDES = """
+ALTER TABLE overrides ADD COLUMN ended_at_us INTEGER;                   -- replaced or taken back; NULL while it stands
+"""
+
 STEPS: tuple[str, ...] = (
     _TABLES + _TRIGGERS + HUB_TABLES,
     SLOT_TABLES,
@@ -241,6 +253,7 @@ STEPS: tuple[str, ...] = (
     NAMED_TABLES + WATCH_TABLES,
     SEGMENT_TABLES + HUB_EXPIRY_TABLES,
     _NEWER_FORMS,
+    HEADING_TABLES + SWITCHING + SEALED_RESULTS + LABEL_TABLES + _TOLD_BY_FILES + _ENDED_OVERRIDES,
 )
 
 

@@ -2,13 +2,13 @@
 
 ::
 
-    pages --copy--> NAME.part --sync, rename, sync folder--> NAME --name--> segments --switch, 100 at a time--> finished
-                                                                            captures
+    pages --copy--> NAME.part --sync, rename, sync folder--> NAME --name--> segments --switch, 50 at a time--> finished
+                                                                   captures, results
 
 Each arrow is one step that is durable before the next begins; a kill or a power cut between any two leaves captures in
 their pages, or in a file that is whole. What it leaves besides is a file that the catalogue does not name, which is
 removed, or a segment that is not finished, which is finished: a capture is switched only when the file, read back, has
-the same bytes as its row.
+the same counts as its row, and a result only when it has the same bytes.
 
 A file of which more than half belongs to captures that were let go is written anew with the rest; one of which nothing
 is left is forgotten, then removed. It stays for a little while after that, for readers that know it from before.
@@ -30,6 +30,7 @@ from oesd.store.database import Connection
 from oesd.store.disk import Disk
 from oesd.store.errors import StoreDamaged, StoreError
 from oesd.store.heaps import SEEN_AT_ONCE, Heap, entries_of, next_of
+from oesd.store.sealed_results import with_result
 from oesd.store.segment_file import MAGIC, Blobs, Record, pack_record, records
 from oesd.store.segments import (
     FOLDER,
@@ -40,9 +41,9 @@ from oesd.store.segments import (
     forget_empty,
     load_segments,
     name_segment,
-    seal,
     sealed_upto,
 )
+from oesd.store.switching import seal
 
 if TYPE_CHECKING:
     from oesd.store.store import Store
@@ -52,8 +53,8 @@ log = logging.getLogger(__name__)
 LEAST_BYTES = 1 << 20
 """A day that is smaller waits for the next: a file for each handful of spectra serves nobody."""
 GRACE_S = 20.0
-_COPIED_AT_ONCE = 200
-_SWITCHED_AT_ONCE = 100
+_COPIED_AT_ONCE = 100
+_SWITCHED_AT_ONCE = 50
 _USUAL_SHARE, _URGENT_SHARE = 0.5, 0.25
 """Of a file that has gone, from which on the rest is worth writing anew."""
 
@@ -261,8 +262,17 @@ def _blobs_of(numbers: list[int], segment_no: int | None, connection: Connection
             log.error("%s; it is not sealed", error)
             continue
         if blobs is not None:
-            found.append((number, blobs))
+            found.append((number, _whole(connection, number, blobs)))
     return found
+
+
+def _whole(connection: Connection, number: int, blobs: Blobs) -> Blobs:
+    """With the result, unless that is damaged."""
+    try:
+        return with_result(connection, number, blobs)
+    except StoreDamaged as error:
+        log.error("%s; it is not sealed", error)
+        return blobs
 
 
 def _size(path: Path) -> int:

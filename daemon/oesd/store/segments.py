@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from oesd.store.database import Connection
-from oesd.store.segment_file import MAGIC, Blobs, Record, read_record
+from oesd.store.segment_file import MAGIC, Blobs, read_record
 
 FOLDER = "segments"
 SCHEMA = """
@@ -116,34 +116,6 @@ def name_segment(connection: Connection, name: str, device_name: str, upto_no: i
         (name, device_name, upto_no, size_bytes),
     ).fetchone()
     return _segment(row)
-
-
-def seal(connection: Connection, segment: Segment, found: Sequence[Record]) -> int:
-    """Let captures have their blobs in a segment: those whose own are the same, byte for byte, or are in another one.
-
-    Returns
-    -------
-    int
-        How many have.
-    """
-    return sum(_seal_one(connection, segment.segment_no, record) for record in found)
-
-
-def _seal_one(connection: Connection, segment_no: int, record: Record) -> int:
-    blobs = record.blobs
-    row = connection.execute(
-        "SELECT segment_no, saturated, counts, spread FROM captures WHERE capture_no = ?", (record.capture_no,)
-    ).fetchone()
-    if row is None or row[0] == segment_no:
-        return 0
-    if row[0] is None and tuple(row[1:]) != (blobs.saturated, blobs.counts, blobs.spread):
-        return 0
-    connection.execute(
-        "UPDATE captures SET saturated = ?, counts = ?, spread = NULL, segment_no = ?, place = ?, length = ? "
-        "WHERE capture_no = ?",
-        (b"", b"", segment_no, record.place, record.length, record.capture_no),
-    )
-    return 1
 
 
 def finish_segment(connection: Connection, *numbers: int) -> None:

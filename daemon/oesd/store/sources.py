@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from oesd.model import Measurement
+from oesd.model import Entry, Measurement
 from oesd.store.captures import load_capture
 from oesd.store.database import Connection
 from oesd.store.entries import load_entry
@@ -33,16 +33,19 @@ def load_sources(connection: Connection, data_id: str) -> Sources | None:
         When a capture or the file of the entry is not what was stored.
     """
     entry = load_entry(connection, data_id)
-    if entry is None:
-        return None
+    return None if entry is None else sources_of(connection, entry)
+
+
+def sources_of(connection: Connection, entry: Entry) -> Sources:
+    """The same of an entry that was read already, in this transaction."""
     sample = load_capture(connection, entry.sample_id)
     if sample is not None:
         dark = load_dark(connection, entry.dark_id)
         others = (load_capture(connection, one) if one else None for one in (entry.reference_id, entry.short_id))
         return Sources(Measurement.from_captures(sample, dark, *others), known_metadata(entry, sample))
-    spectrum = load_spectrum(connection, data_id)
+    spectrum = load_spectrum(connection, entry.data_id)
     if spectrum is None:
-        raise damaged(f"entry {data_id}")
+        raise damaged(f"entry {entry.data_id}")
     return Sources(spectrum.measurement, {})
 
 

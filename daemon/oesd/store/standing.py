@@ -11,6 +11,7 @@ from oesd.model import Recipe
 from oesd.store.bundle import unpack_bundle
 from oesd.store.database import Connection
 from oesd.store.moments import from_us, to_us
+from oesd.store.sealed_results import whole_payload
 
 _PAGE = 500
 
@@ -61,27 +62,28 @@ def list_standings(connection: Connection, wanted: Wanted, after_no: int = 0, li
         conditions.append("e.device_name = :device")
         values["device"] = wanted.device_name
     rows = connection.execute(
-        "SELECT e.entry_no, e.data_id, e.device_name, e.taken_at_us, p.state, r.payload "  # noqa: S608  (fixed texts)
+        "SELECT e.entry_no, e.data_id, e.device_name, e.taken_at_us, p.state, r.revision, r.payload "  # noqa: S608  (fixed texts)
         "FROM entries e JOIN processing p USING (entry_no) "
         "LEFT JOIN results r ON r.entry_no = e.entry_no AND r.revision = p.revision "
         f"WHERE {' AND '.join(conditions)} ORDER BY e.entry_no LIMIT :limit",
         values,
     )
-    return [_standing(row) for row in rows]
+    return [_standing(connection, row) for row in rows.fetchall()]
 
 
-def _standing(row: Sequence[Any]) -> Standing:
-    entry_no, data_id, device_name, taken_at_us, state, payload = row
-    made_with, recipe = _made_with(payload)
+def _standing(connection: Connection, row: Sequence[Any]) -> Standing:
+    entry_no, data_id, device_name, taken_at_us, state, revision, payload = row
+    made_with, recipe = (None, None) if payload is None else _made_with(connection, entry_no, revision, payload)
     return Standing(entry_no, data_id, device_name, from_us(taken_at_us), state, made_with, recipe)
 
 
-def _made_with(payload: bytes | None) -> tuple[tuple[str, str] | None, Recipe | None]:
+def _made_with(
+    connection: Connection, entry_no: int, revision: int, payload: bytes
+) -> tuple[tuple[str, str] | None, Recipe | None]:
     """Versions and recipe of a result; of one that cannot be read none, so that it is made again."""
-    if payload is None:
-        return None, None
     try:
-        analysis: Mapping[str, Any] = unpack_bundle(payload)[0]["analysis"]
+        whole = whole_payload(connection, entry_no, revision, payload)
+        analysis: Mapping[str, Any] = unpack_bundle(whole)[0]["analysis"]
         return (analysis["engine_version"], analysis["line_table_version"]), Recipe.from_dict(analysis["recipe"])
     except (ValueError, KeyError, TypeError):
         return None, None

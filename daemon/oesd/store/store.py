@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from oesd.model import Analysis, Capture, Entry, ModelledDark, Result, RunRecord, SpectrumFile
 from oesd.store import captures, entries, files, modelled, results, runs
 from oesd.store.analysis_form import pack_analysis
+from oesd.store.assigning import assign, clear
 from oesd.store.bookkeeping import Bookkeeping
 from oesd.store.database import Connection
 from oesd.store.directory import LockedDirectory
@@ -273,9 +274,9 @@ class Store(Reading, Bookkeeping):
         UnknownEntry, UnknownPeak, UnknownCandidate
             When there is no such entry, peak (or result), or candidate; nothing is changed.
         """
-        return self.write(lambda connection: results.assign(connection, data_id, peak_id, candidate_key, now)).result()
+        return self.write(lambda connection: assign(connection, data_id, peak_id, candidate_key, now)).result()
 
-    def clear(self, data_id: str, peak_id: str) -> Result:
+    def clear(self, data_id: str, peak_id: str, *, now: datetime) -> Result:
         """Take back a person's word on a peak, or one that no peak matches any more; durable when this returns.
 
         Raises
@@ -283,4 +284,4 @@ class Store(Reading, Bookkeeping):
         UnknownEntry, UnknownPeak
             When there is no such entry, or neither such a peak (or result) nor such an override.
         """
-        return self.write(lambda connection: results.clear(connection, data_id, peak_id)).result()
+        return self.write(lambda connection: clear(connection, data_id, peak_id, now)).result()

@@ -1,29 +1,30 @@
 """Which of the old spectra may go when full rate is no longer wanted: all but one per minute, and every event.
 
-An event is a spectrum that says more than its neighbours: taken by hand; chosen in by a person; not analysed; the first
-and the last of a run; before or after a slot that was lost; before and after a change of the elements. Darks and
-references never go. What is still to be uploaded never goes, nor what stands behind it: the cursor waits there. What is
-in quarantine is passed over, and stays.
+An event is a spectrum that says more than its neighbours: taken by hand; chosen by a person; not analysed; the first
+and the last of a run; before or after a slot that was lost; before and after a change of the elements. Darks,
+references and what is golden never go. What is still to be uploaded never goes, nor what stands behind it: the cursor
+waits there. What is in quarantine is passed over, and stays.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from oesd.store.database import Connection
+from oesd.store.headings import HEADER, head_or_none
+from oesd.store.held import NOTHING, Held
 
 WINDOW = 400
 """Spectra that are decided on at once."""
 _CONFIRMED = ("confirmed", "processed")
-_SELECT = """
-SELECT e.entry_no, e.device_name, c.header, r.elements, p.state, o.state,
+_SELECT = f"""
+SELECT e.entry_no, e.data_id, e.device_name, {HEADER}, r.elements, p.state, o.state,
        EXISTS (SELECT 1 FROM overrides v WHERE v.entry_no = e.entry_no)
 FROM entries e JOIN captures c ON c.capture_no = e.sample_no JOIN processing p ON p.entry_no = e.entry_no
 LEFT JOIN results r ON r.entry_no = e.entry_no AND r.revision = p.revision LEFT JOIN outbox o ON o.entry_no = e.entry_no
-"""
+"""  # noqa: S608  (fixed texts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,9 @@ class _Spectrum:
     kept: bool
 
 
-def window(connection: Connection, after: int, until: int, minute_us: int) -> tuple[list[int], int]:
+def window(
+    connection: Connection, after: int, until: int, minute_us: int, held: Held = NOTHING
+) -> tuple[list[int], int]:
     """Decide on the next spectra.
 
     Parameters
@@ -49,6 +52,8 @@ def window(connection: Connection, after: int, until: int, minute_us: int) -> tu
         Entries behind the first up to and with the second are old enough.
     minute_us : int
         One spectrum is kept in each stretch of this length.
+    held : Held
+        Kept whole.
 
     Returns
     -------
@@ -59,7 +64,7 @@ def window(connection: Connection, after: int, until: int, minute_us: int) -> tu
         f"{_SELECT} WHERE e.entry_no > ? AND e.entry_no <= ? ORDER BY e.entry_no LIMIT ?",
         (after, until, 2 * WINDOW),
     ).fetchall()
-    spectra = [_spectrum(row, minute_us) for row in rows]
+    spectra = [_spectrum(row, minute_us, held) for row in rows]
     blocked = next((k for k, spectrum in enumerate(spectra) if not spectrum.settled), len(spectra))
     decided = min(blocked, WINDOW)
     if decided == len(spectra) < 2 * WINDOW:
@@ -115,12 +120,13 @@ def _standing_before(connection: Connection, spectrum: _Spectrum, minute_us: int
     return None if row is None else _spectrum(row, minute_us)
 
 
-def _spectrum(row: Sequence[Any], minute_us: int) -> _Spectrum:
-    number, device_name, header, elements, state, upload, chosen = row
-    values = _values(header)
+def _spectrum(row: Sequence[Any], minute_us: int, held: Held = NOTHING) -> _Spectrum:
+    number, data_id, device_name, header, heading, elements, state, upload, chosen = row
+    values = head_or_none(header, heading)  # a damaged one is kept, as it says nothing
     slot = values.get("slot", -1)
     monotonic_ns = values.get("monotonic_ns")
     whole = isinstance(slot, int) and isinstance(monotonic_ns, int)
+    chosen = chosen or held.has(data_id, device_name, str(values.get("run_id", "")))
     return _Spectrum(
         number=number,
         device_name=device_name,
@@ -132,11 +138,3 @@ def _spectrum(row: Sequence[Any], minute_us: int) -> _Spectrum:
         settled=state != "waiting" and (upload is None or upload in (*_CONFIRMED, "quarantined")),
         kept=bool(chosen) or state != "processed" or upload == "quarantined" or not whole or slot < 0,
     )
-
-
-def _values(header: str) -> dict[str, Any]:
-    try:
-        values = json.loads(header)
-    except ValueError:
-        return {}  # damaged: kept, as it says nothing
-    return values if isinstance(values, dict) else {}

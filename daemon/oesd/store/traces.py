@@ -16,20 +16,15 @@ or in the tail, and counts as it stands there. Spectra that are thinned away sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from oesd.model import FloatArray, Peak
+from oesd.model import Peak
 from oesd.store.database import Connection
 from oesd.store.encoding import EncodingError, from_planes, pack_bytes, planes, unpack_bytes
-from oesd.store.errors import StoreDamaged
-from oesd.store.integrity import intact
-from oesd.store.moments import to_us
 
 SCHEMA = """
 CREATE TABLE trace_tail (                   -- not yet folded
@@ -55,36 +50,18 @@ CREATE TABLE trace_lines (
 """
 
 BLOCK = 512
-_EVER_US = 1 << 62
 _LOOK_EVERY = 64
 _STRETCH_NM = 8.0
-_PEAK = np.dtype([("milli_nm", "<i4"), ("intensity", "<f4"), ("area", "<f4")])
-_LINE = np.dtype([("at", "<u2"), *((name, _PEAK[name].str) for name in _PEAK.names or ())])
-_SPECTRUM = np.dtype([("entry_no", "<i8"), ("taken_at_us", "<i8")])
+_DROPPED = 24 - 16
+PEAK = np.dtype([("milli_nm", "<i4"), ("intensity", "<f4"), ("area", "<f4")])
+LINE = np.dtype([("at", "<u2"), *((name, PEAK[name].str) for name in PEAK.names or ())])
+SPECTRUM = np.dtype([("entry_no", "<i8"), ("taken_at_us", "<i8")])
 Rows = NDArray[Any]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trace:
-    """What became of one line, in the order of time.
-
-    Attributes
-    ----------
-    taken_at_us : (n,) int64
-        Microseconds of UTC since 1970, of every spectrum with a result in the interval.
-    wavelength_nm, intensity, area : (n,) float64
-        Of the peak nearest to the wavelength asked for, counts and counts nm; NaN where no peak was found near it.
-    """
-
-    taken_at_us: NDArray[np.int64]
-    wavelength_nm: FloatArray
-    intensity: FloatArray
-    area: FloatArray
 
 
 def pack_points(peaks: Sequence[Peak]) -> bytes:
     """The peaks of a result as a trace keeps them: thousandths of a nm, seven digits of intensity and area."""
-    rows = np.zeros(len(peaks), _PEAK)
+    rows = np.zeros(len(peaks), PEAK)
     rows["milli_nm"] = np.rint([1000.0 * peak.wavelength_nm for peak in peaks])
     with np.errstate(over="ignore"):
         rows["intensity"] = [peak.intensity for peak in peaks]
@@ -118,9 +95,9 @@ def _fold(connection: Connection, device_name: str, rows: Sequence[tuple[int, in
     times = spectra[:, 1]
     (block_no,) = connection.execute(
         "INSERT INTO trace_blocks (device_name, first_us, last_us, spectra) VALUES (?, ?, ?, ?) RETURNING block_no",
-        (device_name, int(times.min()), int(times.max()), pack_rows(spectra.view(_SPECTRUM).reshape(-1))),
+        (device_name, int(times.min()), int(times.max()), pack_rows(spectra.view(SPECTRUM).reshape(-1))),
     ).fetchone()
-    stretches = _stretch(lines["milli_nm"])
+    stretches = stretch_of(lines["milli_nm"])
     connection.executemany(
         "INSERT INTO trace_lines VALUES (?, ?, ?)",
         [(block_no, int(s), pack_rows(lines[stretches == s])) for s in np.unique(stretches)],
@@ -128,106 +105,26 @@ def _fold(connection: Connection, device_name: str, rows: Sequence[tuple[int, in
 
 
 def _lines(rows: Sequence[tuple[int, int, bytes]]) -> Rows:
-    together = np.frombuffer(b"".join([row[2] for row in rows]), _PEAK)
-    lines = np.empty(len(together), _LINE)
-    lines["at"] = np.repeat(np.arange(len(rows), dtype="<u2"), [len(row[2]) // _PEAK.itemsize for row in rows])
-    for name in _PEAK.names or ():
-        lines[name] = together[name]
+    together = np.frombuffer(b"".join([row[2] for row in rows]), PEAK)
+    lines = np.empty(len(together), LINE)
+    lines["at"] = np.repeat(np.arange(len(rows), dtype="<u2"), [len(row[2]) // PEAK.itemsize for row in rows])
+    lines["milli_nm"] = together["milli_nm"]
+    for name in ("intensity", "area"):
+        lines[name] = _shortened(together[name])
     return lines
 
 
-def _stretch(milli_nm: NDArray[Any]) -> NDArray[np.int64]:
+def _shortened(values: NDArray[Any]) -> NDArray[np.float32]:
+    """Rounded to 16 significant bits, 1 part in 130,000: a 16-bit converter tells no line better than that."""
+    bits = np.ascontiguousarray(values).view("<u4")
+    even = (1 << (_DROPPED - 1)) - 1 + (bits >> _DROPPED & 1)  # ties to even
+    rounded = ((bits + even) >> _DROPPED << _DROPPED).view("<f4")
+    return np.where(np.isfinite(values), rounded, values).astype("<f4")
+
+
+def stretch_of(milli_nm: NDArray[Any]) -> NDArray[np.int64]:
+    """Number of the stretch that each wavelength lies in."""
     return np.floor_divide(milli_nm.astype(np.int64), round(1000 * _STRETCH_NM))
-
-
-def load_trace(
-    connection: Connection,
-    device_name: str,
-    wavelength_nm: float,
-    tolerance_nm: float,
-    since: datetime | None = None,
-    until: datetime | None = None,
-) -> Trace:
-    """A line of a spectrometer over an interval; None leaves an end of it open.
-
-    Raises
-    ------
-    StoreDamaged
-        When a block is not what was stored.
-    """
-    since_us, until_us = (
-        default if at is None else to_us(at) for at, default in ((since, -_EVER_US), (until, _EVER_US))
-    )
-    low, high = 1000 * (wavelength_nm - tolerance_nm), 1000 * (wavelength_nm + tolerance_nm)
-    parts = [*_blocks(connection, device_name, (low, high), since_us, until_us)]
-    parts.append(_tail(connection, device_name, since_us, until_us))
-    parts = [(spectra, lines[(lines["milli_nm"] >= low) & (lines["milli_nm"] <= high)]) for spectra, lines in parts]
-    spectra = np.concatenate([part[0] for part in parts])
-    offsets = np.cumsum([0, *(len(part[0]) for part in parts[:-1])])
-    at = np.concatenate([part[1]["at"].astype(np.int64) + offset for part, offset in zip(parts, offsets, strict=True)])
-    lines = np.concatenate([part[1] for part in parts])
-    return _traced(spectra, at, lines, 1000 * wavelength_nm, (since_us, until_us))
-
-
-def _traced(spectra: Rows, at: NDArray[np.int64], lines: Rows, wanted: float, when: tuple[int, int]) -> Trace:
-    """The nearest peak of each spectrum, of each spectrum as it stands last."""
-    columns = np.full((3, len(spectra)), np.nan)
-    order = np.argsort(-np.abs(lines["milli_nm"] - wanted), kind="stable")  # the nearest is written last
-    columns[0, at[order]] = lines["milli_nm"][order] / 1000.0
-    columns[1, at[order]] = lines["intensity"][order]
-    columns[2, at[order]] = lines["area"][order]
-    _, last = np.unique(spectra["entry_no"][::-1], return_index=True)
-    kept = len(spectra) - 1 - last
-    times = spectra["taken_at_us"][kept]
-    kept = kept[(times >= when[0]) & (times <= when[1])]
-    kept = kept[np.argsort(spectra["taken_at_us"][kept], kind="stable")]
-    return Trace(spectra["taken_at_us"][kept].astype(np.int64), *columns[:, kept])
-
-
-def _blocks(
-    connection: Connection, device_name: str, near: tuple[float, float], since_us: int, until_us: int
-) -> Iterator[tuple[Rows, Rows]]:
-    first, last = (int(s) for s in _stretch(np.array([np.floor(near[0]), np.ceil(near[1])])))
-    blocks = connection.execute(
-        "SELECT block_no, spectra FROM trace_blocks WHERE device_name = ? AND last_us >= ? AND first_us <= ? "
-        "ORDER BY block_no",
-        (device_name, since_us, until_us),
-    )
-    query = "SELECT peaks FROM trace_lines WHERE block_no = ? AND stretch BETWEEN ? AND ? ORDER BY stretch"
-    for number, spectra in blocks.fetchall():
-        with intact(f"block {number} of the traces of {device_name}"):
-            found = connection.execute(query, (number, first, last))
-            yield (
-                unpack_rows(spectra, _SPECTRUM),
-                np.concatenate([_NONE, *(unpack_rows(row[0], _LINE) for row in found)]),
-            )
-
-
-def read_block(connection: Connection, number: int, device_name: str) -> None:
-    """Read a block with all its lines; StoreDamaged when it is not what was stored."""
-    with intact(f"block {number} of the traces of {device_name}"):
-        rows = connection.execute("SELECT spectra FROM trace_blocks WHERE block_no = ?", (number,)).fetchall()
-        spectra = sum(len(unpack_rows(row[0], _SPECTRUM)) for row in rows)
-        for (peaks,) in connection.execute("SELECT peaks FROM trace_lines WHERE block_no = ?", (number,)):
-            if (unpack_rows(peaks, _LINE)["at"] >= spectra).any():
-                raise EncodingError("a line of no spectrum")
-
-
-_NONE = np.zeros(0, _LINE)
-
-
-def _tail(connection: Connection, device_name: str, since_us: int, until_us: int) -> tuple[Rows, Rows]:
-    rows = connection.execute(
-        "SELECT entry_no, taken_at_us, peaks FROM trace_tail WHERE device_name = ? "
-        "AND taken_at_us BETWEEN ? AND ? ORDER BY entry_no",
-        (device_name, since_us, until_us),
-    ).fetchall()
-    if any(len(row[2]) % _PEAK.itemsize for row in rows):
-        raise StoreDamaged(
-            f"the newest of the traces of {device_name} are damaged: what is there is not what was stored"
-        )
-    spectra = np.array([row[:2] for row in rows], dtype="<i8").reshape(-1, 2)
-    return np.ascontiguousarray(spectra).view(_SPECTRUM).reshape(-1), _lines(rows)
 
 
 def pack_rows(rows: Rows) -> bytes:

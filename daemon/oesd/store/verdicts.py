@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from oesd.model import Device, Kind
-from oesd.store.captures import USUAL, capture_number
+from oesd.store.captures import capture_number
 from oesd.store.database import Connection
 from oesd.store.errors import StoreError
+from oesd.store.headings import HEADER, USUAL, head_or_none
 from oesd.store.moments import from_us, to_us
 
 _COLUMNS = "c.record_id, v.kind, v.accepted, v.proven, v.begins, v.reason, v.numbers, v.judged_at_us, c.taken_at_us"
@@ -146,7 +147,7 @@ def key_named(connection: Connection, device_name: str, pixels: int) -> LibraryK
 def load_shelved(connection: Connection, key: LibraryKey, kind: Kind, limit: int) -> list[Shelved]:
     """Accepted ones that were judged last, the newest first; a damaged header leaves one out."""
     rows = connection.execute(
-        "SELECT c.record_id, v.proven, c.integration_us, c.taken_at_us, c.header "
+        f"SELECT c.record_id, v.proven, c.integration_us, c.taken_at_us, {HEADER} "  # noqa: S608
         "FROM verdicts v JOIN captures c USING (capture_no) "
         "WHERE v.library_no = :library AND v.kind = :kind AND v.accepted = 1 AND v.verdict_no >= coalesce("
         "(SELECT max(verdict_no) FROM verdicts WHERE library_no = :library AND kind = :kind AND accepted = 1 "
@@ -193,8 +194,8 @@ def _verdict(row: tuple[Any, ...]) -> StoredVerdict:
 
 
 def _shelved(kind: Kind, row: tuple[Any, ...]) -> Shelved | None:
-    record_id, proven, integration_us, taken_at_us, header = row
-    head = _values(header)
+    record_id, proven, integration_us, taken_at_us, *header = row
+    head = head_or_none(*header)
     detector_c, board_c = head.get("detector_temperature_c"), head.get("board_temperature_c")
     try:
         return Shelved(

@@ -1,7 +1,8 @@
 """What became of alarms and endpoint rules: every change, in order, never edited.
 
 The newest event of an alarm is its state: a daemon that starts goes on from there. An endpoint rule decides once in a
-run; the same decision made again (the values of a run are gone through again after a restart) is the same event.
+run; the same decision made again (the values of a run are gone through again after a restart) is the same event. That
+a rule is on in a run is noted as a mark, so that one that decides nothing there is known to have been silent.
 """
 
 from __future__ import annotations
@@ -36,13 +37,16 @@ CREATE TRIGGER watch_events_no_delete BEFORE DELETE ON watch_events
 """
 
 WatchKind = Literal["alarm", "endpoint"]
+WATCHED, LEFT = "watched: ", "left: "
+"""Begin the definition of a mark: the rule is on in the run; it was taken away with the run still to come."""
+_NO_MARK = "NOT (kind = 'endpoint' AND order_no = 0)"
 _COLUMNS = "at_us, kind, name, device_name, run_no, order_no, definition, document, event_no"
 LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class WatchEvent:
-    """A change of an alarm, or the decision of an endpoint rule.
+    """A change of an alarm, the decision of an endpoint rule, or the mark that such a rule is on in a run.
 
     Attributes
     ----------
@@ -67,6 +71,11 @@ class WatchEvent:
     definition: str
     document: Mapping[str, Any]
     event_no: int = 0
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether it tells only that a rule is on, or is on no more, in a run: nobody is told."""
+        return self.kind == "endpoint" and not self.order_no
 
 
 class WatchReading:
@@ -94,7 +103,7 @@ class WatchReading:
         """Events, the newest first, of an interval of their own times."""
         query = (
             f"SELECT {_COLUMNS} FROM watch_events WHERE at_us >= ? AND at_us <= ? "  # noqa: S608  (fixed texts)
-            "ORDER BY event_no DESC LIMIT ?"
+            f"AND {_NO_MARK} ORDER BY event_no DESC LIMIT ?"
         )
         ever = 1 << 62
         return self._read(
@@ -109,6 +118,14 @@ class WatchReading:
         )
         found = self._read(query, (name, device_name, run_no, definition))
         return found[0] if found else None
+
+    def marks(self, limit: int) -> list[WatchEvent]:
+        """In which runs which rules are on (definitions begin with :data:`WATCHED`), the newest first."""
+        query = (
+            f"SELECT {_COLUMNS} FROM watch_events WHERE kind = 'endpoint' AND order_no = 0 "  # noqa: S608  (fixed texts)
+            "AND substr(definition, 1, ?) = ? ORDER BY event_no DESC LIMIT ?"
+        )
+        return self._read(query, (len(WATCHED), WATCHED, limit))
 
     def _read(self, query: str, parameters: tuple[Any, ...]) -> list[WatchEvent]:
         return [_event(row) for row in self._reader.read(lambda db: db.execute(query, parameters).fetchall())]

@@ -20,6 +20,10 @@ from oesd.store.encoding import EncodingError
 
 Integers = NDArray[np.int64]
 LARGEST = 1 << 50
+FALLING = 1 << 15
+_NIBBLE = 4
+_NEAR = 5
+_FALLS = np.array([*range(_NEAR + 1), *(step for n in range(1, 51) for step in (-n, _NEAR + n))])
 
 
 def pack_whole(columns: Sequence[Integers]) -> bytes:
@@ -28,12 +32,10 @@ def pack_whole(columns: Sequence[Integers]) -> bytes:
     usual = np.array([round(float(np.median(count))) if len(count) else 0 for count in counts], dtype=np.uint8)
     numbers, digits = np.concatenate(columns), np.concatenate(counts)
     away = signed_to_whole(digits - np.repeat(usual, [len(column) for column in columns]))
-    unary = np.zeros(len(numbers) + int(away.sum()), dtype=np.uint8)
-    unary[np.cumsum(away + 1) - 1] = 1
-    return b"".join((usual.tobytes(), np.packbits(unary).tobytes(), _tails(numbers, np.maximum(digits - 1, 0))))
+    return b"".join((usual.tobytes(), pack_unary(away), pack_tails(numbers, np.maximum(digits - 1, 0))))
 
 
-def _tails(numbers: Integers, lengths: Integers) -> bytes:
+def pack_tails(numbers: Integers, lengths: Integers) -> bytes:
     """The last so many bits of each number, one after the other."""
     starts = np.cumsum(lengths) - lengths
     within = np.arange(int(lengths.sum())) - np.repeat(starts, lengths)
@@ -48,23 +50,105 @@ def unpack_whole(data: bytes, lengths: Sequence[int]) -> Integers:
     EncodingError
         When the bytes do not have so many numbers.
     """
+    numbers, end = unpack_first(data, lengths)
+    if end != len(data):
+        raise EncodingError("digits of another length")
+    return numbers
+
+
+def unpack_first(data: bytes, lengths: Sequence[int]) -> tuple[Integers, int]:
+    """The same of bytes that go on, and where they do; raises as :func:`unpack_whole`."""
     # Methods, and differences by hand: numpy's functions of the same names take longer than the work.
     total, columns = sum(lengths), len(lengths)
-    bytes_there = np.frombuffer(data, np.uint8)
-    usual = bytes_there[:columns].astype(np.int64)
-    ends = np.unpackbits(bytes_there[columns:]).view(np.bool_).nonzero()[0][:total]
-    if len(usual) < columns or len(ends) < total:
+    usual = np.frombuffer(data, np.uint8, min(columns, len(data))).astype(np.int64)
+    if len(usual) < columns:
         raise EncodingError("numbers are missing")
-    away = ends.copy()
-    away[1:] -= ends[:-1] + 1
+    away, first = unpack_unary(data, columns, total)
     digits = usual.repeat(lengths) + whole_to_signed(away)
-    if total and digits.view(np.uint64).max() > 50:  # what is less than nothing looks large
+    return _of_digits(data, first, digits)
+
+
+def pack_falling(numbers: Integers, groups: Integers) -> bytes:
+    """Groups of so many numbers below :data:`FALLING`, of which each is mostly no longer than the one before it.
+
+    ::
+
+        counts of digits of the first of each group, four bits | of the others the falls, in unary | digits
+    """
+    digits = np.frexp(numbers.astype(np.float64))[1].astype(np.int64)
+    starts = _starts(groups)
+    falls = np.delete(-np.diff(digits, prepend=0), starts)
+    first = pack_tails(digits[starts], np.full(len(starts), _NIBBLE))
+    return b"".join((first, pack_unary(_fall_to_whole(falls)), pack_tails(numbers, np.maximum(digits - 1, 0))))
+
+
+def unpack_falling(data: bytes, groups: Integers) -> Integers:
+    """Inverse of :func:`pack_falling`; raises as :func:`unpack_whole`."""
+    starts, total = _starts(groups), int(groups.sum())
+    head = (len(starts) + 1) // 2
+    first = unpack_tails(data[:head], np.full(len(starts), _NIBBLE))
+    codes, after = unpack_unary(data, head, total - len(starts))
+    steps = np.empty(total, dtype=np.int64)
+    later = np.ones(total, dtype=np.bool_)
+    later[starts] = False
+    steps[later] = -_whole_to_fall(codes)
+    steps[starts] = first
+    digits = steps.cumsum()
+    digits -= (digits[starts] - first).repeat(groups[groups > 0])
+    numbers, end = _of_digits(data, after, digits)
+    if end != len(data):
+        raise EncodingError("digits of another length")
+    return numbers
+
+
+def _starts(groups: Integers) -> Integers:
+    """Where each group begins that has any numbers."""
+    starts: Integers = (groups.cumsum() - groups)[groups > 0]
+    return starts
+
+
+def _fall_to_whole(falls: Integers) -> Integers:
+    """The likelier the smaller: falls of 0 to 5 are themselves, then rises and further falls take turns."""
+    return np.where(falls < 0, 2 * (_NEAR - falls) - _NEAR - 1, np.where(falls > _NEAR, 2 * falls - _NEAR, falls))
+
+
+def _whole_to_fall(codes: Integers) -> Integers:
+    if len(codes) and codes.max() >= len(_FALLS):
         raise EncodingError("numbers of no sane size")
-    first = columns + (int(ends[-1]) // 8 + 1 if total else 0)
-    return _from_tails(data[first:], digits - (digits > 0)) + (1 << digits >> 1)
+    falls: Integers = _FALLS[codes]
+    return falls
 
 
-def _from_tails(data: bytes, lengths: Integers) -> Integers:
+def pack_unary(codes: Integers) -> bytes:
+    """Of each number as many zeros and a one, filled to a byte."""
+    unary = np.zeros(len(codes) + int(codes.sum()), dtype=np.uint8)
+    unary[np.cumsum(codes + 1) - 1] = 1
+    return np.packbits(unary).tobytes()
+
+
+def unpack_unary(data: bytes, first: int, total: int) -> tuple[Integers, int]:
+    """So many numbers from a byte on, and the byte after them; EncodingError when there are not so many."""
+    ends = (
+        np.unpackbits(np.frombuffer(data, np.uint8, offset=min(first, len(data)))).view(np.bool_).nonzero()[0][:total]
+    )
+    if len(ends) < total:
+        raise EncodingError("numbers are missing")
+    codes = ends.copy()
+    codes[1:] -= ends[:-1] + 1
+    return codes, first + (int(ends[-1]) // 8 + 1 if total else 0)
+
+
+def _of_digits(data: bytes, first: int, digits: Integers) -> tuple[Integers, int]:
+    """Numbers of so many digits, whose last ones begin at a byte; and the byte after them."""
+    if len(digits) and digits.view(np.uint64).max() > 50:  # what is less than nothing looks large
+        raise EncodingError("numbers of no sane size")
+    lengths = digits - (digits > 0)
+    end = first + (int(lengths.sum()) + 7) // 8
+    return unpack_tails(data[first:end], lengths) + (1 << digits >> 1), end
+
+
+def unpack_tails(data: bytes, lengths: Integers) -> Integers:
+    """Inverse of :func:`pack_tails`; EncodingError when the bytes are not so many."""
     ends = lengths.cumsum()
     if len(data) != (int(ends[-1]) + 7) // 8 if len(ends) else data:
         raise EncodingError("digits of another length")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from pathlib import Path
 
+from oesd.store.headings import head_of
+from oesd.store.integrity import fingerprint
 from oesd.store.schema import APPLICATION_ID, STEPS
 
 
@@ -21,6 +24,7 @@ def set_back(path: Path, version: int) -> None:
             columns = ", ".join(row[1] for row in db.execute(f"PRAGMA main.table_info({table})"))
             db.execute(f"DELETE FROM main.{table}")
             db.execute(f"INSERT INTO main.{table} ({columns}) SELECT {columns} FROM today.{table}")
+        _with_whole_headers(db)
         for _, sql in triggers:
             db.execute(sql)
         db.execute("DETACH today")
@@ -30,3 +34,17 @@ def set_back(path: Path, version: int) -> None:
     old.replace(path)
     for rest in ("-wal", "-shm"):
         path.with_name(path.name + rest).unlink(missing_ok=True)
+
+
+def _with_whole_headers(db: sqlite3.Connection) -> None:
+    """Captures of then have all in their header, and a checksum of the blobs as they are."""
+    rows = db.execute(
+        "SELECT capture_no, record_id, kind, integration_us, taken_at_us, saturated, counts, spread, digest, header, "
+        "(SELECT text FROM today.headings h WHERE h.heading_no = c.heading_no) "
+        "FROM today.captures c JOIN today.devices USING (device_no)"
+    ).fetchall()
+    for number, *columns, saturated, counts, spread, digest, header, heading in rows:
+        whole = json.dumps(head_of(header, heading))
+        spreads = () if spread is None else (spread,)
+        sha256 = fingerprint(*columns, whole, digest, saturated, counts, *spreads)
+        db.execute("UPDATE main.captures SET header = ?, sha256 = ? WHERE capture_no = ?", (whole, sha256, number))

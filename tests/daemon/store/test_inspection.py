@@ -76,7 +76,8 @@ def test_a_store_that_is_well_has_no_findings_in_use_or_not(filled: Path) -> Non
     ("change", "sort", "about"),
     [
         ("UPDATE captures SET counts = x'000000000000000000' WHERE capture_no = 2", "checksum", "captures"),
-        ("UPDATE captures SET header = replace(header, '\"scans\":3', '\"scans\":4')", "checksum", "captures"),
+        ("UPDATE captures SET header = replace(header, '-10.25', '-11.25')", "checksum", "captures"),
+        ("UPDATE headings SET text = replace(text, '\"scans\":3', '\"scans\":4')", "checksum", "captures"),
         ("UPDATE devices SET model = 'HR4000'", "checksum", "captures"),
         ("UPDATE results SET payload = x'0001'", "checksum", "result"),
         ("UPDATE files SET data = x'00'", "checksum", "files"),

@@ -13,6 +13,8 @@ from tests.support.stores import ON_POSTGRES, on_sqlite, open_store
 
 from oesd.model import ElementFinding, Entry, Kind, new_id
 from oesd.store import OutboxState, Store, StoreFull, StoreRefused
+from oesd.store.dropping import droppable
+from oesd.store.held import NOTHING, Held
 from oesd.store.keeping import MARK_S, Keeping, KeepingRules
 
 SMALL = device(pixels=16)
@@ -25,7 +27,10 @@ class Desk:
 
     def __init__(self, store: Store, rules: KeepingRules) -> None:
         self.store, self.now_s, self.free = store, 0.0, 100 * GB
-        self.keeping = Keeping(store, rules, monotonic_s=lambda: self.now_s, free=lambda _: self.free)
+        self.held = NOTHING
+        self.keeping = Keeping(
+            store, rules, monotonic_s=lambda: self.now_s, free=lambda _: self.free, held=lambda: self.held
+        )
 
     def spectrum(self, slot: int, *, upload: bool = True, done: bool = True, elements: str = "Ga", **more) -> Entry:
         changes = {"slot": slot, "sequence": slot, "monotonic_ns": slot * 1_000_000_000, "of": SMALL, **more}
@@ -308,3 +313,57 @@ def test_results_of_an_earlier_version_are_traced_before_they_may_go(tmp_path: P
         store.write(lambda db: db.execute("UPDATE keeping SET number = 50 WHERE name = 'to trace'")).result(10)
         assert len(thinned(desk)) == 2
         assert len(store.trace("chamber-a", 294.4, 0.5).area) == 50
+
+
+@pytest.mark.parametrize("on_full", ["drop_confirmed", "drop_oldest_unconfirmed"])
+def test_what_is_golden_stays_when_there_is_no_room_and_goes_once_it_is_no_longer(tmp_path: Path, on_full: str) -> None:
+    with open_store(tmp_path, clock=lambda: NOW) as store:
+        desk = Desk(store, KeepingRules(on_full))
+        made = [desk.spectrum(k, run_id=f"run-{k // 3}") for k in range(12)]
+        for one in made:
+            desk.upload(one)
+        desk.held = Held({made_device(store, made[0]): frozenset(["run-0"])}, frozenset([made[7].data_id]), ("run-2",))
+        desk.free = 0
+        desk.work()
+        golden = [one.data_id for one in (*made[:3], *made[6:9], made[-1])]
+        assert desk.there() == golden, "and the newest"
+        assert all(store.result(one) is not None and store.measurement(one) is not None for one in golden)
+        adds_up(store)
+        desk.held = Held({"another": frozenset(["run-0"])})
+        desk.now_s += MARK_S + 1  # what was passed over is looked at again
+        desk.work()
+        assert desk.there() == [made[-1].data_id]
+    assert inspected(tmp_path) == []
+
+
+def made_device(store: Store, one: Entry) -> str:
+    return next(summary.device_name for summary in store.entries(100) if summary.data_id == one.data_id)
+
+
+def test_a_day_that_is_golden_is_gone_through_once(tmp_path: Path) -> None:
+    with open_store(tmp_path, clock=lambda: NOW) as store:
+        desk = Desk(store, KeepingRules("drop_confirmed"))
+        made = [desk.spectrum(k, run_id="golden" if k < 450 else "other", done=False) for k in range(460)]
+        store.write(lambda db: db.execute("UPDATE processing SET state = 'processed'")).result(30)
+        store.write(lambda db: db.execute("UPDATE outbox SET state = 'confirmed', open = 0")).result(30)
+        desk.held = Held(beginnings=("gold",))
+        first = store.read(lambda db: droppable(db, "confirmed", desk.held, 0, 10**9, 20))
+        assert len(first) == 9 and first == list(range(first[0], first[0] + 9))
+        desk.free = 0
+        desk.work()
+        assert desk.there() == [one.data_id for one in (*made[:450], made[-1])]
+        assert desk.keeping._passed["confirmed"] == first[0] - 1
+
+
+def test_what_is_golden_is_not_thinned(tmp_path: Path) -> None:
+    with open_store(tmp_path, clock=lambda: NOW) as store:
+        desk = Desk(store, KeepingRules(full_rate_us=DAY_US))
+        made = [desk.spectrum(k, upload=False, run_id=f"run-{k // 100}") for k in range(300)]
+        desk.held = Held(beginnings=("run-1",), spectra=frozenset([made[33].data_id]))
+        desk.pass_time(2)
+        desk.spectrum(300, upload=False, run_id="run-3")
+        desk.work()
+        there = set(desk.there())
+        assert {one.data_id for one in made[100:200]} <= there and made[33].data_id in there
+        assert len(there) < 100 + 2 * 8 and made[34].data_id not in there
+        adds_up(store)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from importlib import resources
 from typing import Any
 
@@ -19,7 +20,16 @@ from oesd.store.encoding import EncodingError
 from oesd.store.known_lines import known_lines, line_at, usual_key
 from oesd.store.peak_numbers import pack_numbers, unpack_numbers
 from oesd.store.peak_table import pack_peaks
-from oesd.store.whole_numbers import LARGEST, pack_whole, signed_to_whole, unpack_whole, whole_to_signed
+from oesd.store.whole_numbers import (
+    FALLING,
+    LARGEST,
+    pack_falling,
+    pack_whole,
+    signed_to_whole,
+    unpack_falling,
+    unpack_whole,
+    whole_to_signed,
+)
 
 SHA256 = "2882e7f0bbbea64b9ecef633b80feced56ac2b7247ba36093cf4a0fa77f906b2"
 AXIS = 200.0 + 0.33 * np.arange(2048) - 1.1e-5 * np.arange(2048) ** 2
@@ -38,6 +48,29 @@ def test_whole_numbers_come_back(columns: list[np.ndarray]) -> None:
         except EncodingError:
             continue
         assert not sum(lengths)
+
+
+@given(st.lists(st.lists(st.integers(0, 10_000) | st.integers(0, FALLING - 1), max_size=8), max_size=8))
+def test_falling_numbers_come_back(groups: list[list[int]]) -> None:
+    numbers = np.array([number for group in groups for number in group], dtype=np.int64)
+    sizes = np.array([len(group) for group in groups], dtype=np.int64)
+    packed = pack_falling(numbers, sizes)
+    assert np.array_equal(unpack_falling(packed, sizes), numbers)
+    for broken in (packed[:-1], packed + b"\0"):
+        try:
+            unpack_falling(broken, sizes)
+        except EncodingError:
+            continue
+        assert not sizes.sum()
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0, 9), max_size=6))
+def test_bytes_that_are_no_falling_numbers_are_refused_and_nothing_else(data: bytes, sizes: list[int]) -> None:
+    try:
+        found = unpack_falling(data, np.array(sizes, dtype=np.int64))
+    except EncodingError:
+        return
+    assert len(found) == sum(sizes)
 
 
 @given(st.binary(max_size=60), st.lists(st.integers(0, 20), min_size=1, max_size=4))
@@ -153,10 +186,10 @@ def test_numbers_that_make_no_sense_are_refused() -> None:
     packed = pack_numbers(made, axis)
     assert packed is not None
     words, numbers = packed
-    few, many, species = words["counts"]
-    for counts in ([few, many, species - 1], [few + 1, many, species], [few, many - 1, species], [few, many, 0]):
+    few, many, species = struct.unpack_from("<HHH", numbers)
+    for sizes in ([few, many, species - 1], [few + 1, many, species], [few, many - 1, species], [few, many, 0]):
         with pytest.raises(EncodingError):
-            unpack_numbers({**words, "counts": counts}, numbers, axis)
+            unpack_numbers(words, struct.pack("<HHH", *sizes) + numbers[6:], axis)
     with pytest.raises(EncodingError):
         unpack_numbers(words, numbers[:-9], axis)
 

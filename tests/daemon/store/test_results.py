@@ -10,7 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.daemon.store.making import NOW, analysis, peak, processed, same, spectrum_file, stored_entry
 
-from oesd.model import ConstraintMode, ElementFinding, Evidence, LineEvidence, LineSpread, Recipe, new_id
+from oesd.model import (
+    Candidate,
+    ConstraintMode,
+    ElementFinding,
+    Evidence,
+    LineEvidence,
+    LineSpread,
+    Peak,
+    Recipe,
+    new_id,
+)
 from oesd.store import Store, UnknownCandidate, UnknownEntry, UnknownPeak
 from oesd.store.analysis_form import pack_analysis, unpack_payload
 
@@ -179,6 +189,36 @@ def test_assigning_again_replaces_and_keeps_the_history(store: Store) -> None:
     assert [p.element for p in result.analysis.detected_peaks] == ["Ar", "Fe"]
     assert [o.candidate_key for o in store.overrides(data_id)] == ["Ar_294.5", "Fe_417.1"]
     assert [o.candidate_key for o in store.override_history(data_id)] == ["Ar_294.5", "Ar_417.3", "Fe_417.1"]
+
+
+def test_the_time_of_the_last_change_never_goes_back(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    times = [processed(store, data_id, (294.4, 417.2)).made_at_utc]
+    hours = (NOW + timedelta(hours=hour) for hour in range(1, 5))
+    for key in ("Ar_417.3", None, "Fe_417.0", None):
+        now = next(hours)
+        result = store.assign(data_id, "p2", key, now=now) if key else store.clear(data_id, "p2", now=now)
+        shown = store.shown(data_id)
+        assert shown is not None and same(store.result(data_id), result)
+        assert shown.result.made_at_utc == result.made_at_utc
+        times.append(result.made_at_utc)
+    assert times == sorted(set(times)) and times[-1] == NOW + timedelta(hours=4)
+
+
+def test_another_line_of_the_same_element_is_told_apart(store: Store) -> None:
+    data_id = stored_entry(store).data_id
+    lines = tuple(Candidate(f"Ga_{nm}", "Ga", 1, nm, share) for nm, share in ((294.4, 0.8), (294.2, 0.2)))
+    first = processed(store, data_id, detected_peaks=(peak(294.4, candidates=lines),)).analysis.detected_peaks[0]
+    assert (first.candidate_key, "candidate_key" in first.as_dict()) == (None, False)
+    keys = [one.candidate_key for one in first.candidates]
+    for key in keys:
+        chosen = store.assign(data_id, "p1", key, now=NOW).analysis.detected_peaks[0]
+        assert (chosen.candidate_key, chosen.line_key) == (key, key)
+        shown = store.shown(data_id)
+        assert shown is not None and shown.peaks[0]["candidate_key"] == key
+        assert Peak.from_dict(chosen.as_dict()) == chosen
+    cleared = store.clear(data_id, "p1", now=NOW).analysis.detected_peaks[0]
+    assert (cleared.candidate_key, cleared.line_key) == (None, keys[0])
 
 
 def test_a_wrong_word_is_refused_and_changes_nothing(store: Store) -> None:

@@ -13,7 +13,7 @@ from tests.daemon.store.test_inspection import inspected
 from tests.daemon.store.test_keeping import adds_up
 
 from oesd.model import Capture, Kind, new_id
-from oesd.store import Store, StoreDamaged, StoreRefused
+from oesd.store import Store, StoreDamaged, StoreError, StoreRefused
 from oesd.store.backup import back_up
 from oesd.store.onlooker import Onlooker
 from oesd.store.sealing import GRACE_S, Sealing
@@ -313,6 +313,8 @@ def test_a_damaged_spectrum_of_a_file_is_not_written_anew_for_ever(desk: Desk) -
         "UPDATE captures SET counts = x'', segment_no = 77, place = 8, length = 9 WHERE capture_no = 1",
         "UPDATE captures SET segment_no = NULL WHERE capture_no = 1",
         "UPDATE captures SET header = '{}' WHERE capture_no = 1",
+        "UPDATE captures SET heading_no = NULL WHERE capture_no = 1",
+        "UPDATE headings SET text = '{}'",
         "DELETE FROM captures WHERE capture_no = 1",
         "DELETE FROM segments",
     ],
@@ -324,6 +326,73 @@ def test_raw_data_are_never_changed_all_the_same(desk: Desk, change: str) -> Non
     with pytest.raises(StoreRefused):
         desk.store.write(lambda db: db.execute(change)).result(10)
     desk.check()
+
+
+def in_pages(store: Store) -> list[int]:
+    """Revisions of results whose payloads are in the database."""
+    rows = store.read(lambda db: db.execute("SELECT revision FROM results WHERE payload != x'' ORDER BY 1").fetchall())
+    return [row[0] for row in rows]
+
+
+def test_results_go_into_the_file_with_their_spectra(desk: Desk) -> None:
+    desk.day(0)
+    said = {data_id: processed(desk.store, data_id) for data_id in desk.ids()}
+    desk.day(1, 2)
+    desk.work()
+    assert in_pages(desk.store) == []
+    assert all(same(desk.store.result(data_id), result) for data_id, result in said.items())
+    one, *_ = said
+    assert processed(desk.store, one).revision == 1, "the same again is no new revision"
+    again = processed(desk.store, one, (300.0,))
+    assert in_pages(desk.store) == [again.revision] == [2]
+    assert same(desk.store.result(one), again)
+    assert same(desk.store.result(one, 1), said[one])
+    desk.let_go(list(said)[1:-2])
+    desk.pass_by()
+    assert in_pages(desk.store) == [2]
+    assert same(desk.store.result(one, 1), said[one])
+    assert same(desk.store.result(one), again)
+    desk.check()
+
+
+def test_a_result_that_came_late_goes_along_when_the_file_is_written_anew(desk: Desk) -> None:
+    desk.day(0)
+    desk.day(1, 2)
+    desk.work()
+    late = desk.ids()[0]
+    said = processed(desk.store, late)
+    assert in_pages(desk.store) == [1]
+    desk.let_go(desk.ids()[1 : A_DAY - 2])
+    desk.pass_by()
+    assert in_pages(desk.store) == []
+    assert same(desk.store.result(late), said)
+    desk.check()
+
+
+def test_what_is_sealed_may_be_saved_again(desk: Desk) -> None:
+    desk.day(0)
+    desk.day(1, 2)
+    desk.work()
+    sample = desk.made[desk.ids()[0]]
+    desk.store.save_capture(sample, None, upload=False).result(10)
+    with pytest.raises(StoreError, match="another capture"):
+        desk.store.save_capture(replace(sample, counts_sum=sample.counts_sum + 1), None, upload=False).result(10)
+    desk.check()
+
+
+def test_each_result_in_a_damaged_file_is_named(desk: Desk) -> None:
+    desk.day(0)
+    ids = desk.ids()
+    for data_id in ids:
+        processed(desk.store, data_id)
+    desk.day(1, 2)
+    desk.work()
+    (file,) = desk.files()
+    file.write_bytes(b"")
+    with pytest.raises(StoreDamaged, match=file.name):
+        desk.store.result(ids[0])
+    told = [finding.text for finding in inspected(desk.store.directory)]
+    assert sum("result 1 of entry" in text for text in told) == A_DAY
 
 
 def test_darks_and_references_stay_in_the_database(desk: Desk) -> None:

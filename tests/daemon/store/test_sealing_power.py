@@ -20,7 +20,7 @@ from tests.daemon.store.test_keeping import adds_up
 from tests.support.recording_disk import RecordingDisk, directory_after_a_power_cut
 from tests.support.recording_vfs import FULL, IOERR_FSYNC, OK, Event, Recorder, recorded
 
-from oesd.model import Capture
+from oesd.model import Capture, Peak
 from oesd.store import Store, StoreError
 from oesd.store.disk import Disk
 from oesd.store.sealing import GRACE_S, Sealing
@@ -42,6 +42,7 @@ class Life:
         self.disk = disk
         self.now_s = 0.0
         self.known: dict[str, tuple[int, Capture]] = {}
+        self.peaks: dict[str, tuple[Peak, ...]] = {}
         self.asked_to_go: dict[str, int] = {}
 
     def run(self, moment: Callable[[], int]) -> None:
@@ -68,7 +69,7 @@ class Life:
         sample = capture(seed=slot, of=SMALL, slot=slot, taken_at_utc=NOW + timedelta(days=number, seconds=slot))
         made = entry(sample)
         store.save_capture(sample, made, upload=False).result(10)
-        processed(store, made.data_id)
+        self.peaks[made.data_id] = processed(store, made.data_id).analysis.detected_peaks
         self.known[made.data_id] = (moment(), sample)
 
     def some_go(self, store: Store, number: int, moment: Callable[[], int]) -> None:
@@ -109,6 +110,16 @@ def wrong_of(store: Store, life: Life, moment: int) -> Iterator[str]:
             yield f"at {moment}: a spectrum acknowledged at {at} is lost"
         if found is not None and not same(found, sample):
             yield f"at {moment}: another spectrum is served"
+        if found is not None and at <= moment and peaks_of(store, data_id) != life.peaks[data_id]:
+            yield f"at {moment}: a result acknowledged at {at} is lost, or another is served"
+
+
+def peaks_of(store: Store, data_id: str) -> tuple[Peak, ...] | None:
+    try:
+        found = store.result(data_id)
+    except StoreError:
+        return None
+    return None if found is None else found.analysis.detected_peaks
 
 
 def after_cuts(

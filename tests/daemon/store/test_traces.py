@@ -129,9 +129,11 @@ numbers = st.floats(0, 1e9, allow_nan=False)
 @given(st.lists(st.tuples(st.floats(180, 1100), numbers, st.floats(-1e9, 1e9)), max_size=30))
 def test_points_are_kept_to_seven_digits(peaks) -> None:
     made: list[Peak] = [peak(nm)._replace(intensity=i, area=a) for nm, i, a in peaks]
-    rows = np.frombuffer(traces.pack_points(made), traces._PEAK)
+    rows = np.frombuffer(traces.pack_points(made), traces.PEAK)
     assert rows["milli_nm"] / 1000.0 == pytest.approx([p.wavelength_nm for p in made], abs=0.00051)
     assert rows["intensity"] == pytest.approx([p.intensity for p in made], rel=1e-6, abs=1e-30)
     assert rows["area"] == pytest.approx([p.area for p in made], rel=1e-6, abs=1e-30)
     lines = traces._lines([(1, 2, traces.pack_points(made))])
-    assert (traces.unpack_rows(traces.pack_rows(lines), traces._LINE) == lines).all()
+    assert (traces.unpack_rows(traces.pack_rows(lines), traces.LINE) == lines).all()
+    for name in ("intensity", "area"):
+        assert lines[name] == pytest.approx(rows[name], rel=2.0**-16, abs=1e-38), "a block keeps 16 bits of them"

@@ -10,16 +10,18 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
-from tests.daemon.store.making import capture, device, entry
+from tests.daemon.store.making import NOW, capture, device, entry
 
 from oesd.model import Kind
 from oesd.store import Store, StoreNewer
 from oesd.store.schema import STEPS
+from oesd.store.sealing import Sealing
 
 DATA = Path(__file__).with_name("data")
 VERSIONS = sorted(int(path.name[7:-7]) for path in DATA.glob("schema-*.tar.xz"))
@@ -77,6 +79,14 @@ def test_the_file_of_a_version_comes_forward_whole(tmp_path: Path, version: int)
         sample = capture(Kind.SAMPLE, 90, device(pixels=64), slot=90)
         store.save_capture(sample, entry(sample), upload=True).result(10)
         assert store.tally().stored == before + 1
+        later = capture(Kind.SAMPLE, 91, device(pixels=64), slot=200_000, taken_at_utc=NOW + timedelta(days=9))
+        store.save_capture(later, entry(later), upload=True).result(10)
+        sealing = Sealing(store, least_bytes=1)
+        while sealing.look(1 << 40, 1 << 30):
+            pass
+        rows = store.read(lambda db: db.execute("SELECT count(*) FROM captures WHERE segment_no > 0").fetchone())
+        assert rows[0] >= 4, "what is of an earlier form is sealed, too"
+        check(store, {**said, "outbox": store.outbox.counts(), "tally": {}})
 
 
 @pytest.fixture(scope="module")

@@ -69,6 +69,7 @@ class Connection:
     """
 
     def __init__(self, connect: Callable[[], Session], redact: Callable[[str], str]) -> None:
+        self.remembered: dict[Any, Any] = {}
         self._connect = connect
         self._redact = redact
         self._session = connect()

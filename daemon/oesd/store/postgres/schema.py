@@ -10,6 +10,7 @@ from typing import Any
 
 from oesd.store.errors import StoreDamaged, StoreError, StoreNewer
 from oesd.store.postgres.connection import Session
+from oesd.store.postgres.headed_tables import HEADING_RULES, HEADINGS
 from oesd.store.postgres.hub_tables import HUB
 from oesd.store.postgres.kept_tables import KEPT, SEGMENTS
 from oesd.store.postgres.measured_tables import MEASURED
@@ -51,6 +52,7 @@ STEPS: Mapping[int, str] = {
     5: _ordered(WATCHED) + WATCHED_RULES + _packed("named_blocks", "spectra") + _packed("named_columns", "readings"),
     6: _ordered(SEGMENTS),
     7: "SELECT",  # newer forms of headers and peaks: the tables stay as they are
+    8: _ordered(HEADINGS) + HEADING_RULES,
 }
 NEWEST = max(STEPS)
 
