@@ -9,20 +9,25 @@ from pathlib import Path, PurePosixPath
 import click
 
 from oesd.cli.errors import fail
+from oesd.cli.roots import root_option
 
-_ROOT = click.option(
-    "--root", type=click.Path(path_type=Path, file_okay=False), default=Path("/"), help="Another root directory."
-)
 _DRY = click.option("--dry-run", is_flag=True, help="Say what would be done, do nothing.")
 _NEXT = """
 next:
-  1. edit /etc/oesd/oesd.toml, then: oesd check-config /etc/oesd/oesd.toml && systemctl restart oesd
-  2. where spectra are forwarded: oesd key set
+  1. edit /etc/oesd/oesd.toml, then: oesd check-config /etc/oesd/oesd.toml && systemctl reload oesd
+  2. where spectra are forwarded: oesd key set && systemctl restart oesd
   3. oesd doctor"""
+_NEXT_HUB = """
+next:
+  1. edit /etc/oesd/hub.toml, then: systemctl restart oesd-hub
+  2. the key that its clients need stands in /var/lib/oesd-hub/api-key, or where [hub] key_file says; on each lab PC
+     that forwards to it: oesd key set && systemctl restart oesd
+  3. oesd doctor"""
+_NEXT_ELSEWHERE = "\n{root} is prepared; what was put off (later) happens when it is started, or by hand there"
 
 
 @click.command("install-service")
-@_ROOT
+@root_option
 @_DRY
 @click.option("--hub", is_flag=True, help="Start the hub of a site, not the daemon of a spectrometer.")
 @click.option("--no-start", is_flag=True, help="Write everything, start nothing.")
@@ -38,23 +43,27 @@ def install_service(root: Path, dry_run: bool, hub: bool, no_start: bool) -> Non
     try:
         if here and not dry_run:
             _need_root()
+        if here:
             check_prefix(Path(prefix))
         plan = installation(prefix, hub=hub, start=not no_start)
-        install(plan, root.absolute(), click.echo, dry_run=dry_run)
+        install(plan, root, click.echo, dry_run=dry_run)
     except HostError as error:
         fail(str(error))
-    if not dry_run:
-        click.echo(_NEXT)
+    if dry_run:
+        return
+    if here:
+        click.echo(_NEXT_HUB if hub else _NEXT)
+    else:
+        click.echo(_NEXT_ELSEWHERE.format(root=root))
 
 
 @click.command("uninstall-service")
-@_ROOT
+@root_option
 @_DRY
 def uninstall_service(root: Path, dry_run: bool) -> None:
     """Stop the service and remove its unit, user entry and udev rules; data, configuration and key stay."""
     from oesd.host import STOPPING, HostError, give, removal, remove
 
-    root = root.absolute()
     try:
         if root == Path("/") and not dry_run:
             _need_root()

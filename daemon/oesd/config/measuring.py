@@ -113,7 +113,7 @@ class LightSection(Section):
         if self.command and not self.command[0]:
             raise ValueError("command: the first word must be a program")
         if self.url and not re.match(r"https?://[^/]+", self.url):
-            raise ValueError(f"url: {self.url!r} is no http:// or https:// address")
+            raise ValueError("url: must be an http:// or https:// address")
         if sum((bool(self.command), bool(self.url), self.line != "none")) > 1:
             raise ValueError("command: give only one of command, url and line")
         return self

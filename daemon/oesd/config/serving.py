@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from oesd.config.listening import LOOPBACK
 from oesd.config.processes import recipe_of
-from oesd.config.values import Duration, Section, Whole
+from oesd.config.values import Duration, SecretFile, Section, Whole
 from oesd.model import ConstraintMode, Recipe
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -55,7 +55,7 @@ class UploadSection(Section):
     """Where spectra are forwarded to; off until an endpoint is given."""
 
     endpoint: str = ""
-    key_file: Path | None = None
+    key_file: SecretFile | None = None
     format: Literal["columns", "json"] = "columns"
     bucket_hosts: tuple[str, ...] = ()
     proxy: str = ""
@@ -78,7 +78,7 @@ class HubSection(Section):
     certificate: Path | None = None
     certificate_key: Path | None = None
     port: Whole = Field(default=8530, ge=0, le=65535)
-    key_file: Path | None = None
+    key_file: SecretFile | None = None
     workers: Whole = Field(default=0, ge=0, le=256)
     keep_us: Duration = Field(default=0, alias="keep")
 

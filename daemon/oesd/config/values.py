@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict
@@ -48,6 +49,16 @@ Whole = Annotated[int, Strict()]  # true is no number
 Duration = Annotated[int, BeforeValidator(parse_duration_us)]
 Period = Annotated[Duration, _at_least("1 ms")]
 Integration = Annotated[Duration, _at_least("1 us")]
+
+
+def _absolute(file: Path) -> Path:
+    # The value stays out of the text: the commonest mistake is the secret itself in the place of its file.
+    if not file.is_absolute() or "\0" in str(file):
+        raise ValueError('must be the absolute path of a file, such as "/etc/oesd/key", not what is in the file')
+    return file
+
+
+SecretFile = Annotated[Path, AfterValidator(_absolute)]
 
 
 def checked_labels(labels: dict[str, str]) -> dict[str, str]:

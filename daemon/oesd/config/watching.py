@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from oesd.config.keeping import Size
-from oesd.config.values import Duration, Period, Section, Whole
+from oesd.config.values import Duration, Period, SecretFile, Section, Whole
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _OURS = ("light", "axis_shift", "line_spread", "log", "page", "integral", "band")
@@ -49,7 +48,7 @@ class ActionSection(Section):
     mail_port: Whole = Field(default=587, ge=1, le=65535)
     mail_tls: Literal["starttls", "tls", "none"] = "starttls"
     mail_user: str = ""
-    mail_password_file: Path | None = None
+    mail_password_file: SecretFile | None = None
     command: tuple[str, ...] = ()
     timeout_us: Period = Field(default=10_000_000, alias="timeout")
 
@@ -70,7 +69,7 @@ class ActionSection(Section):
     def _check_url(self) -> None:
         match = re.fullmatch(r"(https?)://([^/?#@]+)(?:[/?].*)?", self.url)
         if match is None or not self.url.isprintable():
-            raise ValueError(f"url: {self.url!r} is no http:// or https:// address without user and password")
+            raise ValueError("url: must be an http:// or https:// address without user and password")
         host = re.sub(r":\d+$", "", match[2])
         if match[1] == "http" and host not in ("127.0.0.1", "localhost", "[::1]"):
             raise ValueError("url: must be https://, but on this computer (127.0.0.1)")

@@ -3,5 +3,6 @@
 from oesd.doctor.bundle import write_report
 from oesd.doctor.examination import examine
 from oesd.doctor.finding import Finding, Host, Level
+from oesd.doctor.key import check_key
 
-__all__ = ["Finding", "Host", "Level", "examine", "write_report"]
+__all__ = ["Finding", "Host", "Level", "check_key", "examine", "write_report"]

@@ -7,9 +7,12 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 
 from oesd.doctor.finding import Finding, Host, fault, ok, warning
+from oesd.doctor.unit import cure
 from oesd.host.plan import RULES
 from oesd.host.shipped import shipped
 from oesd_drivers.errors import GiveUp, SpectrometerError
@@ -17,7 +20,11 @@ from oesd_drivers.usb import Plugged, plugged
 
 _GROUP = "oesd"
 _RULE_DIRECTORIES = ("/etc/udev/rules.d", "/run/udev/rules.d", "/usr/lib/udev/rules.d", "/lib/udev/rules.d")
-_OPEN_TO_ALL = re.compile(r'^[^#\n]*2457[^\n]*MODE:?="0?666"', re.MULTILINE)
+_MODE = re.compile(r'\bMODE\s*:?=\s*"([0-7]{3,4})"')
+_VENDOR = re.compile(r'(?:idVendor|ID_VENDOR_ID)\}\s*==\s*"([^"]*)"')
+# What a rule may ask and still mean every USB device.
+_ALL_USB = re.compile(r'\s*(?:SUBSYSTEMS?|ACTION|KERNELS?|ENV\{DEVTYPE\})\s*==\s*"[^"]*"\s*')
+_NULL = os.devnull
 _LONGEST = 80
 _INSTALL = "sudo oesd install-service"
 _APPLY = "sudo udevadm control --reload && sudo udevadm trigger --subsystem-match=usb --action=add"
@@ -43,19 +50,56 @@ def bus(host: Host, list_plugged: Callable[[str], Sequence[Plugged]] = plugged) 
 
 def rules(host: Host) -> Iterator[Finding]:
     """Whether our udev rules are there as this version ships them, and whether others undo them."""
-    places = [host.at(f"{directory}/{RULES.name}") for directory in _RULE_DIRECTORIES]
-    ours = next((place for place in places if place.exists()), None)
+    files = _rule_files(host)
+    ours = files.pop(RULES.name, None)
     if ours is None:
         yield warning("udev rules", f"{RULES.name} is not installed: only root may open spectrometers", _INSTALL)
     elif ours.read_text(encoding="utf-8", errors="replace") != shipped(f"systemd/{RULES.name}"):
-        yield warning("udev rules", f"{ours} is not the one of this version", _INSTALL)
+        yield warning("udev rules", f"{ours} is not the one of this version", cure(host))
     else:
         yield ok("udev rules", f"{ours}")
-    for other in sorted({file for place in places for file in place.parent.glob("*.rules")}):
-        if other.name != RULES.name and _OPEN_TO_ALL.search(other.read_text(encoding="utf-8", errors="replace")):
-            yield warning(
-                "udev rules", f"{other} lets everybody write to spectrometers", f"sudo rm {other}, then: {_APPLY}"
+    for name, other in sorted(files.items()):
+        if any(map(_lets_all_write, _lines(other))):
+            # A distribution's file comes back with its package; one of its name in /etc takes its place (udev(7)).
+            off = (
+                f"rm {other}"
+                if other.parent == host.at("/etc/udev/rules.d")
+                else f"ln -s {_NULL} /etc/udev/rules.d/{name}"
             )
+            yield warning("udev rules", f"{other} lets everybody write to spectrometers", f"sudo {off}, then: {_APPLY}")
+
+
+def _rule_files(host: Host) -> dict[str, Path]:
+    """The rules files that count: of one name the first, as udev takes them; masked ones are none."""
+    found: dict[str, Path] = {}
+    for directory in _RULE_DIRECTORIES:
+        for file in sorted(host.at(directory).glob("*.rules")):
+            found.setdefault(file.name, file)
+    return {name: file for name, file in found.items() if file.is_file()}
+
+
+def _lines(file: Path) -> Iterator[str]:
+    """Rules of a file, those that go on over several lines joined; no comments."""
+    text = file.read_text(encoding="utf-8", errors="replace").replace("\\\n", " ")
+    return (line for line in text.splitlines() if not line.lstrip().startswith("#"))
+
+
+def _lets_all_write(rule: str) -> bool:
+    """Whether a rule gives everybody a spectrometer: one of our makers', or any USB device."""
+    mode = _MODE.search(rule)
+    if mode is None or not int(mode[1], 8) & stat.S_IWOTH:
+        return False
+    asked = _VENDOR.search(rule)
+    if asked:
+        return any(fnmatchcase(ours, one.lower()) for one in asked[1].split("|") for ours in _vendors())
+    matches = [part for part in rule.split(",") if "==" in part or "!=" in part]
+    return '"usb' in rule and bool(matches) and all(map(_ALL_USB.fullmatch, matches))
+
+
+@cache
+def _vendors() -> frozenset[str]:
+    """Ids of the makers that our own rules name."""
+    return frozenset(_VENDOR.findall(shipped(f"systemd/{RULES.name}")))
 
 
 def _spectrometer(host: Host, one: Plugged) -> Iterator[Finding]:
@@ -73,6 +117,10 @@ def _spectrometer(host: Host, one: Plugged) -> Iterator[Finding]:
         yield fault("spectrometers", f"{name}: mode {mode:04o}, group {group}; the service may not open it", _APPLY)
     else:
         yield ok("spectrometers", f"{name}: group {group} may open it")
+    if os.geteuid() != 0:
+        yield ok(
+            "spectrometers", f"{name}: whether another user's program has it open, only root sees (sudo oesd doctor)"
+        )
     for pid, program in _holders(host, node):
         yield fault("spectrometers", f"{name}: process {pid} ({program}) has it open", f"end that program: kill {pid}")
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from oesd.doctor.finding import Finding, ok, warning
-from oesd.host.asking import NoAnswer, ask
+from oesd.host.asking import Answer, NoAnswer, ask
 
 _EARLIEST_YEAR = 2026  # before this program was made
+Asker = Callable[[Sequence[str]], Answer]
 _SET = "sudo timedatectl set-ntp true"
 
 
-def clock() -> Iterator[Finding]:
+def clock(now: datetime | None = None, ask: Asker = ask) -> Iterator[Finding]:
     """Whether the clock is kept by the network, and whether its date can be true."""
-    now = datetime.now(UTC)
+    now = now or datetime.now(UTC)
     if now.year < _EARLIEST_YEAR:
         yield warning("clock", f"it says {now:%Y-%m-%d}, which is past", _SET)
         return
-    synchronised = _synchronised()
+    synchronised = _synchronised(ask)
     if synchronised is None:
         yield ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC; systemd does not say whether the network keeps it")
     elif synchronised:
@@ -27,7 +28,7 @@ def clock() -> Iterator[Finding]:
         yield warning("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by nobody: dates will drift by seconds a day", _SET)
 
 
-def _synchronised() -> bool | None:
+def _synchronised(ask: Asker) -> bool | None:
     try:
         said = ask(["timedatectl", "show", "--property=NTPSynchronized", "--value"]).out.strip()
     except NoAnswer:

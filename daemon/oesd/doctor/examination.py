@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oesd.doctor.bus import bus
 from oesd.doctor.clock import clock
-from oesd.doctor.finding import Check, Finding, Host, every
+from oesd.doctor.finding import Check, Finding, Host, Level, every
 from oesd.doctor.network import network
 from oesd.doctor.program import program
 from oesd.doctor.running import daemon
@@ -35,11 +35,10 @@ def examine(configuration: Path, host: Host | None = None) -> Iterator[Finding]:
         ("spectrometers", partial(bus, host)),
         ("service", partial(service, host)),
         ("clock", clock),
+        ("data", partial(storage, config, host)),
+        ("daemon", partial(daemon, config)),
     ]
-    if config is not None:
-        checks += [
-            ("data", partial(storage, config, host)),
-            ("daemon", partial(daemon, config)),
-            ("upload", partial(network, config, host)),
-        ]
+    # Of a file that is not good the endpoint may be missing because it is what is wrong.
+    if config.upload.endpoint or all(finding.level is not Level.FAULT for finding in findings):
+        checks.append(("upload", partial(network, config, host)))
     yield from every(checks)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator
-from pathlib import Path
 
 from oesd.config import Config
 from oesd.doctor.finding import Finding, Host, fault, ok, warning
-from oesd.host.asking import NoAnswer, ask
-from oesd.host.secret import ENCRYPTED, NAME, PLAIN
-from oesd.upload import ApiKey, ApiKeyError, ApiKeyMissing, Deadlines, OesApi, UploadError, load_key
+from oesd.doctor.key import service_key
+from oesd.upload import ApiKey, ApiKeyError, ApiKeyMalformed, ApiKeyMissing, Deadlines, OesApi, UploadError
 from oesd.upload.errors import CredentialBlocked
 
 _PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _DEADLINES = Deadlines(connect_s=5.0)
-_SET = "sudo oesd key set"
+_RESTART = "sudo systemctl restart oesd"
+_SET = f"sudo oesd key set, then: {_RESTART}"
 
 
 def network(config: Config, host: Host) -> Iterator[Finding]:
@@ -30,11 +30,9 @@ def network(config: Config, host: Host) -> Iterator[Finding]:
         )
     try:
         key = service_key(config, host)
-    except ApiKeyMissing as error:
-        yield fault("key", f"{error}: spectra wait", _SET)
-        return
     except ApiKeyError as error:
-        yield fault("key", str(error), _SET)
+        waits = ": spectra wait" if isinstance(error, ApiKeyMissing) else ""
+        yield fault("key", f"{error}{waits}", _cure(config, error))
         return
     if key is None:
         yield warning("key", "it is root's to read, so it was not tried", "sudo oesd doctor")
@@ -42,28 +40,15 @@ def network(config: Config, host: Host) -> Iterator[Finding]:
     yield from _ask(config, key)
 
 
-def service_key(config: Config, host: Host) -> ApiKey | None:
-    """The key as the service gets it; None when this user may not read it."""
-    own = config.upload.key_file
-    plain, encrypted = host.at(str(PLAIN)), host.at(str(ENCRYPTED))
-    if own is None and encrypted.exists():
-        return _decrypted(encrypted)
-    file = own or plain
-    if os.geteuid() != 0 and not os.access(file, os.R_OK) and os.access(file.parent, os.X_OK) and file.exists():
-        return None
-    return load_key(file)
-
-
-def _decrypted(file: Path) -> ApiKey | None:
-    if os.geteuid() != 0:
-        return None
-    try:
-        answer = ask(["systemd-creds", "decrypt", f"--name={NAME}", str(file), "-"])
-    except NoAnswer as error:
-        raise ApiKeyError(f"{file} cannot be decrypted: {error}") from None
-    if answer.status:
-        raise ApiKeyError(f"{file} cannot be decrypted on this machine: {answer.last_words}")
-    return ApiKey(answer.out.strip())
+def _cure(config: Config, error: UploadError) -> str:
+    """What mends a key: a site's own file counts before the one that ``oesd key set`` writes."""
+    file = config.upload.key_file
+    if file is None:
+        return _SET
+    if isinstance(error, ApiKeyMissing | ApiKeyMalformed | CredentialBlocked):
+        return f"write the key into {file}, or take [upload] key_file out, sudo oesd key set; then: {_RESTART}"
+    name = shlex.quote(str(file))
+    return f"a plain file of the service's own: sudo chown oesd {name} && sudo chmod 600 {name}; then: {_RESTART}"
 
 
 def _ask(config: Config, key: ApiKey) -> Iterator[Finding]:
@@ -75,7 +60,7 @@ def _ask(config: Config, key: ApiKey) -> Iterator[Finding]:
             api.projects()
             yield ok("key", "the API takes it")
     except CredentialBlocked as error:
-        yield fault("key", f"the API does not take it: {error}", _SET)
+        yield fault("key", f"the API does not take it: {error}", _cure(config, error))
     except UploadError as error:
         yield fault(
             "API", str(error), "see that this machine reaches it: network, [upload] proxy, certificates; spectra wait"

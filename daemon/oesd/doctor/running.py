@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from oesd.config import Config
@@ -11,22 +11,44 @@ from oesd.service.access import AccessError
 from oesd.service.directory import running
 from oesd.service.remote import Remote
 
+_START = "sudo systemctl start oesd, or: oesd run --config FILE"
+_RESTART = "sudo systemctl restart oesd"
+
 
 def asked(config: Config) -> Mapping[str, Any] | None:
     """The daemon's status document; None when none answers."""
-    said = running(config.data_dir)
     try:
-        return Remote(said.url if said else f"http://{config.web.host}:{config.web.port}").status()
+        return Remote(address(config)).status()
     except AccessError:
         return None
 
 
-def daemon(config: Config) -> Iterator[Finding]:
+def address(config: Config) -> str:
+    """Where the daemon of this configuration says that it listens, else where it would."""
+    said = running(config.data_dir)
+    return said.url if said else f"http://{config.web.host}:{config.web.port}"
+
+
+def daemon(config: Config, ask: Callable[[Config], Mapping[str, Any] | None] = asked) -> Iterator[Finding]:
     """Findings on each spectrometer, losses, storing and forwarding, as the daemon sees them."""
-    state = asked(config)
-    if state is None or "spectrometers" not in state:
-        yield warning("daemon", "none answers", "sudo systemctl start oesd, or: oesd run --config FILE")
+    state = ask(config)
+    if state is None:
+        yield warning("daemon", "none answers", _START)
         return
+    if "spectrometers" not in state:
+        yield warning(
+            "daemon", f"what answers at {address(config)} is another program", "[web] port: choose a free one"
+        )
+        return
+    try:
+        findings = list(_told(state))
+    except (KeyError, TypeError, AttributeError, ValueError):
+        yield warning("daemon", "the one that runs is of another version than this command", _RESTART)
+        return
+    yield from findings
+
+
+def _told(state: Mapping[str, Any]) -> Iterator[Finding]:
     yield from _spectrometers(state)
     lost = sum(state["day"]["lost"].values())
     if lost:

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
 
 from oesd.config import Config, ConfigError, load_config
 from oesd.doctor.finding import Finding, fault, ok, warning
 from oesd.service.checks import check
 
+_DATA_DIR = re.compile(r"""(?m)^\s*data_dir\s*=\s*["'](/[^"'\0\n]+)["']""")
 
-def settings(file: Path) -> tuple[Config | None, list[Finding]]:
-    """The configuration, None when it cannot be used, and what is to be said of it."""
+
+def settings(file: Path) -> tuple[Config, list[Finding]]:
+    """The configuration, and what is to be said of it.
+
+    Of one that cannot be used, what is good of it: where the data are is still of interest.
+    """
     edit = f"edit {file}, then: oesd check-config {file}"
     if not file.exists():
         return Config(), [warning("configuration", f"{file} does not exist; what follows is by the defaults",
@@ -20,8 +30,34 @@ def settings(file: Path) -> tuple[Config | None, list[Finding]]:
         config = load_config(file)
         check(config, str(file))
     except ConfigError as error:
-        return None, [fault("configuration", str(error), edit)]
+        return _salvaged(file), [fault("configuration", str(error), edit)]
     return config, [ok("configuration", str(file)), *(warning("configuration", what, edit) for what in _doubts(config))]
+
+
+def _salvaged(file: Path) -> Config:
+    """The sections of a file that are good by themselves, in its order; defaults for the others."""
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return _data_alone(file)
+    good: dict[str, Any] = {}
+    config = Config()
+    for name, section in document.items():
+        try:
+            config = Config.model_validate(good | {name: section})
+        except ValidationError:
+            continue
+        good[name] = section
+    return config
+
+
+def _data_alone(file: Path) -> Config:
+    """Where the data are, of a file that is no TOML."""
+    try:
+        found = _DATA_DIR.search(file.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        found = None
+    return Config(data_dir=Path(found[1])) if found else Config()
 
 
 def _doubts(config: Config) -> Iterator[str]:

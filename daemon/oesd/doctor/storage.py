@@ -7,7 +7,7 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from oesd.config import Config
@@ -24,7 +24,7 @@ _BYTES_EACH = 6_500  # of a stored spectrum with 40 peaks of seven candidates, s
 _FEW_DAYS, _DAY_S = 30.0, 86_400.0
 
 
-def storage(config: Config, host: Host) -> Iterator[Finding]:
+def storage(config: Config, host: Host, sync_times_s: Callable[[Path], list[float]] | None = None) -> Iterator[Finding]:
     """Findings on the data directory and its disk."""
     directory = config.data_dir
     if not directory.is_dir():
@@ -33,7 +33,7 @@ def storage(config: Config, host: Host) -> Iterator[Finding]:
         )
         directory = next(parent for parent in directory.parents if parent.is_dir())
     yield _file_system(host, directory)
-    yield _syncing(directory)
+    yield _syncing(directory, sync_times_s or _sync_times_s)
     yield _room(config, directory)
 
 
@@ -59,10 +59,10 @@ def _kind(mounts: str, directory: Path) -> str:
     return kind
 
 
-def _syncing(directory: Path) -> Finding:
+def _syncing(directory: Path, sync_times_s: Callable[[Path], list[float]]) -> Finding:
     if not os.access(directory, os.W_OK):
         return warning("sync", f"{directory} is not ours to try", "sudo oesd doctor")
-    took_s = statistics.median(_sync_times_s(directory))
+    took_s = statistics.median(sync_times_s(directory))
     told = f"{took_s * 1e3:.2g} ms for a page that is to stay"
     if took_s < _TOO_FAST_S:
         return warning("sync", f"{told}: faster than a disk can be; a power cut may lose what was called stored",
@@ -87,18 +87,32 @@ def _sync_times_s(directory: Path) -> list[float]:
 
 def _room(config: Config, directory: Path) -> Finding:
     free = shutil.disk_usage(directory).free
-    usable = free - config.store.min_free_bytes
-    if config.store.max_size_bytes:
-        usable = min(usable, config.store.max_size_bytes)
+    store = config.store
+    bounded = store.on_full != "stop" or bool(store.full_rate_us)
+    usable = free - store.min_free_bytes
     a_day = _spectra_a_day(config) * _BYTES_EACH
     told = f"{free / 1e9:.1f} GB free"
     if usable <= 0:
         return fault("room", f"{told}, less than [store] min_free: nothing is taken in", "make room, or lower min_free")
-    days = usable / a_day
+    if store.max_size_bytes:
+        usable = min(usable, store.max_size_bytes - _taken(directory))
+    if usable <= 0 and not bounded:
+        return fault("room", "what is stored fills [store] max_size: nothing is taken in",
+                     "[store] max_size, on_full or full_rate")  # fmt: skip
+    days = max(0, usable) / a_day
     told = f"{told}: about {days:.0f} days at {_spectra_a_day(config) / _DAY_S:g} spectra a second"
-    if days < _FEW_DAYS and config.store.on_full == "stop" and not config.store.full_rate_us:
+    if days < _FEW_DAYS and not bounded:
         return warning("room", told, "[store] on_full or full_rate, so that it is bounded; or a larger disk")
     return ok("room", told)
+
+
+def _taken(directory: Path) -> int:
+    """Bytes that the store's files take by now, as far as this user sees them."""
+    files = (file for file in directory.rglob("*") if file.is_file() and not file.is_symlink())
+    try:
+        return sum(file.stat().st_size for file in files)
+    except OSError:
+        return 0
 
 
 def _spectra_a_day(config: Config) -> float:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import stat
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from oesd.host.asking import NoAnswer, ask
 from oesd.host.errors import HostError
 from oesd.host.plan import Command, Placed, Plan
 
+_MODE = 0o644
 _LIMIT_S = 200.0  # a start waits for READY, which the units give three minutes
 _LOG = "journalctl -u oesd -n 50 may tell more"
 Tell = Callable[[str], None]
@@ -45,9 +48,24 @@ def fate(root: Path, file: Placed) -> str:
     now = standing(root, file)
     if now is None:
         return "new"
-    if now == file.text:
-        return "same"
-    return "kept" if file.if_absent else "changed"
+    if file.if_absent:
+        return "same" if now == file.text else "kept"
+    return "changed" if any(_differences(root, file, now)) else "same"
+
+
+def _differences(root: Path, file: Placed, now: str) -> Iterator[str]:
+    """What would be another than it is: whose it is, its mode, that it is a link, and its lines."""
+    found = place(root, file).lstat()
+    if stat.S_ISLNK(found.st_mode):
+        yield f"a link to {os.readlink(place(root, file))}"
+    elif stat.S_IMODE(found.st_mode) != _MODE:
+        yield f"mode {stat.S_IMODE(found.st_mode):04o}"
+    if found.st_uid not in (0, os.geteuid()):
+        yield f"owned by user {found.st_uid}"
+    lines = difflib.unified_diff(
+        now.splitlines(), file.text.splitlines(), "as it is", "as it will be", n=1, lineterm=""
+    )
+    yield from lines
 
 
 def install(plan: Plan, root: Path, tell: Tell, *, dry_run: bool = False) -> None:
@@ -63,8 +81,11 @@ def install(plan: Plan, root: Path, tell: Tell, *, dry_run: bool = False) -> Non
     for file in plan.files:
         what = fate(root, file)
         tell(f"{what:8} {place(root, file)}")
+        if what == "changed":
+            for line in _differences(root, file, standing(root, file) or ""):
+                tell(f"{'':8} {line}")
         if what in ("new", "changed") and not dry_run:
-            write_file(place(root, file), file.text, 0o644)
+            write_file(place(root, file), file.text, _MODE)
     give(plan.commands, root, tell, dry_run=dry_run)
 
 
@@ -80,7 +101,7 @@ def remove(plan: Plan, root: Path, tell: Tell, *, dry_run: bool = False) -> None
 
 
 def give(commands: Iterable[Command], root: Path, tell: Tell, *, dry_run: bool = False, must: bool = True) -> None:
-    """Give commands to the system; with ``must`` the first that fails ends it as a :class:`HostError`."""
+    """Give commands to the system; with ``must`` the first that fails is a :class:`HostError`."""
     elsewhere = root != Path("/")
     for command in commands:
         line = " ".join(command.argv)
@@ -92,7 +113,7 @@ def give(commands: Iterable[Command], root: Path, tell: Tell, *, dry_run: bool =
             continue
         tell(f"run      {line}    ({command.why})")
         if not dry_run:
-            _run(command, root if elsewhere else None, must)
+            _run(command, root if elsewhere else None, tell, must)
 
 
 def write_file(path: Path, text: str, mode: int) -> None:
@@ -121,11 +142,14 @@ def _unlink(path: Path) -> None:
         raise HostError(f"{path} cannot be removed: {error.strerror}") from None
 
 
-def _run(command: Command, root: Path | None, must: bool) -> None:
+def _run(command: Command, root: Path | None, tell: Tell, must: bool) -> None:
     argv = [command.argv[0], *([f"{command.in_root}={root}"] if root else []), *command.argv[1:]]
     try:
         answer = ask(argv, limit_s=_LIMIT_S)
     except NoAnswer as error:
+        if not must:
+            tell(f"{'':8} {error}")
+            return
         raise HostError(f"{error}; oesd becomes a service under systemd only; {_LOG}") from None
     if answer.status and must:
         raise HostError(f"{' '.join(argv)} failed: {answer.last_words}; {_LOG}")

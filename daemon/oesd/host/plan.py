@@ -18,7 +18,7 @@ SYSUSERS = PurePosixPath("/etc/sysusers.d/oesd.conf")
 TMPFILES = PurePosixPath("/etc/tmpfiles.d/oesd.conf")
 RULES = PurePosixPath("/etc/udev/rules.d/60-oesd-spectrometers.rules")
 UDEV, SYSTEMD = "/run/udev/control", "/run/systemd/system"
-DAEMON, HUB = "oesd.service", "oesd-hub.service"
+DAEMON, HUB, KEY = "oesd.service", "oesd-hub.service", "oesd-key.service"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +121,7 @@ def _files(prefix: PurePosixPath) -> tuple[Placed, ...]:
         Placed(TMPFILES, shipped("systemd/oesd.tmpfiles")),
         Placed(RULES, shipped("systemd/60-oesd-spectrometers.rules")),
         Placed(UNITS / DAEMON, unit_text(DAEMON, prefix)),
+        Placed(UNITS / KEY, shipped(f"systemd/{KEY}")),
         Placed(UNITS / HUB, unit_text(HUB, prefix)),
         Placed(CONFIGURATION / "oesd.toml", shipped("oesd.toml"), if_absent=True),
         Placed(CONFIGURATION / "hub.toml", shipped("hub.toml"), if_absent=True),

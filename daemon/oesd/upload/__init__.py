@@ -3,7 +3,7 @@
 from oesd.upload.address import check_endpoint
 from oesd.upload.call import Deadlines
 from oesd.upload.client import PART_BYTES, OesApi
-from oesd.upload.errors import ApiKeyError, ApiKeyMissing, EndpointError, SetupError, UploadError
+from oesd.upload.errors import ApiKeyError, ApiKeyMalformed, ApiKeyMissing, EndpointError, SetupError, UploadError
 from oesd.upload.forwarder import Forwarder
 from oesd.upload.key import ApiKey, load_key
 from oesd.upload.means import Pace, RenderedFile
@@ -13,6 +13,7 @@ __all__ = [
     "PART_BYTES",
     "ApiKey",
     "ApiKeyError",
+    "ApiKeyMalformed",
     "ApiKeyMissing",
     "Deadlines",
     "EndpointError",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import SplitResult, quote, urlsplit
 
-from oesd.upload.errors import EndpointError, ProtocolBroken
+from oesd.upload.errors import EndpointError, ProtocolBroken, one_line
 
 _VISIBLE = re.compile(r"[\x21-\x7e]{1,8192}")
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -38,17 +38,18 @@ class Endpoint:
         ------
         EndpointError
             Unless it is ``https://host[:port][/prefix]``; ``http`` is for loopback only. No user, query or fragment.
+            The text names scheme and host alone: people write passwords and keys into the rest.
         """
         reason, parts = _split(text)
         if parts is None:
-            raise EndpointError(f"endpoint {text!r}: {reason}")
+            raise EndpointError(f"endpoint{_shown(text)}: {reason}")
         origin = _origin(parts)
         if origin[0] == "http" and not is_loopback(origin[1]):
-            raise EndpointError(f"endpoint {text!r}: http is for loopback only, use https")
+            raise EndpointError(f"endpoint{_shown(text)}: http is for loopback only, use https")
         if "?" in text or "#" in text:
-            raise EndpointError(f"endpoint {text!r}: a query or fragment has no place in it")
+            raise EndpointError(f"endpoint{_shown(text)}: a query or fragment has no place in it")
         if _PATH.fullmatch(parts.path) is None or any(s in (".", "..") for s in parts.path.split("/")):
-            raise EndpointError(f"endpoint {text!r}: not a plain path")
+            raise EndpointError(f"endpoint{_shown(text)}: not a plain path")
         return cls(origin, f"{origin[0]}://{parts.netloc}{parts.path.rstrip('/')}/")
 
     @property
@@ -114,6 +115,13 @@ def is_loopback(host: str) -> bool:
         return True
     address = _numeric(host)
     return address is not None and address.is_loopback
+
+
+def _shown(text: str) -> str:
+    """Scheme and host of a refused address, for its error; "" where it has none."""
+    # Greedy: a password may hold "/", "?" and "@" itself, and what follows the last "@" is the host to every reader.
+    match = re.match(r"(?is)([a-z][a-z0-9+.-]*://)(.*@)?([^/?#@:\[]*|\[[0-9a-f:.]*\])", text)
+    return f" {one_line(match[1] + ('***@' if match[2] else '') + match[3], 100)!r}" if match else ""
 
 
 def _split(text: str) -> tuple[str, SplitResult | None]:

@@ -54,6 +54,10 @@ class ApiKeyMissing(ApiKeyError):
     """There is no key yet; nothing is wrong with one, so that measuring can go on without."""
 
 
+class ApiKeyMalformed(ApiKeyError):
+    """What was given is no key; nobody else can read it, so that measuring can go on without."""
+
+
 class EndpointError(SetupError):
     """The endpoint's address cannot be used."""
 

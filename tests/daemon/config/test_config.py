@@ -148,3 +148,33 @@ def test_a_store_section_that_makes_no_sense(line: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said) as refused:
         parse_config(f"[store]\n{line}", "lab.toml")
     assert "lab.toml, line" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[upload]\nkey_file = "{}"',
+        '[hub]\nkey_file = "{}"',
+        '[[action]]\nname = "m"\nmail_to = ["a@b"]\nmail_from = "a@b"\nmail_server = "b"\nmail_user = "u"\n'
+        'mail_password_file = "{}"',
+    ],
+)
+def test_a_secret_in_the_place_of_its_file_is_refused_unquoted(text: str) -> None:
+    with pytest.raises(ConfigError, match="_file: must be the absolute path of a file") as caught:
+        parse_config(text.format("canary-0123456789"), "test")
+    assert "canary" not in str(caught.value)
+    parse_config(text.format("/etc/oesd/key"), "test")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[light]\nurl = "ftp://me:canary@lamp.lab/"',
+        '[[action]]\nname = "a"\nurl = "https://me:canary@hooks.example.org/x"',
+        '[[action]]\nname = "a"\nurl = "hooks.example.org/canary"',
+    ],
+)
+def test_an_address_that_may_hold_a_password_is_refused_unquoted(text: str) -> None:
+    with pytest.raises(ConfigError, match="url: must be") as caught:
+        parse_config(text, "test")
+    assert "canary" not in str(caught.value)

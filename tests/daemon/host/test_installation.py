@@ -1,10 +1,15 @@
 """Installing below a root directory of the test's own: what is written, what is left, what is refused."""
 
+import os
 import stat
 from pathlib import Path, PurePosixPath
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from oesd.cli.installing import _NEXT, _NEXT_HUB, install_service, uninstall_service
+from oesd.cli.key import key as key_commands
 from oesd.host import HostError, check_prefix, give, install, installation, removal, remove
 from oesd.host.doing import fate, place
 from oesd.host.plan import Command, Plan
@@ -50,7 +55,30 @@ def test_a_persons_configuration_is_never_touched_a_changed_unit_is_written_anew
     lines = told(files_only, tmp_path)
     assert (tmp_path / CONFIG).read_text() == "# mine\n"
     assert "ExecStart=/opt/oesd/bin/oesd run" in (tmp_path / UNIT).read_text()
-    assert {line.split()[0] for line in lines} == {"same", "kept", "changed"}
+    fates = [line.split()[0] for line in lines if not line.startswith(" ")]
+    assert set(fates) == {"same", "kept", "changed"}
+    assert f"{'':8} +ExecStart=/opt/oesd/bin/oesd run --config /etc/oesd/oesd.toml" in lines, "what changes is shown"
+
+
+def test_a_unit_that_others_can_write_or_that_is_a_link_is_written_anew(files_only: Plan, tmp_path: Path) -> None:
+    told(files_only, tmp_path)
+    unit, other = tmp_path / UNIT, tmp_path / "another's"
+    unit.chmod(0o666)
+    assert f"{'':8} mode 0666" in told(files_only, tmp_path)
+    assert stat.S_IMODE(unit.stat().st_mode) == 0o644
+    unit.rename(other)  # the same text, and its mode is right: but its owner could change it
+    unit.symlink_to(other)
+    assert f"{'':8} a link to {other}" in told(files_only, tmp_path)
+    assert not unit.is_symlink()
+    assert {fate(tmp_path, file) for file in files_only.files} == {"same"}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_a_unit_of_another_user_is_written_anew(files_only: Plan, tmp_path: Path) -> None:
+    told(files_only, tmp_path)
+    os.chown(tmp_path / UNIT, 12345, -1)
+    assert f"{'':8} owned by user 12345" in told(files_only, tmp_path)
+    assert (tmp_path / UNIT).stat().st_uid == 0
 
 
 def test_a_dry_run_tells_and_writes_nothing(tmp_path: Path) -> None:
@@ -121,12 +149,119 @@ def test_a_command_that_fails_is_one_line(argv: tuple[str, ...], said: str, tmp_
     assert "\n" not in str(caught.value)
 
 
-def test_a_prefix_that_others_can_change_or_a_service_cannot_see_is_refused(tmp_path: Path) -> None:
+def test_where_nobody_is_to_be_asked_what_need_not_be_is_passed_over(tmp_path: Path) -> None:
+    lines: list[str] = []
+    give((Command(("oesd-no-such-program",), "why", "--root"),), tmp_path, lines.append, must=False)
+    assert "is not on this system" in lines[-1]
+
+
+def test_a_prefix_that_a_service_cannot_see_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HostError, match="is hidden from a service; as root: python3 -m venv /opt/oesd"):
         check_prefix(tmp_path)
     with pytest.raises(HostError, match="does not exist"):
         check_prefix(Path("/usr/share"))
 
 
+@pytest.fixture
+def prefix(tmp_path: Path) -> Path:
+    """A virtual environment as root makes one, with an interpreter of its own beside it."""
+    made, python = tmp_path / "opt/oesd", tmp_path / "usr/bin/python3.11"
+    for file in (
+        python,
+        made / "bin/oesd",
+        made / "lib/python3.11/site-packages/oesd/__init__.py",
+        made / "pyvenv.cfg",
+    ):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("")
+    (made / "bin/python3").symlink_to(python)
+    for path in tmp_path.rglob("*"):
+        path.lstat()
+        if not path.is_symlink():
+            path.chmod(0o755)
+    return made
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="what is root's only root can make")
+@pytest.mark.parametrize(
+    "loose",
+    [
+        ".", "..", "bin", "bin/oesd", "pyvenv.cfg", "lib", "lib/python3.11/site-packages",
+        "lib/python3.11/site-packages/oesd/__init__.py", "../../usr/bin/python3.11", "../../usr/bin",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("how", ["group", "others", "owner"])
+def test_a_prefix_that_others_can_change_is_refused(prefix: Path, loose: str, how: str) -> None:
+    check_prefix(prefix, hidden=())
+    path = (prefix / loose).resolve()
+    if how == "owner":
+        os.chown(path, 12345, -1)
+    else:
+        path.chmod(0o775 if how == "group" else 0o757)
+    with pytest.raises(HostError, match="can be changed by others than root") as caught:
+        check_prefix(prefix, hidden=())
+    assert str(caught.value).startswith(f"{path} ")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="what is root's only root can make")
+def test_a_sticky_folder_is_no_protection_for_what_is_added_to_it(prefix: Path) -> None:
+    prefix.parent.chmod(0o1777)  # on the way: nobody can replace what is root's
+    check_prefix(prefix, hidden=())
+    (prefix / "lib/python3.11/site-packages").chmod(0o1777)  # but a module of anybody's would be imported from here
+    with pytest.raises(HostError, match="site-packages can be changed"):
+        check_prefix(prefix, hidden=())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="what is root's only root can make")
+def test_an_interpreter_in_a_home_and_an_editable_oesd_are_refused(prefix: Path) -> None:
+    with pytest.raises(HostError, match="usr is hidden from a service"):
+        check_prefix(prefix, hidden=(prefix.parents[1] / "usr",))
+    (prefix / "lib/python3.11/site-packages/oesd/__init__.py").unlink()
+    with pytest.raises(HostError, match="editable"):
+        check_prefix(prefix, hidden=())
+
+
 def test_fates(files_only: Plan, tmp_path: Path) -> None:
     assert {fate(tmp_path, file) for file in files_only.files} == {"new"}
+
+
+# -- the commands --------------------------------------------------------------------------------------------------
+
+
+def test_a_dry_run_refuses_what_the_real_one_refuses() -> None:
+    done = CliRunner().invoke(install_service, ["--dry-run"])  # the tests' own environment: editable, in a home or not
+    assert done.exit_code == 2
+    assert "as root: python3 -m venv /opt/oesd" in done.output
+    assert "new " not in done.output
+
+
+@pytest.mark.parametrize("command", [install_service, uninstall_service, key_commands.commands["set"]])
+def test_an_empty_root_is_refused(command: click.Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(command, ["--root", ""], input="canary-0123456789")
+    assert done.exit_code == 2
+    assert "is empty" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("root", ["//", "/../", "/.", "/proc/self/root"])
+def test_however_it_is_spelled_the_root_is_this_system(root: str) -> None:
+    done = CliRunner().invoke(install_service, ["--dry-run", "--root", root])
+    assert done.exit_code == 2, "the checks of this system's root are made"
+    assert "as root: python3 -m venv" in done.output
+
+
+def test_elsewhere_everything_is_written_and_nothing_is_said_of_this_system(tmp_path: Path) -> None:
+    done = CliRunner().invoke(install_service, ["--root", str(tmp_path), "--no-start"])
+    if "is not on this system" in done.output:
+        pytest.skip("no systemd-sysusers here")
+    assert done.exit_code == 0, done.output
+    assert f"{tmp_path} is prepared" in done.output
+    assert "systemctl restart" not in done.output
+    assert (tmp_path / "etc/systemd/system/oesd-key.service").is_file()
+
+
+def test_what_comes_next_is_the_hubs_where_that_was_installed() -> None:
+    assert "hub.toml" in _NEXT_HUB
+    assert "systemctl restart oesd-hub" in _NEXT_HUB
+    assert "hub" not in _NEXT

@@ -1,6 +1,11 @@
 """Where the key rests: mode, place, no trace of it elsewhere."""
 
+import os
+import re
+import shlex
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +13,8 @@ from click.testing import CliRunner
 
 from oesd.cli.key import key
 from oesd.host import HostError, remove_key, set_key
+from oesd.host.secret import ENCRYPTED, HANDED, NAME, PLAIN, _sealed, unsealed
+from oesd.host.shipped import shipped
 from oesd.upload import load_key
 
 CANARY = "canary-0123456789"
@@ -52,3 +59,114 @@ def test_what_is_no_key_is_refused_unquoted(given: str, tmp_path: Path) -> None:
     assert "8 to 256 visible ASCII characters" in done.output
     assert not given or given not in done.output
     assert not list(tmp_path.iterdir())
+
+
+# -- sealed --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sealed(tmp_path: Path) -> Path:
+    text = _sealed(CANARY, must=False) if os.geteuid() == 0 else None
+    if text is None:
+        pytest.skip("systemd-creds seals nothing here")
+    file = tmp_path / ENCRYPTED.name
+    file.write_text(text)
+    return file
+
+
+def test_a_sealed_key_holds_no_trace_of_it_and_comes_out_again(sealed: Path) -> None:
+    assert CANARY not in sealed.read_text()
+    assert unsealed(sealed).strip() == CANARY
+
+
+def test_a_seal_that_is_broken_is_one_line(sealed: Path) -> None:
+    sealed.write_text(sealed.read_text().swapcase())
+    with pytest.raises(HostError, match="cannot be unsealed on this machine") as caught:
+        unsealed(sealed)
+    assert "\n" not in str(caught.value)
+
+
+def unit(key: str) -> list[str]:
+    return re.findall(rf"(?m)^{key}=(.*)$", shipped("systemd/oesd-key.service"))
+
+
+def test_the_unit_that_unseals_it_and_this_program_mean_the_same_files() -> None:
+    assert set(unit("ConditionPathExists")) == {f"|{PLAIN}", f"|{ENCRYPTED}"}
+    (command,) = unit("ExecStart")
+    assert f"--name={NAME} {ENCRYPTED} {HANDED}" in command
+    assert f"cp {PLAIN} {HANDED}" in command
+    assert f"/run/{unit('RuntimeDirectory')[0]}/{NAME}" == str(HANDED)
+    assert re.findall(r"(?m)^LoadCredential=(.*)$", shipped("systemd/oesd.service")) == [f"{NAME}:{HANDED}"]
+
+
+def handed_over(place: Path) -> tuple[int, Path]:
+    """Run what the unit runs, on files below a folder."""
+    (command,) = unit("ExecStart")
+    shell, option, script = shlex.split(command)
+    for path in (PLAIN, ENCRYPTED, HANDED):
+        script = re.sub(
+            rf"(?<![\w/]){path}(?![\w.])", str(place / path.name) + (".out" if path == HANDED else ""), script
+        )
+    done = subprocess.run([shell, option, f"umask 077; {script}"], capture_output=True, text=True, check=False)
+    assert CANARY not in done.stdout + done.stderr
+    return done.returncode, place / f"{NAME}.out"
+
+
+def test_what_the_unit_runs_hands_over_a_plain_key(tmp_path: Path) -> None:
+    (tmp_path / PLAIN.name).write_text(CANARY + "\n")
+    status, out = handed_over(tmp_path)
+    assert status == 0
+    assert load_key(out).reveal() == CANARY
+
+
+def test_what_the_unit_runs_unseals_and_hands_over_nothing_where_it_cannot(sealed: Path) -> None:
+    status, out = handed_over(sealed.parent)
+    assert status == 0
+    assert load_key(out).reveal() == CANARY
+    out.unlink()
+    sealed.write_text("of another machine")
+    status, out = handed_over(sealed.parent)
+    assert status != 0
+    assert not out.exists()
+
+
+# -- the command, given wrongly ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("argument", [CANARY, f"--{CANARY}", f"-{CANARY}", f"--key={CANARY}"])
+def test_a_key_given_as_an_argument_is_refused_unquoted(argument: str, tmp_path: Path) -> None:
+    done = CliRunner().invoke(key, ["set", "--root", str(tmp_path), argument], input=CANARY)
+    assert done.exit_code == 2
+    assert "the key is no argument" in done.output
+    assert CANARY not in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_key_is_sealed_to_no_other_root(tmp_path: Path) -> None:
+    done = CliRunner().invoke(key, ["set", "--root", str(tmp_path), "--encrypt"], input=CANARY)
+    assert done.exit_code == 2
+    assert "sealed to the machine that runs" in done.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_closed_standard_input_is_one_line(tmp_path: Path) -> None:
+    script = "import sys; sys.stdin = None; from oesd.cli.key import key; key()"
+    command = [sys.executable, "-c", script, "set", "--root", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "oesd: standard input is closed: the key is read from there, or asked for at a terminal\n"
+
+
+def test_bytes_that_are_no_text_are_refused_unquoted(tmp_path: Path) -> None:
+    done = CliRunner().invoke(key, ["set", "--root", str(tmp_path)], input=b"\xff\xfe" + CANARY.encode())
+    assert done.exit_code == 2
+    assert "8 to 256 visible ASCII characters" in done.output
+    assert CANARY not in done.output
+
+
+def test_removing_says_when_it_counts(tmp_path: Path) -> None:
+    assert "there was no key" in CliRunner().invoke(key, ["remove", "--root", str(tmp_path)]).output
+    set_key(CANARY, tmp_path)
+    said = CliRunner().invoke(key, ["remove", "--root", str(tmp_path)]).output
+    assert "sudo systemctl restart oesd" in said
+    assert "daemon-reload" not in said

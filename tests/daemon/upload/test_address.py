@@ -90,6 +90,31 @@ def test_endpoints_that_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://me:canary@api.example.org/x", "'https://***@api.example.org'"),
+        ("https://canary@api.example.org", "'https://***@api.example.org'"),
+        ("https://me:ca/canary@api.example.org", "'https://***@api.example.org'"),
+        ("https://me:ca@canary?x#@api.example.org/", "'https://***@api.example.org'"),
+        ("https://me:canary", "'https://me'"),
+        ("https://api.example.org/v1?key=canary", "'https://api.example.org'"),
+        ("https://api.example.org/v1#canary", "'https://api.example.org'"),
+        ("http://api.example.org/canary", "'http://api.example.org'"),
+        ("HTTPS://me:canary@api.example.org", "'HTTPS://***@api.example.org'"),
+        ("https://me:canary@\n[::1", "endpoint"),
+        ("canary-0123456789", "endpoint: not an https address"),
+        ("/canary", "endpoint: not an https address"),
+    ],
+)
+def test_a_refused_endpoint_is_named_by_its_host_alone(text: str, shown: str) -> None:
+    with pytest.raises(EndpointError) as caught:
+        check_endpoint(text)
+    assert shown in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("endpoint", "url"),
     [
         (CLOUD, "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=1%2F2"),

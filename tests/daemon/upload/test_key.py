@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oesd.upload import ApiKey, ApiKeyError, load_key
+from oesd.upload import ApiKey, ApiKeyError, ApiKeyMalformed, load_key
 
 CANARY = "canary-8d1f-never-shown"
 
@@ -58,7 +58,9 @@ def test_a_file_that_others_may_read_is_refused(key_file: Path, mode: int) -> No
 )
 def test_a_file_that_holds_no_key_is_refused_without_quoting_it(key_file: Path, content: bytes) -> None:
     key_file.write_bytes(content)
-    _refused(key_file, "8 to 256 visible ASCII characters")
+    assert type(_refused(key_file, "8 to 256 visible ASCII characters")) is ApiKeyMalformed
+    key_file.chmod(0o644)  # that others can read it is worse, and stops the daemon
+    assert type(_refused(key_file, "mode 0644")) is ApiKeyError
 
 
 def test_what_is_no_regular_file_is_refused(key_file: Path, tmp_path: Path) -> None:
@@ -76,6 +78,9 @@ def test_what_is_no_regular_file_is_refused(key_file: Path, tmp_path: Path) -> N
 def test_owners(key_file: Path) -> None:
     os.chown(key_file, 12345, -1)
     _refused(key_file, "owned by user 12345")
+    assert load_key(key_file, 12345).reveal() == CANARY  # root looks after the key of a service
+    with pytest.raises(ApiKeyError, match="owned by user 12345, not by user 12346 or root"):
+        load_key(key_file, 12346)
     os.chown(key_file, 0, 0)
     key_file.chmod(0o440)  # as systemd hands over a credential on a file system with access lists
     assert load_key(key_file).reveal() == CANARY
@@ -133,7 +138,7 @@ def test_any_file_is_a_key_or_one_line(tmp_path_factory: pytest.TempPathFactory,
         assert 8 <= len(key.reveal()) <= 256
 
 
-def _refused(path: Path, reason: str) -> None:
+def _refused(path: Path, reason: str) -> ApiKeyError:
     with pytest.raises(ApiKeyError, match=reason) as caught:
         load_key(path)
     text = str(caught.value)
@@ -141,3 +146,4 @@ def _refused(path: Path, reason: str) -> None:
     assert "\n" not in text
     assert str(path) in text
     assert caught.value.__cause__ is None
+    return caught.value
