@@ -3,7 +3,8 @@
 ``python -m oesd_drivers.virtual.host --socket PATH --devices "USB2000+:OES00001,SR4:OES00002" --scene hg-ar-lamp``
 
 Says ``ready`` on its standard output once it listens. It ends on SIGTERM or SIGINT and, when its standard input is a
-pipe, when that pipe closes: it never outlives who started it.
+pipe, when that pipe closes: it never outlives who started it. With ``--owned`` that pipe alone ends it, as the signals
+that systemd sends to a whole group are its parent's business.
 """
 
 from __future__ import annotations
@@ -29,12 +30,17 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--devices", default="", help="MODEL:SERIAL,MODEL:SERIAL,...")
     parser.add_argument("--scene", default="argon-metals", help="what the devices look at")
     parser.add_argument("--seed", default=0, type=int, help="same seed, same frames")
+    parser.add_argument("--owned", action="store_true", help="only the end of standard input ends it")
     return parser.parse_args(argv)
 
 
-def _catch_signals() -> int:
-    """From now on SIGTERM and SIGINT only write to a pipe; the end to read."""
+def _catch_signals(*, owned: bool) -> int:
+    """From now on SIGTERM and SIGINT only write to a pipe, or do nothing where it is owned; the end to read."""
     wake_read, wake_write = os.pipe()
+    if owned:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, signal.SIG_IGN)
+        return wake_read
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write)
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -73,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         print(f"virtual bus: {error}", file=sys.stderr)
         return 2
-    wake_read = _catch_signals()  # before anybody is told whom to end
+    wake_read = _catch_signals(owned=arguments.owned)  # before anybody is told whom to end
     print("ready", flush=True)
     _wait_for_end(wake_read)
     server.stop()

@@ -76,7 +76,7 @@ def spawn_host(devices: Sequence[tuple[str, str]], scene: str = "argon-metals", 
     listed = ",".join(f"{model}:{serial}" for model, serial in devices)
     command = [
         sys.executable, "-P", "-m", "oesd_drivers.virtual.host", "--socket", str(path), "--devices", listed,
-        "--scene", scene, "--seed", str(seed),
+        "--scene", scene, "--seed", str(seed), "--owned",
     ]  # fmt: skip
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}
     log = directory / "log"

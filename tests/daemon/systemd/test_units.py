@@ -12,6 +12,7 @@ from seabreeze.pyseabreeze.transport import USBTransport
 
 SYSTEMD = Path(__file__).resolve().parents[3] / "systemd"
 UNIT, RULES = SYSTEMD / "oesd.service", SYSTEMD / "60-oesd-spectrometers.rules"
+UNITS = ["oesd.service", "oesd-key.service", "oesd-hub.service"]
 HOST_UNITS = Path("/usr/lib/systemd/system")
 needs_systemd = pytest.mark.skipif(
     shutil.which("systemd-analyze") is None or not HOST_UNITS.is_dir(), reason="no systemd-analyze on this machine"
@@ -39,22 +40,28 @@ def root(tmp_path: Path) -> Path:
     units = tmp_path / "etc/systemd/system"
     units.mkdir(parents=True)
     shutil.copytree(HOST_UNITS, tmp_path / "usr/lib/systemd/system", symlinks=True)
-    for program in ("opt/oesd/bin/oesd", "bin/kill"):
+    for program in ("opt/oesd/bin/oesd", "bin/kill", "bin/sh"):
         stub = tmp_path / program
         stub.parent.mkdir(parents=True, exist_ok=True)
         stub.write_text("#!/bin/sh\n")
         stub.chmod(0o755)
-    shutil.copy(UNIT, units)
+    for unit in UNITS:
+        shutil.copy(SYSTEMD / unit, units)
     return tmp_path
 
 
-def verify(root: Path) -> subprocess.CompletedProcess[str]:
-    return run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={root}", "oesd.service")
+def verify(root: Path, unit: str = UNIT.name) -> subprocess.CompletedProcess[str]:
+    return run("systemd-analyze", "verify", "--man=no", "--recursive-errors=no", f"--root={root}", unit)
+
+
+def test_these_are_all_units() -> None:
+    assert {path.name for path in SYSTEMD.glob("*.service")} == set(UNITS)
 
 
 @needs_systemd
-def test_verify_is_silent(root):
-    found = verify(root)
+@pytest.mark.parametrize("unit", UNITS)
+def test_verify_is_silent(root, unit):
+    found = verify(root, unit)
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
 
 
@@ -75,9 +82,10 @@ def test_verify_would_not_be_silent_on_a_typing_error(root):
 
 
 @needs_systemd
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize(("threshold", "passes"), [(15, True), (5, False)])
-def test_exposure_is_at_most_1_5(threshold, passes):
-    found = run("systemd-analyze", "security", "--offline=yes", f"--threshold={threshold}", UNIT)
+def test_exposure_is_at_most_1_5(unit, threshold, passes):
+    found = run("systemd-analyze", "security", "--offline=yes", f"--threshold={threshold}", SYSTEMD / unit)
     assert (found.returncode == 0) is passes, found.stdout[-300:]
 
 
@@ -93,12 +101,17 @@ def unit_values(path: Path) -> list[tuple[str, str]]:
         ("ExecStart", "/opt/oesd/bin/oesd run --config /etc/oesd/oesd.toml"),
         ("ExecReload", "/bin/kill -HUP $MAINPID"),
         ("Restart", "on-failure"),
-        ("KillMode", "mixed"),
+        ("RestartSec", "1s"),
+        ("RuntimeDirectory", "oesd"),
+        ("RuntimeDirectoryPreserve", "restart"),
+        ("KillMode", "control-group"),
+        ("OOMPolicy", "continue"),
+        ("LimitCORE", "0"),
         ("StartLimitIntervalSec", "0"),
         ("User", "oesd"),
         ("StateDirectory", "oesd"),
         ("StateDirectoryMode", "0700"),
-        ("LoadCredential", "api-key:/etc/oesd/api-key"),
+        ("LoadCredential", "api-key:/run/oesd-key/api-key"),
         ("DeviceAllow", "char-usb_device rw"),
         ("DevicePolicy", "closed"),
     ],

@@ -277,16 +277,26 @@ def test_a_stopped_host_takes_its_devices_and_its_directory_along():
         connect(host.path)
 
 
-@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT, None])
-def test_a_host_ends_cleanly(end):
+def test_a_host_of_a_parent_ends_with_its_pipe_and_by_no_signal_to_the_group():
     host = spawn_host([("STS", "A")], "dark")
-    if end is None:
-        host._process.stdin.close()  # as when its parent dies
-    else:
-        os.kill(host.pid, end)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(host.pid, number)
+    assert host.control.resets("A") == 0  # it answers
+    host._process.stdin.close()  # as when its parent dies
     assert host._process.wait(10) == 0
     assert not Path(host.path).exists()
     host.stop()
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
+def test_a_host_of_its_own_ends_by_a_signal(end, tmp_path):
+    command = [sys.executable, "-m", "oesd_drivers.virtual.host", "--socket", str(tmp_path / "bus")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL) as host:
+        assert host.stdout is not None
+        assert host.stdout.readline() == b"ready\n"
+        host.send_signal(end)
+        assert host.wait(10) == 0
+    assert not (tmp_path / "bus").exists()
 
 
 PARENT = """

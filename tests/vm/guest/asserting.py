@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import statistics
@@ -13,16 +14,19 @@ import traceback
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import throwaway  # noqa: F401  # refuses elsewhere
 
 OUT = Path("/out")
-MARK = Path("/etc/oesd-throwaway")
 PAGE = "http://127.0.0.1:8520"
-BENCH = "/run/exported"  # where guest/exported.py takes commands
 _LOOK_S = 0.2  # /status is not free, least of all on an emulated processor
 # The work of a pulse is that of an import: through the interpreter and its memory.
 _SOURCE = "\n".join(f"def f{n}(a, b={n}):\n    return [a * b for a in range(b) if a % {n + 2}]" for n in range(20))
 # Only who says that the machine is quiet learns whether the limits hold; elsewhere so many times the limit is a fault.
-_SPARE, _PATIENCE = (1.2 if os.environ["OESD_QUIET"] else 3.0), 3.0
+QUIET = bool(os.environ.get("OESD_QUIET"))
+_SPARE, _PATIENCE = (1.0 if QUIET else 3.0), 3.0
 
 
 class Pulse:
@@ -64,13 +68,6 @@ class Pulse:
         self._beats.append((time.monotonic(), self._clock_s() - began_s))
 
 
-def only_in_a_throwaway_system() -> None:
-    """Refuse to go on anywhere else: the stories kill services and try what a sandbox forbids."""
-    contained = subprocess.run(["systemd-detect-virt"], capture_output=True, text=True, check=False).stdout.strip()
-    if not (MARK.exists() and os.environ.get("INVOCATION_ID") and contained not in ("", "none")):
-        sys.exit("this is no throw-away system: nothing was done")
-
-
 def run(*argv: str, must: bool = True, given: str | None = None, limit_s: float = 900.0) -> str:
     """Run a command and return what it printed; with ``must`` it has to end with status 0."""
     done = subprocess.run(argv, capture_output=True, text=True, input=given, timeout=limit_s, check=False)
@@ -83,11 +80,10 @@ PULSE = Pulse(int(os.environ["OESD_PULSE_ROUNDS"]), float(os.environ["OESD_PULSE
 
 
 def typed(which: str) -> int:
-    """Type the lines of a README, each of which has to succeed; packages come from where PIP_ variables say."""
-    lines = Path(f"/tests/{which}-lines").read_text().splitlines()
-    for line in lines:
-        run("bash", "-c", line)
-    return len(lines)
+    """Type the lines of a README into one shell, each has to succeed; packages come from where PIP_ variables say."""
+    lines = Path(f"/tests/{which}-lines").read_text()
+    run("bash", "-e", "-c", lines)
+    return len(lines.splitlines())
 
 
 def shown(name: str, unit: str = "oesd") -> str:
@@ -106,6 +102,17 @@ def until(what: str, true: Callable[[], object], limit_s: float, instead: Callab
     return time.monotonic() - began_s
 
 
+def spellings(key: str) -> set[str]:
+    """Of a key that must be nowhere."""
+    return {key, quote(key, safe=""), base64.b64encode(key.encode()).decode().rstrip("="), key.encode().hex()}
+
+
+def journal_has(*fields: str) -> bool:
+    """Whether the journal has an entry with these fields."""
+    lines = run("journalctl", *fields, "-o", "json", "--no-pager", "-n", "1").splitlines()
+    return any(line.startswith("{") and json.loads(line).get("MESSAGE") for line in lines)
+
+
 def asked(path: str) -> dict:
     """A document of the daemon; empty when it does not answer."""
     try:
@@ -120,7 +127,7 @@ class Story:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.figures: dict[str, object] = {}
+        self.figures: dict[str, Any] = {}
         self._began_s = time.monotonic()
 
     def step(self, what: str, **figures: object) -> None:
@@ -136,6 +143,7 @@ class Story:
         """
         slowness = PULSE.slowness(time.monotonic() - took_s)
         allowed_s = limit_s * slowness * _SPARE
+        self.figures[f"{what}, as it was, s"] = max(round(took_s, 2), self.figures.get(f"{what}, as it was, s", 0.0))
         print(f"          {what}: {took_s:.2f} s, the machine {slowness:.2f} x as slow as a quiet one", flush=True)
         if took_s > allowed_s:
             raise AssertionError(f"{what} took {took_s:.2f} s, more than {allowed_s:.1f} s ({limit_s:g} s when quiet)")
@@ -145,7 +153,6 @@ class Story:
         """Run the steps; write ``result.json`` outside; status 1 at a failure."""
         failure = ""
         try:
-            only_in_a_throwaway_system()
             steps(self)
         except BaseException as error:
             failure = f"{type(error).__name__}: {error}"

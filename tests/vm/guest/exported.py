@@ -15,9 +15,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from throwaway import BENCH
+
 sys.path.insert(0, "/tests/usbip")
 
-from asserting import BENCH, MARK
 from usbip import USBIP, In, Out, Stall, USBDevice
 from usbip.core import SPEED_HIGH
 from usbip.device import Endpoint
@@ -209,6 +210,4 @@ def serve(exported: Exported) -> None:
 
 
 if __name__ == "__main__":
-    if not MARK.exists():
-        sys.exit("this is no throw-away system: nothing was done")
     serve(Exported([("USB2000+", "VIRT0001"), ("USB4000", "VIRT0002")]))

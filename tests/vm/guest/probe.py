@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import throwaway  # noqa: F401  # refuses elsewhere
+
 LIBC = ctypes.CDLL(None, use_errno=True)
 _EVERYTHING = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
 _NOT_OURS = ("ExecStart=", "ExecReload=", "Type=", "WatchdogSec=", "Restart", "NotifyAccess=")
@@ -73,8 +75,6 @@ def in_the_sandbox() -> None:
 
 
 if __name__ == "__main__":
-    if not Path("/etc/oesd-throwaway").exists():
-        sys.exit("this is no throw-away system: nothing was tried")
     if sys.argv[1:] == ["inside"]:
         print(json.dumps(probe()))
     else:

@@ -6,22 +6,34 @@ import contextlib
 import fcntl
 import json
 import os
+import pwd
 import re
 import socket
 import sqlite3
 import subprocess
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 
-from asserting import BENCH, Story, asked, run, shown, typed, until
+from asserting import Story, asked, run, shown, typed, until
+from throwaway import BENCH
 
 TIMES = int(os.environ.get("OESD_TIMES", "3"))
 TYPED = os.environ.get("OESD_TYPED") == "1"  # the program is not there yet: the README's lines are typed here
 CONFIG = Path("/etc/oesd/oesd.toml")
 RULES = Path("/etc/udev/rules.d/60-oesd-spectrometers.rules")
-SETTINGS = '[capture]\nevery = "1 s"\nintegration = "20 ms"\n'
 FIRST, SECOND = "VIRT0001", "VIRT0002"
+PERIOD_S, EXPOSURE_S = 1.0, 0.7  # of the first, so that a pulled cable meets an exposure
+SETTINGS = '[capture]\nevery = "1 s"\nintegration = "20 ms"\n'
+LONG = f"""{SETTINGS}
+[[spectrometer]]
+serial = "{FIRST}"
+integration = "{EXPOSURE_S * 1000:.0f} ms"
+"""
+FAR = "10.9.9.9"  # an address that is not this machine's loopback
+UPLOADS = f'{LONG}\n[upload]\nendpoint = "https://{FAR}/"\n'
+UNIT_GROUP = Path("/sys/fs/cgroup/system.slice/oesd.service")
 PULLED = {"device gone", "usb error"}  # a cable that is pulled; the very first sign may be a transfer that broke
 SLOW = {"overrun"}  # an emulated processor that has other things to do
 STARVED = {"worker lost"}  # of the one whose cable was left alone, where the host gives the machine nothing for seconds
@@ -164,6 +176,7 @@ def second_spectrometer(story: Story) -> None:
 def reset(story: Story) -> None:
     """Another program resets the port under a measuring spectrometer: it goes on, and what was lost has a name."""
     before, had = lost(), stored(FIRST)
+    mid_exposure()
     with open(node_of("101e"), "rb+", buffering=0) as node:
         fcntl.ioctl(node, USBDEVFS_RESET)
     back_s = until("it measures after the reset", lambda: stored(FIRST) > had + 1, 15, sums_now)
@@ -174,28 +187,81 @@ def reset(story: Story) -> None:
     )
 
 
+def exposed_for_long(story: Story) -> None:
+    """A reload gives the first one a longer exposure; the second one's run goes on."""
+    run_id, had = run_of(SECOND), stored(SECOND)
+    CONFIG.write_text(LONG)
+    run("systemctl", "reload", "oesd")
+    until("the first one exposes as long", lambda: exposed_us() == EXPOSURE_S * 1e6, 60, sums_now)
+    until("the second one measures on", lambda: stored(SECOND) > had + 2, 30, sums_now)
+    assert run_of(SECOND) == run_id
+    story.step("reloaded: a longer exposure of one spectrometer")
+
+
+def exposed_us() -> int:
+    """Integration time of the first one's newest capture."""
+    with contextlib.closing(sqlite3.connect("file:/var/lib/oesd/oesd.sqlite?mode=ro", uri=True)) as data:
+        return data.execute(
+            "SELECT integration_us FROM captures JOIN devices USING (device_no) WHERE name = ? "
+            "ORDER BY capture_no DESC LIMIT 1", (FIRST,)
+        ).fetchone()[0]  # fmt: skip
+
+
+def mid_exposure() -> float:
+    """Wait until the first spectrometer exposes, as its last capture and its period tell; how far into it, s."""
+    with contextlib.closing(sqlite3.connect("file:/var/lib/oesd/oesd.sqlite?mode=ro", uri=True)) as data:
+        (taken_us,) = data.execute(
+            "SELECT max(taken_at_us) FROM captures JOIN devices USING (device_no) WHERE name = ?", (FIRST,)
+        ).fetchone()
+    wanted_s = 0.2
+    time.sleep((wanted_s - (time.time() - taken_us / 1e6)) % PERIOD_S)
+    return (time.time() - taken_us / 1e6) % PERIOD_S
+
+
 def unplugged_and_back(story: Story, times: int) -> None:
-    """Pulled out in the middle of it all and plugged in elsewhere: it goes on in its run; the gap has a name."""
+    """Pulled out in an exposure and plugged in elsewhere: it goes on in its run; each slot of the gap has a name."""
     took_s: list[float] = []
+    missed, cut = Counter(), 0
     run_id = run_of(FIRST)
     for turn in range(times):
         acknowledged()
         before = lost()
+        mid_exposure()
         told("unplug", FIRST)
+        pulled_s = time.time()
         until("the loss is seen", lambda: "device gone" in str(asked("/status").get("spectrometers")), 30, sums_now)
         had = stored(FIRST)
         told("plug", FIRST, 2 + turn % 4)
         back_s = until("it measures again", lambda had=had: stored(FIRST) > had, 60, sums_now)
         took_s.append(story.within(f"coming back, {turn + 1} of {times}", back_s, 10))
+        until("its capture is in the store", lambda at=pulled_s: around(at)[1], 20)
+        last_us, next_us = around(pulled_s)
+        due = int((next_us - last_us) / 1e6 / PERIOD_S) - 1
+        until("each slot of the gap has a name", lambda b=before, d=due: (lost() - b).total() >= d, 20, sums_now)
         gap = lost() - before
         assert set(gap) <= PULLED | SLOW, f"a pulled cable was called {dict(gap)}"
-        assert gap["device gone"] or not gap, gap
+        assert sum(gap[reason] for reason in PULLED) >= 1, gap
+        missed += gap
+        cut += PERIOD_S < pulled_s - last_us / 1e6 < PERIOD_S + EXPOSURE_S
+    assert cut, "not one of them was pulled in an exposure"
     assert run_of(FIRST) == run_id
     acknowledged()
     took_s.sort()
     story.step(
-        "unplugged and back", cycles=times, slowest_s=took_s[-1], middle_s=took_s[len(took_s) // 2], lost=dict(lost())
-    )
+        "unplugged and back", cycles=times, in_an_exposure=cut, slowest_s=took_s[-1],
+        middle_s=took_s[len(took_s) // 2], gaps=dict(missed), lost=dict(lost())
+    )  # fmt: skip
+
+
+def around(moment_s: float) -> tuple[int, int]:
+    """Times of the first one's captures before and after a moment, us."""
+    with contextlib.closing(sqlite3.connect("file:/var/lib/oesd/oesd.sqlite?mode=ro", uri=True)) as data:
+        return data.execute(
+            "SELECT max(taken_at_us) FILTER (WHERE taken_at_us < :at), "
+            "min(taken_at_us) FILTER (WHERE taken_at_us > :at) "
+            "FROM captures JOIN devices USING (device_no) WHERE name = :name",
+            {"at": int(moment_s * 1e6), "name": FIRST},
+        ).fetchone()
 
 
 def run_of(serial: str) -> str:
@@ -249,9 +315,52 @@ def holder(node: Path) -> subprocess.Popen:
     return held
 
 
+def far_away() -> list[int]:
+    """Somebody at an address beyond loopback; the list grows by the user of each connection."""
+    run("ip", "address", "add", f"{FAR}/32", "dev", "lo")
+    listening, came = socket.create_server((FAR, 443)), []
+
+    def take() -> None:
+        while True:
+            line, (_, port) = listening.accept()
+            came.append(user_of(port))
+            line.close()
+
+    threading.Thread(target=take, daemon=True).start()
+    return came
+
+
+def user_of(port: int) -> int:
+    """Who has the connection from a local port: not only the service comes, the doctor does, too."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return next((int(row[7]) for row in rows if int(row[1].split(":")[1], 16) == port), -1)
+
+
+def uploads_are_let_out(story: Story, came: list[int]) -> None:
+    """The shipped unit reaches an address beyond loopback; with the drop-in for sites without internet it does not."""
+    service = pwd.getpwnam("oesd").pw_uid
+    until("the service reached an address beyond loopback", lambda: service in came, 120, sums_now)
+    typed("no-internet")
+    reached = came.count(service)
+    until("both measure", lambda: stored(FIRST) > 0 and stored(SECOND) > 0, 60, sums_now)
+    until("nothing gets out", lambda: asked("/status").get("upload", {}).get("state") == "failing", 120, sums_now)
+    assert came.count(service) == reached, f"{came.count(service) - reached} connections in spite of the drop-in"
+    error = asked("/status")["upload"]["last_error"]
+    story.step("uploads are let out, and kept in with the drop-in", connections=reached, then=error)
+
+
+def limits(story: Story) -> None:
+    """The kernel holds the service to the unit's limits."""
+    assert (UNIT_GROUP / "memory.max").read_text().strip() == str(1 << 30)
+    assert (UNIT_GROUP / "pids.max").read_text().strip() == "128"
+    story.step("its limits are the kernel's", memory_mb=int((UNIT_GROUP / "memory.current").read_text()) >> 20)
+
+
 def everything_wrong(story: Story) -> None:
     """No rules, no permission, and a program that holds the other one: told, and cured by what the doctor says."""
     run("systemctl", "stop", "oesd")
+    CONFIG.write_text(UPLOADS)
+    run("/opt/oesd/bin/oesd", "key", "set", given="a-key-of-this-test")
     held = holder(node_of("1022"))
     RULES.unlink()
     node = node_of("101e")
@@ -292,13 +401,25 @@ def sums(story: Story) -> None:
     with sqlite3.connect("file:/var/lib/oesd/oesd.sqlite?mode=ro", uri=True) as data:
         there = {row[0] for row in data.execute("SELECT data_id FROM entries")}
         reasons = set(data.execute("SELECT DISTINCT device_name, reason FROM losses"))
+        holes = data.execute(
+            "SELECT run_no, due, named FROM (SELECT run_no, slots AS due FROM runs WHERE ended_at_us IS NOT NULL) "
+            "LEFT JOIN (SELECT run_no, sum(slots) AS named FROM run_slots GROUP BY run_no) USING (run_no) "
+            "WHERE due IS NOT coalesce(named, 0)"
+        ).fetchall()
+        slots = data.execute("SELECT sum(slots) FROM run_slots").fetchone()[0]
+    assert not holes, f"slots that came due and have no fate: {holes}"
     assert len(ACKNOWLEDGED) > TIMES
     assert there >= ACKNOWLEDGED, f"{len(ACKNOWLEDGED - there)} acknowledged spectra are not there"
     known = PULLED | SLOW | {"daemon down", "no permission", "device busy"}
     assert {reason for name, reason in reasons if name == FIRST} <= known, reasons
     assert {reason for _, reason in reasons} <= known | STARVED, reasons
     story.step(
-        "the ledger adds up", verify=verified.strip().splitlines()[-1], acknowledged=len(ACKNOWLEDGED), missing=0
+        "the ledger adds up",
+        verify=verified.strip().splitlines()[-1],
+        acknowledged=len(ACKNOWLEDGED),
+        missing=0,
+        slots=slots,
+        slots_without_fate=0,
     )
 
 
@@ -320,11 +441,15 @@ def steps(story: Story) -> None:
     plugged_starts_the_service(story)
     permission(story)
     second_spectrometer(story)
+    exposed_for_long(story)
     unplugged_and_back(story, TIMES)
     reset(story)
     no_cseabreeze(story)
+    limits(story)
     nothing_wrong(story)
+    came = far_away()
     everything_wrong(story)
+    uploads_are_let_out(story, came)
     nothing_plugged(story)
     sums(story)
 
