@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import threading
 import time
 from collections.abc import Callable
+
+_SHOWN_EACH_S = 2.0
 
 
 class Health:
@@ -61,6 +64,8 @@ def notify(*lines: str) -> None:
 class Watchdog:
     """Tells systemd that all is well, at twice the pace that it asks for, and only while every beat is fresh.
 
+    People are told more often, also when nothing is well: what ``systemctl status`` shows is two seconds old at most.
+
     Parameters
     ----------
     health : Health
@@ -71,14 +76,22 @@ class Watchdog:
 
     def __init__(self, health: Health, monotonic_s: Callable[[], float] = time.monotonic) -> None:
         limit_us = os.environ.get("WATCHDOG_USEC", "")
-        self._period_s = int(limit_us) / 2e6 if limit_us.isdigit() else None
+        self._period_s = int(limit_us) / 2e6 if limit_us.isdigit() else math.inf  # none: it is not asked for
+        self._heard = bool(os.environ.get("NOTIFY_SOCKET"))
         self._health = health
         self._monotonic_s = monotonic_s
-        self._next_s = monotonic_s()
+        self._fed_s = self._shown_s = -math.inf
 
     def feed(self, status: Callable[[], str]) -> None:
         """Call several times a second; ``status`` gives the line that ``systemctl status`` shows."""
-        if self._period_s is None or self._monotonic_s() < self._next_s or self._health.late():
+        if not self._heard:
             return
-        self._next_s = self._monotonic_s() + self._period_s
-        notify("WATCHDOG=1", f"STATUS={status()}")
+        now_s, late, lines = self._monotonic_s(), self._health.late(), []
+        if not late and now_s >= self._fed_s + self._period_s:
+            self._fed_s = now_s
+            lines.append("WATCHDOG=1")
+        if now_s >= self._shown_s + _SHOWN_EACH_S:
+            self._shown_s = now_s
+            lines.append(f"STATUS={f'no sign of life from {late[0]}; ' if late else ''}{status()}")
+        if lines:
+            notify(*lines)

@@ -216,6 +216,23 @@ def steered(studio: Studio, daemon: Daemon) -> None:
         page.locator("#token-text").fill(token)
         page.get_by_role("button", name="Go on").click()
 
+    def labels(page: Page) -> None:
+        page.locator("#run-rows").get_by_role("button", name="labels").first.click()
+
+    def formula(page: Page) -> None:
+        for typed in ("Ar_763.5 / Ar_811.5", "Ar_750.4 / Ar_751.5"):
+            page.locator("#history-line").fill(typed)
+            page.locator("#history-line").press("Enter")
+            page.locator(".strip", has_text=typed).wait_for()
+        page.locator(".strip .js-line").first.wait_for()
+        page.locator("#traces-said").scroll_into_view_if_needed()
+
+    def bands(page: Page) -> None:
+        drawn(page)
+        page.locator(".of input").first.fill("N2 CN Cu")
+        page.locator(".of input").first.press("Enter")
+        page.locator(".canvas .js-line").first.wait_for()
+
     def backtest(page: Page) -> None:
         page.get_by_role("button", name="Back-test").first.click()
         paste(page)
@@ -229,6 +246,9 @@ def steered(studio: Studio, daemon: Daemon) -> None:
     studio.take("token", url, asked_for_the_token)
     studio.take("order", url, lambda page: page.locator("[data-order=start]").first.click())
     studio.take("golden", url, golden_spectrum)
+    studio.take("bands", url, bands)
+    studio.take("labels", f"{url}/#runs", labels)
+    studio.take("formula", f"{url}/#history", formula)
     studio.take("compare", f"{url}/#runs", compare)
     studio.take("compare-tablet-dark", f"{url}/#runs", compare, size=WIDE_TABLET, scheme="dark")
     studio.take("backtest", f"{url}/#alarms", backtest)
@@ -241,12 +261,17 @@ def hub(studio: Studio, daemon: Daemon) -> None:
     def paste(page: Page) -> None:
         page.locator("#key").fill(key)
         page.get_by_role("button", name="Show").click()
-        page.locator("#rows tr", has_text="success").first.click()
+        page.locator("#rows tr", has_text="success").first.wait_for()
         page.locator(".name").first.wait_for()
+
+    def choose(page: Page) -> None:
+        paste(page)
+        page.locator("#rows tr", has_text="success").first.click()
+        page.get_by_role("button", name="Back to the newest").wait_for()
 
     studio.take("hub-key", url)
     studio.take("hub-light", url, paste)
-    studio.take("hub-dark-tablet", url, paste, scheme="dark", size=WIDE_TABLET)
+    studio.take("hub-dark-tablet", url, choose, scheme="dark", size=WIDE_TABLET)
 
 
 def told(studio: Studio, place: Path) -> None:

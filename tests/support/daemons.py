@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,12 @@ def oesd(
 class Daemon:
     """A daemon that stays; ended when the context is left."""
 
-    def __init__(self, data: Path, *words: str | Path) -> None:
+    def __init__(self, data: Path, *words: str | Path, env: Mapping[str, str] | None = None) -> None:
         self.data = data
         self._log = (data.parent / f"{data.name}.log").open("a+b")
-        self.process = subprocess.Popen([*OESD, *map(str, words)], stdout=self._log, stderr=self._log)
+        self.process = subprocess.Popen(
+            [*OESD, *map(str, words)], stdout=self._log, stderr=self._log, env={**os.environ, **(env or {})}
+        )
 
     @classmethod
     def simulated(cls, data: Path, *words: str) -> Daemon:

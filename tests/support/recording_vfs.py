@@ -174,29 +174,45 @@ def _watching(recorder: Recorder, theirs: _Methods) -> _Methods:
     return ours
 
 
+class Platter:
+    """What a disk holds, event by event: all that was synced, and what waits for its turn."""
+
+    def __init__(self) -> None:
+        self._files: dict[str, bytearray] = {}
+        self._pending: dict[str, list[Event]] = {}
+
+    def take(self, events: Sequence[Event]) -> None:
+        """The next events."""
+        for event in events:
+            if not event.done:
+                continue
+            waiting = self._pending.setdefault(event.name, [])
+            if event.what == "delete":
+                waiting.clear()
+                self._files.pop(event.name, None)
+            elif event.what == "sync":
+                for one in waiting:
+                    apply(self._files.setdefault(event.name, bytearray()), one)
+                waiting.clear()
+            else:
+                waiting.append(event)
+
+    def after_a_cut(self, chance: Random) -> dict[str, bytearray]:
+        """Content of each file when the power fails now: of what waits, whatever sectors had their turn."""
+        files = {name: bytearray(content) for name, content in self._files.items()}
+        for name, waiting in self._pending.items():
+            if waiting:
+                content = files.setdefault(name, bytearray())
+                for event in reached_the_disk(waiting, chance):
+                    apply(content, event)
+        return files
+
+
 def after_a_power_cut(events: Sequence[Event], chance: Random) -> dict[str, bytearray]:
     """Content of each file after a cut: all that was synced, and of the rest whatever sectors had their turn."""
-    files: dict[str, bytearray] = {}
-    pending: dict[str, list[Event]] = {}
-    for event in events:
-        if not event.done:
-            continue
-        waiting = pending.setdefault(event.name, [])
-        if event.what == "delete":
-            waiting.clear()
-            files.pop(event.name, None)
-            continue
-        if event.what == "sync":
-            for one in waiting:
-                apply(files.setdefault(event.name, bytearray()), one)
-            waiting.clear()
-        else:
-            waiting.append(event)
-    for name, waiting in ((name, waiting) for name, waiting in pending.items() if waiting):
-        content = files.setdefault(name, bytearray())
-        for event in reached_the_disk(waiting, chance):
-            apply(content, event)
-    return files
+    platter = Platter()
+    platter.take(events)
+    return platter.after_a_cut(chance)
 
 
 def reached_the_disk(waiting: Sequence[Event], chance: Random) -> Iterator[Event]:

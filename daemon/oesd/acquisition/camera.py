@@ -43,7 +43,13 @@ class Camera:
         self._light_at: Kind | None = None
         self._cooled = False
         self.address = address
+        self._description = description
         self.device = device_of(description, settings)
+
+    @property
+    def opened(self) -> tuple[Spectrometer, Description, Address]:
+        """The driver as another camera may take it over, and what it said of itself where it is."""
+        return self._spectrometer, self._description, self.address
 
     def take(
         self,
@@ -96,6 +102,7 @@ class Camera:
     def _described(self, description: Description) -> None:
         if description.serial != self._settings.serial:
             raise Refused(f"another spectrometer answers at {self.address}: {description.serial!r}")
+        self._description = description
         self.device = device_of(description, self._settings)
 
     def _forget(self) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from oesd.acquisition.unit import Unit
 from oesd_drivers.errors import SpectrometerError
@@ -17,6 +18,7 @@ from oesd_drivers.spectrometer import Address, Description, Spectrometer
 log = logging.getLogger(__name__)
 
 _SOONEST_S, _LATEST_S = 1.0, 10.0
+_SLICE_S = 1.0
 
 
 class _Tries:
@@ -34,6 +36,17 @@ class _Tries:
         self._next_s = now_s + self._delay_s
         self._delay_s = min(_LATEST_S, 1.5 * self._delay_s)
         return True
+
+
+def _all_at_once(calls: Sequence[Callable[[], object]], meanwhile: Callable[[], None]) -> None:
+    """Make calls at the same time and wait for all; ``meanwhile`` is called once a second."""
+    threads = [threading.Thread(target=call) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(_SLICE_S)
+            meanwhile()
 
 
 class Discovery:
@@ -88,17 +101,46 @@ class Discovery:
         self._wait_for_openings()
         self._thread.start()
 
-    def stop(self) -> None:
-        """End the thread, then the units, all at the same time."""
+    def stop(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """End the thread, then the units, all at the same time.
+
+        Parameters
+        ----------
+        meanwhile : callable
+            Called once a second while the exposures at hand are finished, which may take a minute.
+        """
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join(30)
         self._wait_for_openings()
-        stoppers = [threading.Thread(target=unit.stop) for unit in self.units()]
-        for stopper in stoppers:
-            stopper.start()
-        for stopper in stoppers:
-            stopper.join()
+        _all_at_once([unit.stop for unit in self.units()], meanwhile)
+
+    def renew(
+        self, changed: Callable[[Unit], bool], ended: Callable[[Unit], None], meanwhile: Callable[[], None]
+    ) -> None:
+        """Have units made anew on their open devices; who was not ours is asked for again.
+
+        Parameters
+        ----------
+        changed : callable
+            Whether a unit is to be made anew; the others notice nothing.
+        ended : callable
+            Told of each that has ended, before the new one begins.
+        meanwhile : callable
+            As :meth:`stop` takes it.
+        """
+
+        def renewed(unit: Unit) -> None:
+            opened = unit.hand_over()
+            ended(unit)
+            with self._placing:
+                self.forget(unit)
+                if opened is not None:
+                    self._place(*opened)
+
+        with self._lock:
+            self._known &= {unit.address for unit in self._units.values()} | self._doubles
+        _all_at_once([partial(renewed, unit) for unit in self.units() if changed(unit)], meanwhile)
 
     @property
     def alive(self) -> bool:

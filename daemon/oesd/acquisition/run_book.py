@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from oesd.acquisition.clock import Clock
@@ -112,6 +113,11 @@ class RunBook:
 
     def _fields(self, event: str, run: RunRecord) -> dict[str, str]:
         return {"oesd_serial": self._serial, "oesd_run": run.run_id, "oesd_event": event}
+
+    def label(self, run_id: str, labels: Mapping[str, str]) -> None:
+        """Have the spectra to come of a run carry these labels; nothing happens when it is on no more."""
+        if self.run is not None and self.run.record.run_id == run_id:
+            self.run.record = replace(self.run.record, labels=dict(labels))
 
     def lose_passed(self, reason: str, detail: str) -> None:
         """Account for the slots whose time is over."""

@@ -11,7 +11,7 @@ import logging
 import math
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from oesd.acquisition.camera import Camera
@@ -39,6 +39,10 @@ class _Order:
     call: Callable[[], None]
     since_ns: int
     needs_device: bool
+
+
+Opened = tuple[Spectrometer, Description, Address]
+"""A spectrometer that is open, what it said of itself, and where it is."""
 
 
 class Unit:
@@ -80,8 +84,10 @@ class Unit:
         self._waited_s = math.inf
         self._changed = threading.Condition()
         self._orders: deque[_Order] = deque()
-        self._adopted: tuple[Spectrometer, Description, Address] | None = None
+        self._adopted: Opened | None = None
         self._stopping = False
+        self._handing_over = False
+        self._handed: Opened | None = None
         self._thread = threading.Thread(target=self._main, name=f"unit-{settings.name}", daemon=True)
 
     # -- orders, from any thread -------------------------------------------------------------------------------------
@@ -98,6 +104,12 @@ class Unit:
         if self._thread.ident is not None:
             self._thread.join(self._patience_s())
         return not self._thread.is_alive()
+
+    def hand_over(self) -> Opened | None:
+        """As :meth:`stop`, but leave the device open and return it, for another unit; None where it is in doubt."""
+        self._handing_over = True
+        self.stop()
+        return self._handed
 
     @property
     def alive(self) -> bool:
@@ -134,6 +146,10 @@ class Unit:
     def pause(self, paused: bool) -> None:
         """Let the slots of the run that is on pass as "paused", or serve them again."""
         self._order(lambda: self._work.pause(paused))
+
+    def label(self, run_id: str, labels: Mapping[str, str]) -> None:
+        """Have the spectra to come of a run carry these labels, if it is still on."""
+        self._order(lambda: self._work.book.label(run_id, labels))
 
     def take(self, kind: Kind) -> None:
         """Take one capture as soon as it disturbs no slot; a sample stands outside the schedule."""
@@ -180,6 +196,9 @@ class Unit:
     def _close(self) -> None:
         with self._changed:
             adopted, self._adopted = self._adopted, None
+        if self._handing_over and adopted is None and not self.in_trouble:
+            self._handed = self._camera.opened
+            return
         if adopted is not None:
             adopted[0].close()
         self._camera.close()

@@ -43,7 +43,7 @@ COMMANDS = {
 }
 
 SUMMARIES = {
-    "run": "Run the daemon with a configuration file; run start, stop, pause, resume, list order runs.",
+    "run": "Run the daemon with a configuration file; run start, stop, pause, resume, label, list order runs.",
     "simulate": "Run it with virtual spectrometers and a hub of its own.",
     "hub": "Serve the OES API for a site without a cloud.",
     "devices": "List the spectrometers that are plugged in; opens none.",

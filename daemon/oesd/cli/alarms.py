@@ -55,6 +55,37 @@ def alarm_lines(document: Mapping[str, Any]) -> Iterator[str]:
             yield f"action {one['name']}: {one['state']}: {printable(one['text'])}"
 
 
+def wants_person(status: Mapping[str, Any]) -> bool:
+    """Whether a GET /status document tells of an alarm that nobody has acknowledged, or of an action that failed."""
+    alarms = status.get("alarms") or {}
+    return bool(alarms.get("unacknowledged")) or alarms.get("worst") == "bad"
+
+
+def standing_lines(status: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Level and line of each alarm that is on or waits for a person, and of each action that failed.
+
+    Parameters
+    ----------
+    status : mapping
+        As GET /status has it.
+    """
+    alarms = status.get("alarms") or {}
+    failed = [(str(one["level"]), f"action {one['name']} failed: {one['text']}") for one in alarms.get("failed", ())]
+    return [*((str(one["level"]), _standing(one)) for one in alarms.get("standing", ())), *failed]
+
+
+def _standing(one: Mapping[str, Any]) -> str:
+    of = f" ({one['device']})" if one["device"] else ""
+    word = {"cleared": "over, not acknowledged"}.get(one["state"], one["state"])
+    todo = f"; oesd alarms --acknowledge {one['name']}" if one["needs_acknowledge"] else ""
+    since = f" since {_minute(one['since_utc'])}" if one["since_utc"] else ""
+    return f"alarm {one['name']}{of} {word}{since}: {one['text']}{todo}"
+
+
 def _line(one: Mapping[str, Any], state: str, at: str | None, text: str) -> str:
-    since = f" since {at[:16].replace('T', ' ')} UTC" if at else ""
-    return printable(f"{one['name']:16} {one['device'] or '-':16} {state:12} {text}{since}")
+    since = f"since {_minute(at)}: " if at else ""
+    return printable(f"{one['name']:16} {one['device'] or '-':16} {state:12} {since}{text}")
+
+
+def _minute(at: str) -> str:
+    return f"{at[:16].replace('T', ' ')} UTC"

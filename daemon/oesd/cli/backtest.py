@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ import click
 from oesd.cli.data import directory_of
 from oesd.cli.errors import expected, fail, printable
 from oesd.cli.screen import show
+
+_AT_ONCE = 100
+_OTHERWISE = 1
 
 
 @click.command()
@@ -36,13 +40,17 @@ def backtest(
 ) -> None:
     """Play the endpoint rule NAME on stored runs: where it decides, and whether that is as it was decided live.
 
+    Status 1 when live decided otherwise in one of them.
+
     With --config a rule is tried that the daemon does not know yet, on the data beside it.
     """
     from oesd.service.access import remote
 
     try:
         if config is None:
-            order = {"rule": rule, "runs": list(runs), "last": min(last, 100), "device": device}
+            if max(last, len(runs)) > _AT_ONCE:
+                fail(f"a daemon tries at most {_AT_ONCE} runs at once; with --config FILE more are tried beside it")
+            order = {"rule": rule, "runs": list(runs), "last": last, "device": device}
             document = remote(url, data).back_test(order)
         else:
             document = _tried(config, directory_of(data), rule, runs, last, device)
@@ -50,6 +58,7 @@ def backtest(
         fail(str(error))
         raise
     show(document, run_lines, as_json)
+    sys.exit(_OTHERWISE if any(run["same_as_live"] is False for run in document["runs"]) else 0)
 
 
 def _tried(config: Path, directory: Path, rule: str, runs: Sequence[str], last: int, device: str) -> Mapping[str, Any]:

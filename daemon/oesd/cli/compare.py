@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from oesd.cli.data import directory_of
+from oesd.cli.entries import where
 from oesd.cli.errors import expected, fail, printable
 from oesd.cli.screen import show
 
@@ -21,43 +21,45 @@ from oesd.cli.screen import show
     help="The run to compare with; when absent the one chosen on the page, else [golden] runs.",
 )
 @click.option("--device", default="", metavar="NAME", help="Of which spectrometer, where the run has several.")
-@click.option("--by", default="", metavar="TRACE", help="Trace by which they are laid over each other; all light else.")
-@click.option("--json", "as_json", is_flag=True, help="The whole document.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Data directory; that of the running daemon unless given."
+    "--by", default="", metavar="TRACE", help="Trace or formula by which they are laid over each other; all light else."
 )
-def compare(run: str, golden: str | None, device: str, by: str, as_json: bool, data: Path | None) -> None:
+@click.option("--json", "as_json", is_flag=True, help="The whole document.")
+@where
+def compare(
+    run: str, golden: str | None, device: str, by: str, as_json: bool, url: str | None, data: Path | None
+) -> None:
     """Compare RUN (an id, its beginning, or "latest") with a golden run, species by species.
 
     Both are laid over each other in time; what differs is told with its significance, corrected for the number of
-    species. Reads beside a daemon and without one.
+    species. The daemon is asked where one runs.
     """
     try:
-        document = _compared(run, golden, device, by, data)
+        document = _compared(run, golden or "", device, by, url, data)
     except expected() as error:
         fail(str(error))
         raise
     show(document, comparison_lines, as_json)
 
 
-def _compared(run: str, golden: str | None, device: str, by: str, data: Path | None) -> Mapping[str, Any]:
+def _compared(run: str, golden: str, device: str, by: str, url: str | None, data: Path | None) -> Mapping[str, Any]:
     from oesd.service.access import remote
     from oesd.service.comparing import compare_stored
-    from oesd.service.directory import running
+    from oesd.service.directory import check_readable, running
     from oesd.service.golden import Golden
     from oesd.service.run_spectra import find_run
     from oesd.store.onlooker import Onlooker
     from oesd.watching.errors import WatchError
 
-    if golden is None and (data is None or running(data)):
-        return remote(None, data).compare(run, device)
-    directory = directory_of(data)
-    with Onlooker(directory) as store:
-        if golden is None:
+    if url is not None or data is None or running(data):
+        return remote(url, data).compare(run, device, golden, by)
+    check_readable(data)
+    with Onlooker(data) as store:
+        if not golden:
             mine = find_run(store, run, device).device_name
-            golden = Golden(directory).run_ids().get(mine)
-            if golden is None:
-                raise WatchError(f"no run of {mine} is golden in {directory}: name one with --golden")
+            golden = Golden(data).run_ids().get(mine, "")
+            if not golden:
+                raise WatchError(f"no run of {mine} is golden in {data}: name one with --golden")
         return compare_stored(store, run, golden, device, by)
 
 

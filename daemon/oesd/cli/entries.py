@@ -74,7 +74,7 @@ def assign(data_id: str, peak_id: str, candidate_key: str, as_json: bool, url: s
             click.echo(json.dumps(document))
             return
         chosen = next(p for p in document["detected_peaks"] if p["peak_id"] == peak_id)
-        click.echo(f"{peak_id} at {chosen['wavelength_nm']:.2f} nm is {chosen['element']}, by hand")
+        click.echo(f"{peak_id} at {chosen['wavelength_nm']:.2f} nm is {candidate_key}, by hand")
 
 
 def head_lines(document: Mapping[str, Any]) -> list[str]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
-from oesd.cli.data import directory_of, on_data
 from oesd.cli.durations import DurationType
+from oesd.cli.entries import where
 from oesd.cli.errors import expected, fail
 from oesd.cli.screen import progress
+from oesd.cli.targets import check_file, echo_file, echo_folder, is_folder, make_folder, new_file
 
 if TYPE_CHECKING:
     from oesd.formats.sheet import Sheet
+    from oesd.store.finding import Sought
     from oesd.store.onlooker import Onlooker
 
 FORMATS = ("csv", "txt", "jdx", "h5", "parquet")
@@ -31,43 +31,52 @@ _STDOUT = "-"
 @click.argument("data_ids", metavar="[ID|latest]...", nargs=-1)
 @click.option("--run", metavar="ID", help="All entries of a run (oesd run list tells its id).")
 @click.option("--since", type=DurationType(), help='Entries of so far back, such as "1h" or "30d".')
+@click.option("--until", type=DurationType(), help="And up to so far back; up to now unless given.")
 @click.option("--device", metavar="NAME", help="Of one spectrometer only.")
 @click.option("--element", multiple=True, metavar="SYMBOL", help="With this element named; repeat for several.")
 @click.option("--label", multiple=True, metavar="NAME=VALUE", help="Of runs with this label; repeat for several.")
 @click.option("--format", "form", type=click.Choice(FORMATS), help="csv, unless the name after --to ends otherwise.")
 @click.option("--to", required=True, metavar="FILE|FOLDER/", help="Where to; a folder gets a file each, - is stdout.")
 @click.option("--force", is_flag=True, help="Overwrite what is there.")
-@on_data
+@where
 def export(
     data_ids: Sequence[str],
     run: str | None,
     since: float | None,
+    until: float | None,
     device: str | None,
     element: Sequence[str],
     label: Sequence[str],
     form: str | None,
     to: str,
     force: bool,
+    url: str | None,
     data: Path | None,
 ) -> None:
     """Write entries as csv, txt (OceanView), jdx (JCAMP-DX), h5 (NeXus, HDF5) or parquet.
 
     Names entries by ID, or by run, time, spectrometer, element and label together. Several are one file as h5 and
     parquet, a .zip of a file each otherwise, or a file each in a folder. oesd import and oesd analyze read all of them
-    back, to the last digit. Reads beside a daemon and without one.
+    back, to the last digit. Reads beside a daemon and without one; where only the daemon may read, it makes the files.
     """
+    from oesd.cli.export_remote import export_from
     from oesd.formats.exporting import FORMS
     from oesd.formats.extras import NotInstalled
+    from oesd.service.access import daemon_or_directory
     from oesd.store.onlooker import Onlooker
 
     form = form or _form_by_name(to)
-    searched = bool(run or since is not None or device or element or label)
-    if searched == bool(data_ids):
+    asked = _sought(run, (since, until), device, element, label)
+    if (asked == _sought(None, (None, None), None, (), ())) != bool(data_ids):
         fail("say which entries: IDs (or latest), or --run, --since, --device, --element, --label; oesd export --help")
     try:
+        source = daemon_or_directory(url, data)
+        if not isinstance(source, Path):
+            export_from(source, data_ids, asked, form, to, force)
+            return
         FORMS[form].require()
-        with Onlooker(directory_of(data)) as store:
-            wanted = _named(store, data_ids) if data_ids else _found(store, run, since, device, element, label)
+        with Onlooker(source) as store:
+            wanted = _named(store, data_ids) if data_ids else _found(store, asked)
             _export(store, wanted, form, to, force)
     except NotInstalled as error:
         fail(str(error))
@@ -77,7 +86,11 @@ def export(
 
 def _form_by_name(to: str) -> str:
     suffix = Path(to).suffix.lower().removeprefix(".")
-    return {"hdf5": "h5", "nxs": "h5", "pq": "parquet", "dx": "jdx"}.get(suffix, suffix if suffix in FORMATS else "csv")
+    known = {"hdf5": "h5", "nxs": "h5", "pq": "parquet", "dx": "jdx", **{form: form for form in FORMATS}}
+    if suffix in known or suffix in ("", "zip") or is_folder(to):
+        return known.get(suffix, "csv")
+    fail(f"{to}: no form has the ending .{suffix}: give --format {', '.join(FORMATS)}, or another ending")
+    raise AssertionError
 
 
 def _named(store: Onlooker, data_ids: Sequence[str]) -> list[str]:
@@ -94,30 +107,41 @@ def _named(store: Onlooker, data_ids: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _found(
-    store: Onlooker,
+def _sought(
     run: str | None,
-    since_s: float | None,
+    when_s: tuple[float | None, float | None],
     device: str | None,
     elements: Sequence[str],
     labels: Sequence[str],
-) -> list[str]:
+) -> Sought:
     from oesd.store.finding import Sought
 
-    since = None if since_s is None else datetime.now(UTC) - timedelta(seconds=since_s)
+    now = datetime.now(UTC)
+    since, until = (None if ago_s is None else now - timedelta(seconds=ago_s) for ago_s in when_s)
     wrong = next((text for text in labels if "=" not in text), None)
     if wrong is not None:
         fail(f"--label {wrong!r}: give it as NAME=VALUE")
     pairs = dict(text.split("=", 1) for text in labels)
-    sought = Sought(device or "", run or "", tuple(elements), pairs, since=since, oldest_first=True)
-    found: list[str] = []
+    return Sought(device or "", run or "", tuple(elements), pairs, since=since, until=until, oldest_first=True)
+
+
+def _found(store: Onlooker, sought: Sought) -> list[str]:
+    found = _all(store, sought)
+    if not found and sought.run_id:  # not an id, then: its beginning, or "latest"
+        from oesd.service.run_spectra import find_run
+
+        found = _all(store, replace(sought, run_id=find_run(store, sought.run_id, sought.device_name).run_id))
+    if not found:
+        fail("no entry fits that description; oesd run list tells the runs, oesd ledger what was stored when")
+    return found
+
+
+def _all(store: Onlooker, sought: Sought) -> list[str]:
     page = store.find(sought, _PAGE)
-    found += [one.summary.data_id for one in page.entries]
+    found = [one.summary.data_id for one in page.entries]
     while page.cursor is not None:
         page = store.find(sought, _PAGE, page.cursor)
         found += [one.summary.data_id for one in page.entries]
-    if not found:
-        fail("no entry fits that description; oesd run list tells the runs, oesd ledger what was stored when")
     return found
 
 
@@ -135,21 +159,14 @@ def _export(store: Onlooker, wanted: Sequence[str], form: str, to: str, force: b
 
         if to == _STDOUT:
             _write_pieces(sys.stdout.buffer, sheets(), form, several, None)
-            return
-        target = Path(to)
-        if to.endswith(os.sep) or target.is_dir():
-            _to_folder(target, sheets(), form, force)
-        elif several and FORMS[form].text and target.suffix.lower() != ".zip":
-            fail(f"{len(wanted)} entries as {form} are a .zip or a file each: --to NAME.zip, or a folder: --to {to}/")
+        elif is_folder(to):
+            _to_folder(Path(to), sheets(), form, force)
         else:
-            _to_file(target, sheets(), form, several, force)
+            check_file(Path(to), to, len(wanted), form, FORMS[form].text is not None, force)
+            _to_file(Path(to), sheets(), form, several, force)
 
 
 def _to_file(target: Path, sheets: Iterator[Sheet], form: str, several: bool, force: bool) -> None:
-    if target.exists() and not target.is_file():
-        fail(f"{target}: is no plain file, which alone is written; --to - writes to stdout")
-    if target.exists() and not force:
-        fail(f"{target}: is there already; --force overwrites it")
     count = 0
 
     def counted() -> Iterator[Sheet]:
@@ -158,29 +175,25 @@ def _to_file(target: Path, sheets: Iterator[Sheet], form: str, several: bool, fo
             count += 1
             yield sheet
 
-    with _new_file(target, force) as out:
+    with new_file(target, force) as out:
         _write_pieces(out, counted(), form, several, target.parent)
-    click.echo(f"{target}: {count} {'entries' if count > 1 else 'entry'}, {_size(target)}")
+    echo_file(target, count)
 
 
 def _to_folder(folder: Path, sheets: Iterable[Sheet], form: str, force: bool) -> None:
     from oesd.formats.exporting import name_of, suffix_of
 
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        fail(f"{folder}: cannot be made: {error.strerror}")
+    make_folder(folder)
     written = there = 0
     for sheet in sheets:
         target = folder / f"{name_of(sheet)}.{suffix_of(form, False)}"
         if target.exists() and not force:
             there += 1
             continue
-        with _new_file(target, force) as out:
+        with new_file(target, force) as out:
             _write_pieces(out, [sheet], form, False, folder)
         written += 1
-    kept = f", {there} were there and stay as they are (--force writes them anew)" if there else ""
-    click.echo(f"{folder}: {written} {'files' if written != 1 else 'file'} written{kept}")
+    echo_folder(folder, written, there)
 
 
 def _write_pieces(out: BinaryIO, sheets: Iterable[Sheet], form: str, several: bool, scratch: Path | None) -> None:
@@ -188,36 +201,3 @@ def _write_pieces(out: BinaryIO, sheets: Iterable[Sheet], form: str, several: bo
 
     for piece in pieces_of(sheets, form, several=several, scratch=scratch):
         out.write(piece)
-
-
-@contextmanager
-def _new_file(target: Path, force: bool) -> Iterator[BinaryIO]:
-    """A file that has its name once it is whole and on the disk; nothing is left of it otherwise."""
-    part = target.with_name(f".{target.name[:200]}.{secrets.token_hex(4)}.part")
-    try:
-        try:
-            with part.open("xb") as out:
-                yield out
-                out.flush()
-                os.fsync(out.fileno())
-            _named_so(part, target, force)
-        finally:
-            with suppress(FileNotFoundError):
-                part.unlink()
-    except OSError as error:
-        fail(f"{target}: cannot be written: {error.strerror or error}; nothing is left of it")
-
-
-def _named_so(part: Path, target: Path, force: bool) -> None:
-    if not force:
-        with suppress(NotImplementedError, PermissionError):  # a file system without hard links
-            os.link(part, target)  # unlike a rename it never takes the place of a file
-            return
-        if target.exists():
-            raise FileExistsError(17, "it is there already; --force overwrites it")
-    part.replace(target)
-
-
-def _size(path: Path) -> str:
-    size = path.stat().st_size
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"

@@ -76,6 +76,38 @@ def resume(device: str, url: str | None, data: Path | None) -> None:
     _give({"action": "resume"}, device, url, data)
 
 
+@click.command("label")
+@click.argument("labels", nargs=-1, metavar="NAME=TEXT ...")
+@click.option("--remove", multiple=True, metavar="NAME", help="Take a label away; may be repeated.")
+@_orders
+def label_run(labels: Sequence[str], remove: Sequence[str], device: str, url: str | None, data: Path | None) -> None:
+    """Change labels of the run that is on: its spectra carry them from now on.
+
+    Spectra that were taken keep the labels they have, and the rest of the run's labels stay.
+    """
+    changes: dict[str, str | None] = {**_labels(labels), **dict.fromkeys(remove)}
+    if not changes:
+        fail("nothing to change: give NAME=TEXT, such as sample=GaN-7, or --remove NAME")
+    from oesd.service.access import remote
+
+    try:
+        daemon = remote(url, data)
+        on = [run for run in daemon.runs(None, datetime.now(UTC))["runs"] if run["on"]]
+        said = {
+            name: given
+            for run in on
+            if device in ("", run["device_name"])
+            for name, given in daemon.label_run(run["run_id"], run["device_name"], changes).items()
+        }
+    except expected() as error:
+        fail(str(error))
+        raise
+    if not said:
+        fail(f"no run{f' of {device!r:.80}' if device else ''} is on: oesd run start --label NAME=TEXT begins one")
+    for name, given in said.items():
+        click.echo(printable(f"{name}: {label_text(given) or 'no label'} from the next spectrum on"))
+
+
 @click.command("list")
 @click.option("--device", metavar="NAME", help="One spectrometer only.")
 @click.option("--since", type=DurationType(), default="24h", show_default=True, help='How far back, such as "30d".')

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import click
 
 from oesd.cli.durations import DurationType
-from oesd.cli.errors import expected, fail
+from oesd.cli.errors import as_one_line, expected, fail
 from oesd.cli.lazy import LazyGroup
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _RUN_COMMANDS = {
     "stop": ("oesd.cli.runs:stop", "End an ordered run; the configuration's own order takes over."),
     "pause": ("oesd.cli.runs:pause", "Let the slots pass as paused."),
     "resume": ("oesd.cli.runs:resume", "Serve the slots again."),
+    "label": ("oesd.cli.runs:label_run", "Change labels of the run that is on, for the spectra to come."),
     "list": ("oesd.cli.runs:list_runs", "List the runs with their slots; the one that is on is marked."),
 }
 
@@ -53,7 +54,10 @@ def run(context: click.Context, config_file: Path) -> None:
     With a command: order the running daemon to begin, end, pause or list runs.
     """
     if context.invoked_subcommand is None:
-        _run_daemon(config_file)
+        from oesd.service.unhurried import unhurried
+
+        with unhurried(), as_one_line():
+            _run_daemon(config_file)
     elif context.get_parameter_source("config_file") is not click.core.ParameterSource.DEFAULT:
         fail(f"oesd run {context.invoked_subcommand} takes no --config: the running daemon has its own")
 
@@ -151,6 +155,13 @@ def hub(config_file: Path | None, data: Path | None, port: int | None, api_key_f
 
     One process for each core reads and analyses, unless the file says how many.
     """
+    from oesd.service.unhurried import unhurried
+
+    with unhurried(), as_one_line():
+        _run_hub(config_file, data, port, api_key_file)
+
+
+def _run_hub(config_file: Path | None, data: Path | None, port: int | None, api_key_file: Path | None) -> None:
     from oesd.config import HubSection
     from oesd.model import Recipe
     from oesd.processing.crew import cores

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from oesd.cli.alarms import standing_lines, wants_person
 from oesd.cli.entries import reached, where
 from oesd.cli.errors import printable
 from oesd.cli.ledger import reason_lines
@@ -25,17 +26,22 @@ def status(as_json: bool, url: str | None, data: Path | None) -> None:
         state = access.status()
         lines = [json.dumps(state, default=str)] if as_json else status_lines(state)
         click.echo("\n".join(printable(line) for line in lines))
-        if not state.get("healthy", True):
+        if not _well(state):
             raise SystemExit(1)
+
+
+def _well(state: Mapping[str, Any]) -> bool:
+    return bool(state.get("healthy", True)) and not wants_person(state)
 
 
 def status_lines(state: Mapping[str, Any]) -> list[str]:
     """Lines that show the daemon's state."""
     if "tally" not in state:
         return [state["state"], *state["summary"]]
-    mood = "all is well" if state["healthy"] else "NEEDS ATTENTION"
+    mood = "all is well" if _well(state) else "NEEDS ATTENTION"
     lines = [f"oesd {state['version']}: {mood}; up {duration_text(state['uptime_s'])}; data in {state['data_dir']}"]
     lines += ["SIMULATED: virtual spectrometers"] if state["simulated"] else []
+    lines += [f"{'problem: ' if level == 'bad' else ''}{text}" for level, text in standing_lines(state)]
     for unit in state["spectrometers"]:
         lines += spectrometer_lines(unit)
     lines += [] if state["spectrometers"] else ["no spectrometer is plugged in: oesd devices lists what USB shows"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from oesd.cli.recipes import recipe_line
@@ -80,8 +80,18 @@ def _peak_cells(peak: Mapping[str, Any]) -> list[str]:
         number(peak["intensity"], 9, 1),
         f"{peak['element'] or '-'} {_flags(peak)}".rstrip(),
         f"{peak['probability']:.2f}",
-        " ".join(f"{c['candidate_key']}({c['probability']:.2f})" for c in peak["candidates"][:4]),
+        " ".join(_candidates(peak)),
     ]
+
+
+def _candidates(peak: Mapping[str, Any]) -> Iterator[str]:
+    """The best candidates; what a person chose comes first, with a star."""
+    chosen = peak.get("candidate_key")
+    ordered = sorted(peak["candidates"], key=lambda one: one["candidate_key"] != chosen)
+    if chosen and all(one["candidate_key"] != chosen for one in ordered):
+        yield f"{chosen}*"
+    for one in ordered[:4]:
+        yield f"{one['candidate_key']}{'*' if one['candidate_key'] == chosen else ''}({one['probability']:.2f})"
 
 
 def _flags(peak: Mapping[str, Any]) -> str:

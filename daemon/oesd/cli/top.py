@@ -59,7 +59,7 @@ def _follow(client: Client, seen: Seen) -> None:
     from oesd.client import ClientError
 
     try:
-        for event in client.live(kinds=("state", "spectrum", "alarm"), points=2):
+        for event in client.live(kinds=("state", "spectrum"), points=2):
             seen.note(event, time.time())
     except ClientError as error:
         seen.trouble = str(error)

@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from oesd.cli.alarms import standing_lines, wants_person
 from oesd.cli.errors import printable
 from oesd.cli.ledger import reason_lines
 from oesd.service.notes import duration_text
@@ -35,7 +36,6 @@ class Seen:
     heard_s: float = 0.0
     trouble: str = ""
     spectra: dict[str, Mapping[str, Any]] = field(default_factory=dict)
-    alarms: dict[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
     captures: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
 
     def note(self, event: Event, now_s: float) -> None:
@@ -47,9 +47,6 @@ class Seen:
                 counts.append((now_s, int(unit.get("captures") or 0)))
         elif event.kind == "spectrum":
             self.spectra = {**self.spectra, str(event.data.get("device")): event.data}
-        elif event.kind == "alarm":
-            key = (str(event.data.get("name")), str(event.data.get("device")))
-            self.alarms = {**self.alarms, key: event.data}
 
     def rate(self, name: str, now_s: float) -> float | None:
         """Captures a second of a spectrometer over the last ten; None before two are known."""
@@ -63,7 +60,7 @@ def view_of(seen: Seen, now_s: float, size: ConsoleDimensions) -> RenderableType
     """Lay out what is seen; what does not fit is left out from below, and the last line is always there."""
     lines: list[RenderableType] = [_head(seen, now_s), Text(), _spectrometers(seen, now_s)]
     used = 4 + max(len(seen.status.get("spectrometers", ())), 1)
-    below = [*_needs(seen), Text(), *_sums(seen.status), *_alarms(seen)]
+    below = [*_alarms(seen.status), *_needs(seen), Text(), *_sums(seen.status)]
     room = max(size.height - used - 2, _FEWEST_LINES)
     for text in below[:room]:
         text.truncate(size.width, overflow="ellipsis")
@@ -75,7 +72,7 @@ def view_of(seen: Seen, now_s: float, size: ConsoleDimensions) -> RenderableType
 
 def _head(seen: Seen, now_s: float) -> Text:
     status = seen.status
-    well = status.get("healthy", True)
+    well = status.get("healthy", True) and not wants_person(status)
     text = Text(no_wrap=True, overflow="ellipsis")
     text.append(f"oesd {status.get('version', '')}  ", style="bold")
     text.append("all is well" if well else "NEEDS ATTENTION", style="green" if well else "bold red")
@@ -156,12 +153,6 @@ def _sums(status: Mapping[str, Any]) -> list[Text]:
     return lines
 
 
-def _alarms(seen: Seen) -> list[Text]:
-    raised = [alarm for alarm in seen.alarms.values() if alarm.get("level") in ("bad", "wait")]
-    return [
-        Text(
-            printable(f"alarm       {alarm.get('name')} {alarm.get('device') or ''}: {alarm.get('text', '')}"),
-            style=_COLOURS.get(str(alarm.get("level")), ""),
-        )
-        for alarm in raised
-    ]
+def _alarms(status: Mapping[str, Any]) -> list[Text]:
+    """Alarms that are on: the state of each second tells them, those raised before this began as well."""
+    return [Text(printable(line), style=_COLOURS.get(level, "")) for level, line in standing_lines(status)]

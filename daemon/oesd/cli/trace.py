@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from oesd.cli.data import directory_of, on_data
 from oesd.cli.durations import DurationType
+from oesd.cli.entries import where
 from oesd.cli.errors import expected, fail
 
 if TYPE_CHECKING:
+    from oesd.service.remote import Remote
     from oesd.store.named_traces import NamedSeries
     from oesd.store.onlooker import Onlooker
-    from oesd.store.traces import Trace
+    from oesd.store.trace_reading import Trace
 
 _AHEAD = timedelta(days=1)
 """Spectra of a clock that was a little ahead are shown, too."""
@@ -31,13 +32,15 @@ _AHEAD = timedelta(days=1)
     "--near", "near_nm", type=click.FloatRange(0.001, 10), default=0.3, show_default=True, help="How near, nm."
 )
 @click.option("--since", type=DurationType(), default="24h", show_default=True, help='How far back, such as "30d".')
-@on_data
-def trace(device: str, what: str, near_nm: float, since: float, data: Path | None) -> None:
+@where
+def trace(device: str, what: str, near_nm: float, since: float, url: str | None, data: Path | None) -> None:
     """Print a trace of spectrometer DEVICE over time: one that the configuration names, or the peak nearest to NM.
 
-    A named trace is time, value, sigma, upper limit and state; a peak is time, wavelength, intensity, area. Reads
-    beside a daemon and without one. Thinned spectra are in it; a spectrum without such a peak is a row without numbers.
+    A named trace is time, value, sigma, upper limit and state; a peak, or a line by its name such as Ar_750.4, is time,
+    wavelength, intensity, area. Reads beside a daemon and without one. Thinned spectra are in it; a spectrum without
+    such a peak is a row without numbers.
     """
+    from oesd.service.access import daemon_or_directory
     from oesd.store.onlooker import Onlooker
 
     now = datetime.now(UTC)
@@ -45,12 +48,12 @@ def trace(device: str, what: str, near_nm: float, since: float, data: Path | Non
     lines: Iterator[str]
     try:
         wavelength_nm = _wavelength_nm(what)
-        with Onlooker(directory_of(data)) as store:
-            if wavelength_nm is None:
-                lines = named_lines(_named(store, what, device, when))
-            else:
-                found = store.trace(device, wavelength_nm, near_nm, since=when[0], until=when[1])
-                lines = csv_lines(found) if len(found.taken_at_us) else iter(())
+        source = daemon_or_directory(url, data)
+        if not isinstance(source, Path):
+            lines = _asked(source, device, what, wavelength_nm, near_nm, when)
+        else:
+            with Onlooker(source) as store:
+                lines = _read(store, device, what, wavelength_nm, near_nm, when)
     except expected() as error:
         fail(str(error))
         raise
@@ -72,16 +75,56 @@ def _wavelength_nm(what: str) -> float | None:
     return nm
 
 
-def _named(store: Onlooker, name: str, device: str, when: tuple[datetime, datetime]) -> NamedSeries:
+def _read(
+    store: Onlooker, device: str, what: str, nm: float | None, near_nm: float, when: tuple[datetime, datetime]
+) -> Iterator[str]:
     from oesd.store.named_reading import NamedReading
 
     named = NamedReading(store)
-    found = named.find(name)
-    if found is None:
-        known = ", ".join(dict.fromkeys(one.name for one in named.traces()))
-        fail(f"there is no trace {name!r}; there are {known or 'none'}; a wavelength in nm is taken, too")
-        raise AssertionError
-    return named.series(found.trace_no, device, *when)
+    trace = named.find(what) if nm is None else None
+    if trace is not None:
+        return named_lines(named.series(trace.trace_no, device, *when))
+    known = ", ".join(dict.fromkeys(one.name for one in named.traces()))
+    found = store.trace(device, nm or _nm_of_line(what, known), near_nm, since=when[0], until=when[1])
+    return csv_lines(found) if len(found.taken_at_us) else iter(())
+
+
+def _asked(
+    daemon: Remote, device: str, what: str, nm: float | None, near_nm: float, when: tuple[datetime, datetime]
+) -> Iterator[str]:
+    names = dict.fromkeys(str(one["name"]) for one in daemon.traces())
+    if nm is None and what in names:
+        return _table(daemon.named_trace(what, device, *when), ("value", "sigma", "upper"), ("state",))
+    at_nm = nm or _nm_of_line(what, ", ".join(names))
+    return _table(daemon.peaks_near(at_nm, near_nm, device, *when), ("wavelength_nm", "intensity", "area"))
+
+
+def _nm_of_line(what: str, known: str) -> float:
+    """Wavelength of a line by its name."""
+    from oesd.processing.readings import catalogue
+    from oesd.watching.errors import WatchError
+    from oesd.watching.grammar import Line, parse
+
+    lines, why = catalogue(), ""
+    try:
+        formula = parse(what)
+        if isinstance(formula, Line):
+            return lines.line(formula.symbol, formula.nm)
+    except WatchError as refusal:
+        why = f" ({refusal})"
+    fail(f"there is no trace {what!r:.80}{why}; there are {known or 'none'}; a line (Ar_750.4) or nm are taken, too")
+    raise AssertionError
+
+
+def _table(document: Mapping[str, Any], numbers: Sequence[str], words: Sequence[str] = ()) -> Iterator[str]:
+    """A document of the API as comma-separated values with a heading; nothing when it is empty."""
+    times = document.get("taken_at_utc") or [_moment(at_us) for at_us in document.get("taken_at_us", ())]
+    if times:
+        yield ",".join(("taken_at_utc", *numbers, *words))
+    columns = [[_cell(math.nan if x is None else x) for x in document[name]] for name in numbers]
+    columns += [list(document[name]) for name in words]
+    for row in zip(times, *columns, strict=True):
+        yield ",".join(row)
 
 
 def named_lines(series: NamedSeries) -> Iterator[str]:

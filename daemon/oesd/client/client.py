@@ -146,8 +146,9 @@ class Client:
     ) -> Entries:
         """Entries that fit all that is given, newest first, at most ``limit``.
 
-        A daemon is asked for spectrometer, run, elements, labels and time of measuring; a hub and the cloud for
-        ``keywords`` and time of uploading. What the server cannot be asked for is an error, not an empty answer.
+        A daemon and a hub are asked for spectrometer, run, elements, labels and time of measuring; the cloud, and a hub
+        with ``keywords``, for these and the time of uploading. What the server cannot be asked for is an error, not an
+        empty answer.
 
         Parameters
         ----------
@@ -169,7 +170,9 @@ class Client:
                 if error.status_code not in _NOT_SERVED:
                     raise
         if device or run or wanted or labels:
-            raise ClientError(f"{self._endpoint.host} is no daemon: it is searched by keywords, since and until only")
+            raise ClientError(
+                f"{self._endpoint.host} is neither daemon nor hub: it is searched by keywords, since and until only"
+            )
         try:
             return self._catalogue(words, _STATES[state], since, until, limit)
         except ClientError as error:

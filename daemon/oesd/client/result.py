@@ -24,7 +24,9 @@ class OESResult:
     wavelengths : (pixels,) float64
         In air, ``wavelength_unit`` (nm).
     sample, scope_corrected : (pixels,) float64
-        Mean raw counts of one scan, and what is left without dark; NaN where there is no value.
+        Mean raw counts of one scan, and what is left without dark; NaN where there is no value. The latter is
+        linearised with the device's coefficients, less its stray light, and of the shorter exposure where the sample
+        is saturated and one was taken: not ``sample - dark`` to the count.
     reference, dark : (pixels,) float64 or None
         None where none was captured.
     spectrum_type : str

@@ -150,7 +150,8 @@ def _constraint(analysis: Analysis) -> str:
 
 def _peak(peak: Peak) -> str:
     named = f"{peak.element or 'unnamed'}{' (by hand)' if peak.manual else ''} {peak.probability:.3f}"
-    likely = f", {peak.candidates[0].candidate_key}" if peak.candidates else ""
+    key = peak.candidate_key or (peak.candidates[0].candidate_key if peak.candidates else "")
+    likely = f", {key}" if key else ""
     return (
         f"{peak.wavelength_nm:.4f} nm, sigma {peak.wavelength_sigma_nm:.4f} nm, FWHM {peak.fwhm_nm:.3f} nm, "
         f"SNR {peak.snr:.1f}, height {peak.intensity:.2f}, area {peak.area:.3f}, {named}{likely}"

@@ -191,6 +191,7 @@ def _mark(peak: Mapping[str, Any], nm: FloatArray, counts: FloatArray, said: Seq
         f"height {peak['intensity']:.0f}, SNR {peak['snr']:.0f}"
         + "".join(f", {word}" for word in ("manual", "saturated", "blended") if peak.get(word)),
     ]
+    words += [f"chosen by hand: {peak['candidate_key']}"] if peak.get("candidate_key") else []
     words += [f"candidates: {candidates}"] if candidates else []
     name = peak["element"]
     label = f"{f'{name} ' if name else called}{at:.1f}"

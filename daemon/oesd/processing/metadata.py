@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 
 from oesd.formats import LABEL
+from oesd.formats.told import beside, darks_of_model, is_capture, named, told_of_capture
 from oesd.model import Capture, Entry, Measurement, ModelledDark, RunRecord, SpectrumFile
+from oesd.store.files import device_told
 from oesd.store.known_metadata import sample_metadata
 from oesd.version import __version__
+
+_BOXCAR, _DIGITS = "boxcar_half_width_px", 10
 
 
 def capture_metadata(sample: Capture, run: RunRecord | None = None, short: Capture | None = None) -> Mapping[str, Any]:
@@ -27,18 +31,61 @@ def capture_metadata(sample: Capture, run: RunRecord | None = None, short: Captu
 
 
 def file_metadata(spectrum: SpectrumFile) -> dict[str, Any]:
-    """Tell what a file's header says of its spectrum."""
-    measured, header = spectrum.measurement, spectrum.metadata
-    short_id = header.get("short_id", "")
+    """Tell of a file's spectrum what its header says: of one of our own what the daemon that measured it tells.
+
+    ``file_header`` has the header's other lines as they are.
+    """
+    header = spectrum.metadata
+    told = _own_metadata(spectrum) if is_capture(header) else _foreign_metadata(spectrum)
     return {
-        **header,
+        **told,
         "format": spectrum.format,
+        "file_header": beside(header),
+        "oesd_version": __version__,
+    }
+
+
+def _own_metadata(spectrum: SpectrumFile) -> dict[str, Any]:
+    """The names of :func:`capture_metadata` and :func:`choice_metadata`, as far as the file tells them."""
+    measured, header = spectrum.measurement, spectrum.metadata
+    told = told_of_capture(header)
+    return {
         "record_id": spectrum.record_id,
+        **told,
         "integration_us": measured.integration_us,
         "scans": measured.scans,
-        "labels": {name.removeprefix(LABEL): text for name, text in header.items() if name.startswith(LABEL)},
-        **({} if measured.short is None else {"bracket": _bracket(short_id, measured)}),
-        "oesd_version": __version__,
+        "saturated_pixels": 0 if measured.saturated is None else int(measured.saturated.sum()),
+        "labels": _labels(header),
+        **({} if measured.short is None else {"bracket": _bracket(header.get("short_id", ""), measured)}),
+        **(_modelled_in_file(measured, header) if told["dark_modelled"] else {}),
+    }
+
+
+def _foreign_metadata(spectrum: SpectrumFile) -> dict[str, Any]:
+    measured, header = spectrum.measurement, spectrum.metadata
+    boxcar = header.get(_BOXCAR, "")  # what was applied before the file was written; the numbers need no more
+    return {
+        **named(header),
+        **({_BOXCAR: int(boxcar)} if boxcar.isascii() and boxcar.isdecimal() and len(boxcar) < _DIGITS else {}),
+        "record_id": spectrum.record_id,
+        "device": device_told(header),
+        "simulated": header.get("simulated", "").lower() in ("yes", "true", "1"),
+        "integration_us": measured.integration_us,
+        "scans": measured.scans,
+        "labels": _labels(header),
+        **({} if measured.short is None else {"bracket": _bracket(header.get("short_id", ""), measured)}),
+    }
+
+
+def _labels(header: Mapping[str, str]) -> dict[str, str]:
+    return {name.removeprefix(LABEL): text for name, text in header.items() if name.startswith(LABEL)}
+
+
+def _modelled_in_file(measured: Measurement, header: Mapping[str, str]) -> dict[str, Any]:
+    variance = measured.dark_variance
+    return {
+        "dark_sigma_counts": None if variance is None else round(float(np.sqrt(np.median(variance))), 3),
+        "dark_learned_from": darks_of_model(header),
     }
 
 

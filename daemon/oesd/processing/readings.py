@@ -88,6 +88,7 @@ class Readings:
         self._traces = traces
         self._lines = lines
         self._plans: dict[str, tuple[Instrument, dict[str, Plan]]] = {}
+        self._tried: tuple[Formula, Instrument, Plan] | None = None
         self._lock = threading.Lock()
 
     def of(self, device_name: str, measurement: Measurement, analysis: Analysis) -> bytes:
@@ -102,7 +103,21 @@ class Readings:
     def reading(self, formula: Formula, measurement: Measurement, analysis: Analysis) -> Reading:
         """Measure any formula in one spectrum, as it would have been stored."""
         light = light_of(measurement, analysis)
-        return measured(light, plan(formula, self._lines, _instrument(light, analysis.recipe))).as_stored()
+        return measured(light, self._plan_of(formula, _instrument(light, analysis.recipe))).as_stored()
+
+    def refusal(self, formula: Formula, measurement: Measurement, analysis: Analysis) -> str:
+        """Why a formula cannot be measured with the spectrometer of a spectrum, in a line; "" when it can."""
+        light = light_of(measurement, analysis)
+        return self._plan_of(formula, _instrument(light, analysis.recipe)).refused
+
+    def _plan_of(self, formula: Formula, instrument: Instrument) -> Plan:
+        """The plan of any formula; who asks for one asks for the same in the next spectrum."""
+        known = self._tried
+        if known is not None and known[0] == formula and _same(known[1], instrument):
+            return known[2]
+        made = plan(formula, self._lines, instrument)
+        self._tried = (formula, instrument, made)
+        return made
 
     def plans(self, device_name: str) -> Mapping[str, Plan]:
         """What is measured for each trace on a spectrometer; empty before its first spectrum."""

@@ -156,6 +156,10 @@ class Processing:
         """Queue the end of a run for the ledger."""
         self._runs.end(run)
 
+    def label_run(self, run: RunRecord) -> None:
+        """Keep the labels that a run has from now on; StoreError when they cannot be."""
+        self._store.label_run(run).result()
+
     def settle(self, started: HostTime) -> None:
         """Account for the slots that were due while no daemon ran, because the last one was killed."""
         self._backgrounds.booted(started.boot_id)

@@ -15,5 +15,6 @@ hub            the OES API server with its own store and analysis
 access         how a command reaches a running daemon, or the store when none runs
 single         one capture without a daemon
 checks         what can be told before anything is started
+unhurried      a start that was refused waits ever longer before it is tried again
 =============  =====================================================================
 """

@@ -11,14 +11,14 @@ import numpy as np
 from oesd.config import Config
 from oesd.model import FloatArray, RunRecord, utc_text
 from oesd.processing.readings import Readings, catalogue
+from oesd.service.rules_at_work import definition_of
 from oesd.service.run_spectra import NO_TURN, Turn, runs_meant, spectra_of
-from oesd.service.watch_book import definition_of
 from oesd.service.watch_documents import at_text, number
 from oesd.service.watched import watched
 from oesd.store.named_reading import NamedReading
 from oesd.store.named_traces import NamedSeries
 from oesd.store.reading import Reading as StoreReader
-from oesd.store.watch_events import WatchReading
+from oesd.store.watch_events import LEFT, WATCHED, WatchEvent, WatchReading
 from oesd.watching.backtest import Played, played
 from oesd.watching.deciding import CORRELATED
 from oesd.watching.errors import WatchError
@@ -71,10 +71,11 @@ class BackTest:
 
     def _stored(self, rule: Rule, formula: Formula, run: RunRecord) -> NamedSeries | None:
         """The trace as it was stored in the run; None when it was not measured then."""
-        trace = next((one for one in self._named.traces() if one.definition == text_of(formula)), None)
         run_no = self._named.run_number(run.run_id, run.device_name)
-        series = self._named.of_run(trace.trace_no, run.device_name, run_no) if trace and run_no else None
-        return series if series is not None and len(series) else None
+        alike = [one for one in self._named.traces() if run_no and one.definition == text_of(formula)]
+        alike.sort(key=lambda one: one.name != rule.trace)  # under its own name first: that is what was decided by
+        stored = (self._named.of_run(one.trace_no, run.device_name, run_no) for one in alike)
+        return next((series for series in stored if len(series)), None)
 
     def _made(self, formula: Formula, run: RunRecord) -> NamedSeries:
         rows = []
@@ -90,8 +91,7 @@ class BackTest:
     def _shown(
         self, rule: Rule, run: RunRecord, series: NamedSeries, result: Played, made: bool, whole: bool
     ) -> dict[str, Any]:
-        run_no = self._named.run_number(run.run_id, run.device_name)
-        live = self._events.decision(rule.name, run.device_name, run_no, definition_of(rule)) if run_no else None
+        live = self._live(rule, run)
         fired = result.fired
         document = {
             "run_id": run.run_id,
@@ -113,10 +113,27 @@ class BackTest:
             },
             "live": None if live is None else {"at_utc": at_text(live.at_us)},
             "same_as_live": None
-            if live is None or made
-            else fired is not None and int(series.order_no[fired]) == live.order_no,
+            if made
+            else self._same(rule, run, live, None if fired is None else int(series.order_no[fired])),
         }
         return {**document, "trace": _course(series, result)} if whole else document
+
+    def _live(self, rule: Rule, run: RunRecord, what: str = "") -> WatchEvent | None:
+        """What a rule decided live in a run, or the mark of it there."""
+        run_no = self._named.run_number(run.run_id, run.device_name)
+        definition = what + definition_of(rule)
+        return self._events.decision(rule.name, run.device_name, run_no, definition) if run_no else None
+
+    def _same(self, rule: Rule, run: RunRecord, live: WatchEvent | None, order_no: int | None) -> bool | None:
+        """Whether live decided by the same value, or was silent as well; None where the rule was not on then."""
+        if live is not None:
+            return order_no == live.order_no
+        if self._live(rule, run, WATCHED) is None:
+            return None
+        left = self._live(rule, run, LEFT)
+        if left is not None and order_no is not None and order_no > left.document["after_order"]:
+            return None
+        return order_no is None
 
 
 def tried(

@@ -55,9 +55,18 @@ class Bench:
         """Find what is plugged in and watch for more."""
         self._discovery.start()
 
-    def stop(self) -> None:
-        """Let every unit finish and release its spectrometer."""
-        self._discovery.stop()
+    def stop(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+        """Let every unit finish and release its spectrometer; ``meanwhile`` is called once a second."""
+        self._discovery.stop(meanwhile)
+
+    def use(self, config: Config) -> None:
+        """Take what another configuration says of the bench; units that are made from now on go by it."""
+
+    def renew(
+        self, changed: Callable[[Unit], bool], ended: Callable[[Unit], None], meanwhile: Callable[[], None]
+    ) -> None:
+        """As :meth:`oesd.acquisition.Discovery.renew`."""
+        self._discovery.renew(changed, ended, meanwhile)
 
     def rooms(self) -> dict[str, bool]:
         """What must live for the bench to work, each with whether it does."""
@@ -83,6 +92,10 @@ class RealBench(Bench):
         self, config: Config, spare: Spare, enlist: Enlist, enlisted: Enlisted, beat: Callable[[str, float], None]
     ) -> None:
         super().__init__("libusb", _light(config.light), spare, enlist, enlisted, beat)
+
+    def use(self, config: Config) -> None:
+        """Switch the light as the configuration says."""
+        self.light = _light(config.light)
 
 
 def _light(section: LightSection) -> Light:

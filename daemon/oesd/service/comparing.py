@@ -14,6 +14,7 @@ from oesd.model import Peak, RunRecord
 from oesd.processing.readings import Readings, catalogue
 from oesd.service.run_spectra import NO_TURN, RunSpectrum, Turn, find_run, spectra_of
 from oesd.service.watch_documents import number
+from oesd.store.named_reading import NamedReading
 from oesd.store.reading import Reading as StoreReader
 from oesd.watching.alignment import Alignment, aligned
 from oesd.watching.catalogue import Catalogue
@@ -73,14 +74,19 @@ def compare_stored(reader: StoreReader, run: str, golden: str, device: str, by: 
     Raises
     ------
     WatchError
-        When one of them is not there.
+        When one of them is not there, or ``by`` is neither a trace nor a formula.
     """
     mine = find_run(reader, run, device)
     theirs = find_run(reader, golden, mine.device_name)
-    formula = parse(by) if by else None
-    if formula is not None:
-        check(formula, catalogue())
-    return compare(reader, mine, theirs, formula)
+    return compare(reader, mine, theirs, _stored_formula(reader, by) if by else None)
+
+
+def _stored_formula(reader: StoreReader, by: str) -> Formula:
+    """Formula of a trace that was ever stored, as it was defined last, or of a text."""
+    trace = NamedReading(reader).find(by)
+    formula = parse(by if trace is None else trace.definition)
+    check(formula, catalogue())
+    return formula
 
 
 def _species(both: Sequence[Sequence[RunSpectrum]]) -> dict[str, list[str]]:
@@ -125,7 +131,7 @@ def _own_line(peak: Peak) -> str | None:
     """Key of the line of a peak that is one element's alone."""
     if peak.element is None or peak.blended or peak.saturated or peak.ambiguous:
         return None
-    return next((one.candidate_key for one in peak.candidates if one.element == peak.element), None)
+    return peak.line_key
 
 
 def _best(strengths: Mapping[str, Sequence[float]]) -> list[str]:

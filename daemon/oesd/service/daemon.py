@@ -25,6 +25,7 @@ from oesd.service.advice import advice_for
 from oesd.service.bench import boot_id
 from oesd.service.golden import Golden
 from oesd.service.keeping import Keeper, keeping_rules
+from oesd.service.keyless import see_key
 from oesd.service.listeners import Listeners
 from oesd.service.measuring import Measuring
 from oesd.service.memory import give_back
@@ -103,10 +104,12 @@ class Service:
         config = self._config
         self.store = Store.open(config.data_dir, config.store.url.get_secret_value())
         self._open.append(self.store.close)
-        self._keeper = self._opened(Keeper(self.store, keeping_rules(config.store), self._health.beat))
+        golden = Golden(config.data_dir, lambda: self._watching.compare_anew())
+        rules, beat = keeping_rules(config.store), self._health.beat
+        self._keeper = self._opened(Keeper(self.store, rules, beat, lambda: golden.held(self._config.golden.runs)))
+        see_key(config.upload)
         self._listeners = Listeners.of(config.web)
         self._open.append(self._listeners.close)
-        golden = Golden(config.data_dir, lambda: self._watching.compare_anew())
         self._watching = Watching(config, self.store, beat=self._health.beat, golden=golden.run_ids)
         self.processing = Processing(
             self.store, config.identify.recipe, upload=self._uploads, beat=self._health.beat, done=self._wake,
@@ -118,7 +121,7 @@ class Service:
         self.processing.settle(HostTime(datetime.now(UTC), time.monotonic_ns(), boot_id()))
         self._opened(self._watching)  # stopped after the processing, whose last spectra it looks at
         self._opened(self.processing)
-        self._measuring = Measuring(config, self.processing, self._health, self._spare)
+        self._measuring = Measuring(config, self.processing, self._health, self._spare, _more_time)
         self._watching.look_at(self._outside)
         self._open.append(self._close_front)  # opened after the measuring, closed after it, too: the page shows its end
         self._opened(self._measuring)
@@ -236,7 +239,7 @@ class Service:
         self.processing.use(config.identify.recipe, _rules(config.dark), _rules(config.reference))
         self._keeper.use(keeping_rules(config.store))
         self._watching.use(self._config)
-        self._measuring.use(self._config, lambda: notify("WATCHDOG=1"))
+        self._measuring.use(self._config)
         log.info("the configuration was read again")
 
     def _show(self, made: Made) -> None:
@@ -297,6 +300,11 @@ class Service:
             "disk": self._keeper.state(),
             **(self._front.state() if self._front else {}),
         }
+
+
+def _more_time() -> None:
+    """Ask systemd for time: an exposure may take longer than the watchdog, or the end of a service, allows."""
+    notify("WATCHDOG=1", "EXTEND_TIMEOUT_USEC=20000000")
 
 
 def _rules(section: BackgroundSection) -> BackgroundRules:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 _TOKEN = "api-token"  # noqa: S105 - the name of the file, not a token
 _NOTE = "daemon.json"
+_AS_OWNER = "run the command with sudo, or give the token in OESD_TOKEN, with --url"
 
 
 class DirectoryError(Exception):
@@ -74,12 +75,46 @@ def token_of(url: str, directory: Path) -> str:
     Raises
     ------
     DirectoryError
-        When the directory's own note does not name that URL: whoever answers there gets no token.
+        When the directory's own note does not name that URL: whoever answers there gets no token. When only its owner
+        may read it.
     """
     found = running(directory)
+    if found is None and not may_read(directory / _NOTE):
+        raise DirectoryError(
+            f"this needs the daemon's token, and only {_owner(directory)} may read {directory / _TOKEN}: {_AS_OWNER}"
+        )
     if found is None or found.url.rstrip("/") != url.rstrip("/"):
         raise DirectoryError(f"what answers at {url} is not the daemon of {directory}; its token stays here")
     return _secret_in(directory / _TOKEN)
+
+
+def may_read(path: Path) -> bool:
+    """Whether we may read a file, or could if it were there."""
+    try:
+        with path.open("rb"):
+            return True
+    except OSError as error:
+        return not isinstance(error, PermissionError)
+
+
+def check_readable(directory: Path) -> None:
+    """See that we may look into a directory that is there.
+
+    Raises
+    ------
+    DirectoryError
+        When we may not.
+    """
+    if os.path.isdir(directory) and not os.access(directory, os.R_OK | os.X_OK):
+        by_whom = f"only {_owner(directory)} may read it"
+        raise DirectoryError(f"{directory}: {by_whom}: run the command with sudo, or ask its daemon with --url")
+
+
+def _owner(directory: Path) -> str:
+    try:
+        return directory.owner()
+    except (OSError, KeyError):  # not to be looked at either, or of a user without a name
+        return "its owner"
 
 
 def note_running(directory: Path, url: str) -> None:

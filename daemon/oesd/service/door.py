@@ -18,7 +18,7 @@ from oesd.processing.explaining import explain
 from oesd.processing.importing import import_file
 from oesd.processing.made import Made
 from oesd.service.directory import forget_running, local_token, note_running
-from oesd.service.elements import element_lines
+from oesd.service.elements import element_lines, molecule_bands
 from oesd.service.exporting import exporter
 from oesd.service.golden import Golden
 from oesd.service.listeners import Listeners
@@ -127,6 +127,7 @@ class Door:
             take_file=self._take_file,
             export=exporter(self._store, self._directory),
             lines=element_lines,
+            bands=molecule_bands,
             feed=self.feed,
             watching=self._desk,
             golden=self._golden,

@@ -12,7 +12,18 @@ from oesd.processing import Processing
 from oesd.service.hub import HubService
 from oesd.service.keyless import Keyless, credential
 from oesd.store import Store
-from oesd.upload import PART_BYTES, ApiKeyMissing, Deadlines, Filing, Forwarder, OesApi, Pace, RenderedFile, load_key
+from oesd.upload import (
+    PART_BYTES,
+    ApiKeyMalformed,
+    ApiKeyMissing,
+    Deadlines,
+    Filing,
+    Forwarder,
+    OesApi,
+    Pace,
+    RenderedFile,
+    load_key,
+)
 
 _STOP_S = 20.0
 _STEP_S = 4 * Deadlines().total_s(PART_BYTES)  # a step makes a few calls, each of which ends by its deadline
@@ -61,8 +72,8 @@ class Forwarding:
             return Keyless(endpoint, "[upload] names no key_file and systemd hands over no key", store)
         try:
             return cls(config, endpoint, key_file, store, beat)
-        except ApiKeyMissing as missing:
-            return Keyless(endpoint, str(missing), store)
+        except (ApiKeyMalformed, ApiKeyMissing) as none:
+            return Keyless(endpoint, str(none), store)
 
     def render_with(self, processing: Processing) -> None:
         """Take the files from this room."""

@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 from oesd.store.directory import GOLDEN_NAME, replace_durably
+from oesd.store.held import Held
 
 log = logging.getLogger(__name__)
 
 Sort = Literal["runs", "spectra"]
+_TELLING = 4  # so much of an id tells which run is meant, here as in commands
 _SORTS: tuple[Sort, ...] = ("runs", "spectra")
 
 
@@ -45,6 +47,13 @@ class Golden:
     def run_ids(self) -> dict[str, str]:
         """The golden run by spectrometer."""
         return {device: one["run_id"] for device, one in self.document()["runs"].items()}
+
+    def held(self, configured: Iterable[str] = ()) -> Held:
+        """What is kept beyond retention: these, and the runs that the configuration calls golden."""
+        document = self.document()
+        runs = {device: frozenset([one["run_id"]]) for device, one in document["runs"].items()}
+        spectra = frozenset(one["data_id"] for one in document["spectra"].values())
+        return Held(runs, spectra, tuple(one for one in configured if len(one) >= _TELLING))
 
     def keep(self, sort: Sort, chosen: Mapping[str, Mapping[str, str]]) -> None:
         """Choose by spectrometer; what was golden before no longer is, what is golden already stays as it is.

@@ -9,6 +9,7 @@ from typing import Any
 
 from oesd.config import StoreSection
 from oesd.store import Store, StoreError
+from oesd.store.held import NOTHING, Held
 from oesd.store.keeping import Keeping, KeepingRules
 
 log = logging.getLogger(__name__)
@@ -28,10 +29,18 @@ class Keeper:
     rules : KeepingRules
     beat : callable
         Called with a name and the seconds within which it will be called again.
+    held : callable
+        What is kept whatever the rules say.
     """
 
-    def __init__(self, store: Store, rules: KeepingRules, beat: Callable[[str, float], None]) -> None:
-        self._keeping = Keeping(store, rules)
+    def __init__(
+        self,
+        store: Store,
+        rules: KeepingRules,
+        beat: Callable[[str, float], None],
+        held: Callable[[], Held] = lambda: NOTHING,
+    ) -> None:
+        self._keeping = Keeping(store, rules, held=held)
         self._beat = beat
         self._rules = rules
         self._stop = threading.Event()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from oesd.config import UploadSection
 from oesd.processing import Processing
 from oesd.store import Store
 
@@ -20,6 +22,24 @@ def credential() -> Path | None:
     """The key that systemd hands the service (``LoadCredential=api-key:...``); None where it hands none."""
     directory = os.environ.get("CREDENTIALS_DIRECTORY", "")
     return Path(directory) / "api-key" if directory else None
+
+
+def see_key(section: UploadSection) -> None:
+    """Look at the key before anything is measured.
+
+    Raises
+    ------
+    ApiKeyError
+        It must not be used: others can read it, or it is a link. One that is not there yet, or is none, is no reason
+        not to measure.
+    """
+    file = section.key_file or credential()
+    if not section.endpoint or file is None:
+        return
+    from oesd.upload import ApiKeyMalformed, ApiKeyMissing, load_key  # who forwards nothing does without
+
+    with suppress(ApiKeyMalformed, ApiKeyMissing):
+        load_key(file)
 
 
 class Keyless:

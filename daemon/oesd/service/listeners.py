@@ -6,7 +6,7 @@ import socket
 from dataclasses import dataclass
 
 from oesd.config import WebSection
-from oesd.listening import listen
+from oesd.listening import CannotListen, listen
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ class Listeners:
         Raises
         ------
         CannotListen
-            A port is taken, or an address is not ours.
+            A port is taken, an address is not ours, or the certificate for others cannot be used.
         """
+        _see_certificate(web)
         page = listen(web.host, web.port, "--port or [web] port")
         host = f"[{web.host}]" if ":" in web.host else web.host
         url = f"http://{host}:{page.getsockname()[1]}"
@@ -50,3 +51,14 @@ class Listeners:
         self.page.close()
         if self.others is not None:
             self.others.close()
+
+
+def _see_certificate(web: WebSection) -> None:
+    if not (web.remote and web.certificate and web.certificate_key):
+        return
+    from oesd.web.certificates import BadCertificate, server_context  # on one computer alone nobody needs TLS
+
+    try:
+        server_context(web.certificate, web.certificate_key)
+    except BadCertificate as problem:
+        raise CannotListen(str(problem)) from None

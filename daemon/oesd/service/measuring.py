@@ -1,6 +1,6 @@
 """The measuring half of the daemon: the bench, the schedule, and who is told which run to be in.
 
-A reload closes bench and schedule and opens others; what was ordered from outside goes on.
+A reload touches what it changes, and nothing else; what was ordered from outside goes on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from oesd.acquisition import HostClock, Sinks, Unit, UnitState, settings_for
-from oesd.config import Config
+from oesd.config import BackgroundSection, Config, RunSection
 from oesd.health import Health
 from oesd.model import Kind, RunRecord
 from oesd.processing import Processing
@@ -39,10 +39,15 @@ class Measuring:
         Takes beats.
     spare : Spare
         Where workers of real spectrometers come from.
+    meanwhile : callable
+        Called once a second while exposures at hand are finished, at the end and when they are to be others.
     """
 
-    def __init__(self, config: Config, processing: Processing, health: Health, spare: Spare) -> None:
+    def __init__(
+        self, config: Config, processing: Processing, health: Health, spare: Spare, meanwhile: Callable[[], None]
+    ) -> None:
         self._config = config
+        self._meanwhile = meanwhile
         self._processing = processing
         self._health = health
         self._spare = spare
@@ -50,7 +55,8 @@ class Measuring:
         self._since = Since(clock.utc)
         self.bench: Bench = self._new_bench()
         self._schedule = self._new_schedule()
-        self.runs = Runs(config.run, config.data_dir / "orders.json", self.units, clock)
+        orders = config.data_dir / "orders.json"
+        self.runs = Runs(config.run, orders, self.units, clock, processing.label_run)
 
     def _new_bench(self) -> Bench:
         told = self._enlist, lambda unit: self.runs.join(unit), self._health.beat
@@ -82,27 +88,27 @@ class Measuring:
     def stop(self) -> None:
         """Give no more orders, finish the exposures at hand, release the spectrometers; a second time does nothing."""
         self._schedule.stop()
-        self.bench.stop()
+        self.bench.stop(self._meanwhile)
 
-    def use(self, config: Config, between: Callable[[], None]) -> None:
-        """Go on with another configuration.
+    def use(self, config: Config) -> None:
+        """Go on with another configuration: what it does not change for a spectrometer goes on as if nothing was.
 
-        Parameters
-        ----------
-        between : callable
-            Called between steps that take long.
+        One that is to measure otherwise finishes its exposure, stays open, and begins another run at once. Another plan
+        begins anew for all.
         """
-        units = self.units()
-        self._schedule.stop()
-        between()
-        self.bench.stop()
-        between()
-        for unit in units:
-            self._health.retire(unit.settings.name)
+        planned = _plan(config) != _plan(self._config)
         self._config = config
-        self.runs.use(config.run)
-        self.bench, self._schedule = self._new_bench(), self._new_schedule()
-        self.start()
+        if planned:
+            self._schedule.stop()
+            self.runs.use(config.run)
+        self.bench.use(config)
+        self.bench.renew(self._is_changed, lambda unit: self._health.retire(unit.settings.name), self._meanwhile)
+        if planned:
+            self._schedule = self._new_schedule()
+            self._schedule.start()
+
+    def _is_changed(self, unit: Unit) -> bool:
+        return settings_for(self._config, unit.settings.serial) != unit.settings
 
     def look(self) -> None:
         """Do what is due several times a second: the plan's, and the one policy of restarting a unit.
@@ -218,3 +224,8 @@ class Measuring:
         run, paused = self.runs.of(state.name)
         word = word_of(state, paused)
         return state, run, word, self._since.note(state.name, word)
+
+
+def _plan(config: Config) -> tuple[RunSection, BackgroundSection, BackgroundSection]:
+    """What the schedule goes by."""
+    return config.run, config.dark, config.reference

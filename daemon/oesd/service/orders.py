@@ -87,6 +87,13 @@ class OrderBook:
             self._orders |= dict.fromkeys(names, None)
         self._write()
 
+    def label(self, name: str, labels: Mapping[str, str]) -> None:
+        """Note other labels for what is left of the order for a spectrometer."""
+        ordered = self._of(name)
+        if ordered is not None:
+            self._orders[name] = replace(ordered, order=replace(ordered.order, labels=dict(labels)))
+            self._write()
+
     def order_of(self, name: str) -> RunOrder | None:
         """What is left of the order for a spectrometer; None when the standing order counts."""
         ordered = self._of(name)

@@ -1,4 +1,4 @@
-"""A running daemon, asked over its loopback API."""
+"""A running daemon, asked over its API."""
 
 from __future__ import annotations
 
@@ -22,19 +22,38 @@ from oesd.service.asking import RECENT, AccessError, FileRefused, checked, newes
 from oesd.service.directory import token_of
 from oesd.store.accounts import RUNS_LIMIT, By
 from oesd.store.onlooker import Onlooker
+from oesd.upload.address import is_loopback
 
 HOW_TO_START = "start one with oesd run --config FILE, or systemctl start oesd; --url or --data names another"
 _TIMEOUT_S = 30.0
+_LONG_S = 600.0
+"""For what goes through whole runs: a daemon that measures makes it a little at a time."""
+_PIECE = 1 << 16
 _LONGEST_ANSWER = 64 * 1024 * 1024
-_NO_SPECTRUM = 422
+_NO_KEY, _NO_SPECTRUM = 401, 422
 Body = Mapping[str, Any] | bytes | None
 
 
 class Remote:
-    """A running daemon, asked over its loopback API."""
+    """A running daemon, asked over its API.
 
-    def __init__(self, url: str) -> None:
+    Parameters
+    ----------
+    url : str
+    token : str
+        That of the daemon, goes with every request; "" on the daemon's own machine, where it is in its directory.
+
+    Raises
+    ------
+    AccessError
+        When the token would go over a network unencrypted.
+    """
+
+    def __init__(self, url: str, token: str = "") -> None:
         self._url = url.rstrip("/")
+        self._given = token.strip()
+        if self._given and not _is_private(self._url):
+            raise AccessError(f"{self._url}: a token goes by https only, or to this machine")
         # No proxy: the daemon is on this machine, and its token must not leave it.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -119,6 +138,13 @@ class Remote:
         said: Mapping[str, str] = self._object("POST", "/runs", body)["spectrometers"]
         return said
 
+    def label_run(self, run_id: str, device: str, labels: Mapping[str, str | None]) -> Mapping[str, Mapping[str, str]]:
+        """Change labels of a run that is on; returns all it has by spectrometer."""
+        path = f"/runs/{urllib.parse.quote(run_id, safe='')}"
+        said = self._object("PATCH", path, {"labels": labels, "device": device})
+        given: Mapping[str, Mapping[str, str]] = said["labels"]
+        return given
+
     def capture(self, kind: str, device: str) -> Sequence[str]:
         """Order a capture; returns the names of the spectrometers that take it."""
         names: Sequence[str] = self._object("POST", "/captures", {"kind": kind, "device": device})["ordered"]
@@ -136,31 +162,75 @@ class Remote:
 
     def back_test(self, order: Mapping[str, Any]) -> Mapping[str, Any]:
         """The POST /backtest document."""
-        return self._object("POST", "/backtest", order)
+        return self._object("POST", "/backtest", order, timeout_s=_LONG_S)
 
-    def compare(self, run: str, device: str) -> Mapping[str, Any]:
-        """The GET /compare document of a run and the golden run of the configuration."""
-        return self._object("GET", f"/compare?{urllib.parse.urlencode({'run': run, 'device': device})}")
+    def compare(self, run: str, device: str, golden: str = "", by: str = "") -> Mapping[str, Any]:
+        """The GET /compare document of a run and a golden run, that of its spectrometer when none is named."""
+        asked = {"run": run, "device": device, "golden": golden, "by": by}
+        return self._object("GET", f"/compare?{_filled(asked)}", timeout_s=_LONG_S)
 
-    def _object(self, method: str, path: str, body: Body = None, filename: str = "") -> dict[str, Any]:
-        answer = self._ask(method, path, body, filename)
+    def traces(self) -> Sequence[Mapping[str, Any]]:
+        """The named traces of the GET /traces document."""
+        traces: Sequence[Mapping[str, Any]] = self._object("GET", "/traces")["traces"]
+        return traces
+
+    def named_trace(self, name: str, device: str, since: datetime, until: datetime) -> Mapping[str, Any]:
+        """The GET /traces document of a named trace, or of a line by its key."""
+        asked = {"name": name, "device": device, "from": utc_text(since), "to": utc_text(until)}
+        return self._object("GET", f"/traces?{_filled(asked)}", timeout_s=_LONG_S)
+
+    def peaks_near(self, nm: float, near_nm: float, device: str, since: datetime, until: datetime) -> Mapping[str, Any]:
+        """The GET /trace document: the peak nearest to a wavelength in each spectrum."""
+        when = {"since": utc_text(since), "until": utc_text(until)}
+        asked = {"device_name": device, "nm": repr(nm), "near_nm": repr(near_nm), **when}
+        return self._object("GET", f"/trace?{_filled(asked)}", timeout_s=_LONG_S)
+
+    def search(self, asked: Sequence[tuple[str, str]]) -> list[str]:
+        """Data ids of the entries that GET /oes finds, newest first."""
+        found: list[str] = []
+        after: list[tuple[str, str]] = []
+        while True:
+            page = self._object("GET", f"/oes?{urllib.parse.urlencode([*asked, ('limit', str(RECENT)), *after])}")
+            found += [entry["data_id"] for entry in page["entries"]]
+            if not page.get("next"):
+                return found
+            after = [("cursor", str(page["next"]))]
+
+    @contextmanager
+    def export(self, asked: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Iterator[bytes]]]:
+        """GET /export: the file's name and its pieces, which end with an AccessError where the daemon ends midway."""
+        with self._answer("GET", f"/export?{urllib.parse.urlencode(asked)}", timeout_s=_LONG_S) as answer:
+            name = Path(answer.headers.get_filename("export")).name
+            yield name, iter(lambda: answer.read(_PIECE), b"")
+
+    def _object(
+        self, method: str, path: str, body: Body = None, filename: str = "", timeout_s: float = _TIMEOUT_S
+    ) -> dict[str, Any]:
+        answer = self._ask(method, path, body, filename, timeout_s)
         if not isinstance(answer, dict):
             raise AccessError(f"{self._url}: this is not an oesd daemon")
         return answer
 
-    def _ask(self, method: str, path: str, body: Body = None, filename: str = "") -> Any:
-        headers = {}
+    def _ask(self, method: str, path: str, body: Body = None, filename: str = "", timeout_s: float = _TIMEOUT_S) -> Any:
+        with self._answer(method, path, body, filename, timeout_s) as answer:
+            return json.loads(answer.read(_LONGEST_ANSWER))
+
+    @contextmanager
+    def _answer(
+        self, method: str, path: str, body: Body = None, filename: str = "", timeout_s: float = _TIMEOUT_S
+    ) -> Iterator[http.client.HTTPResponse]:
+        headers = {"X-API-KEY": self._given} if self._given else {}
         if body is not None:
             kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
-            headers = {"Content-Type": kind, "X-API-KEY": self._token()}
+            headers = {"Content-Type": kind, "X-API-KEY": self._given or self._token()}
         if filename:
             headers["X-Filename"] = urllib.parse.quote(filename, safe="")
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         try:
             # The scheme is the caller's: _url comes from the daemon's own note or from the person's option.
             request = urllib.request.Request(self._url + path, data, headers, method=method)  # noqa: S310
-            with self._opener.open(request, timeout=_TIMEOUT_S) as answer:
-                return json.loads(answer.read(_LONGEST_ANSWER))
+            with self._opener.open(request, timeout=timeout_s) as answer:
+                yield answer
         except urllib.error.HTTPError as error:
             with error:
                 refused = FileRefused if filename and error.code == _NO_SPECTRUM else AccessError
@@ -181,6 +251,16 @@ def _query(device_name: str | None, since: datetime) -> str:
     return urllib.parse.urlencode(query)
 
 
+def _filled(asked: Mapping[str, str]) -> str:
+    return urllib.parse.urlencode({name: value for name, value in asked.items() if value})
+
+
+def _is_private(url: str) -> bool:
+    """Whether nobody on the way can read what is sent there."""
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.hostname or "")
+
+
 def _refusal(error: urllib.error.HTTPError) -> str:
     try:
         detail = json.loads(error.read(_LONGEST_ANSWER))["detail"]
@@ -188,4 +268,6 @@ def _refusal(error: urllib.error.HTTPError) -> str:
         return f"the daemon answered {error.code}"
     if isinstance(detail, list) and detail:
         return str(detail[0].get("msg", "refused"))
+    if error.code == _NO_KEY:
+        return f"{detail}: give the daemon's token in OESD_TOKEN, with --url"
     return str(detail)

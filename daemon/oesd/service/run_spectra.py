@@ -12,9 +12,9 @@ import numpy as np
 
 from oesd.model import Measurement, Result, RunRecord
 from oesd.store import StoreDamaged
-from oesd.store.accounts import RUNS_LIMIT, load_runs
 from oesd.store.finding import FoundEntry, Sought, find_entries
 from oesd.store.reading import Reading as StoreReader
+from oesd.store.run_search import SEVERAL, newest_of_each, newest_runs, runs_beginning_with, runs_of_id
 from oesd.watching.errors import WatchError
 
 Turn = AbstractContextManager[Any]
@@ -22,6 +22,8 @@ Turn = AbstractContextManager[Any]
 NO_TURN: Turn = nullcontext()
 _PAGE = 500
 _LATEST = "latest"
+_LEAST = 4
+"""Characters of an id that are taken for its beginning."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,28 +45,45 @@ def find_run(reader: StoreReader, written: str, device: str = "") -> RunRecord:
     WatchError
         When there is none, or there are several.
     """
-    accounts = reader.read(lambda db: load_runs(db, RUNS_LIMIT, device or None, None))
-    runs = [account.run for account in accounts]
-    if written == _LATEST and runs:
-        return runs[0]
-    exact = [run for run in runs if run.run_id == written]
-    found = exact or [run for run in runs if len(written) >= 4 and run.run_id.startswith(written)]
+    found = _runs_written(reader, written, device)
     if not found:
         of = f" of {device}" if device else ""
         raise WatchError(f"there is no run {written!r:.80}{of}; oesd run list shows those there are")
-    if len({run.run_id for run in found}) > 1:
-        raise WatchError(f"{written!r:.80} is the beginning of {len(found)} runs: write more of it")
+    ids = {run.run_id for run in found}
+    if len(ids) > 1:
+        several = f"{len(ids)}" if len(found) < SEVERAL else "many"
+        raise WatchError(f"{written!r:.80} is the beginning of {several} runs: write more of it")
     if len(found) > 1:
         names = ", ".join(run.device_name for run in found)
         raise WatchError(f"run {found[0].run_id} has several spectrometers: name one of {names}")
     return found[0]
 
 
+def _runs_written(reader: StoreReader, written: str, device: str) -> list[RunRecord]:
+    if written == _LATEST:
+        return _latest(reader.read(lambda db: newest_of_each(db, device)))
+    exact = reader.read(lambda db: runs_of_id(db, written, device))
+    if exact or len(written) < _LEAST:
+        return exact
+    return reader.read(lambda db: runs_beginning_with(db, written, device))
+
+
+def _latest(newest: Sequence[RunRecord]) -> list[RunRecord]:
+    """The run that began last, unless other spectrometers were still in theirs: nobody can tell which one is meant."""
+    for last in newest[:1]:
+        still_on = [run for run in newest if run.ended_at_utc is None or run.ended_at_utc > last.began_at_utc]
+        others = sorted({run.device_name for run in still_on} - {last.device_name})
+        if others:
+            names = ", ".join([last.device_name, *others])
+            raise WatchError(f"several spectrometers have a latest run: name one of {names}")
+    return list(newest[:1])
+
+
 def runs_meant(reader: StoreReader, written: Sequence[str], device: str, last: int) -> list[RunRecord]:
     """The runs that are named, else the last ones of a spectrometer, the last begun first."""
     if written:
         return [find_run(reader, one, device) for one in written]
-    return [account.run for account in reader.read(lambda db: load_runs(db, last, device or None, None))]
+    return reader.read(lambda db: newest_runs(db, last, device))
 
 
 def spectra_of(reader: StoreReader, run: RunRecord, most: int, turn: Turn = NO_TURN) -> Iterator[RunSpectrum]:

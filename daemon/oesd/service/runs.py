@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from oesd.acquisition.clock import Clock
 from oesd.config import RunSection, checked_labels
 from oesd.model import RunOrder, RunRecord
 from oesd.service.orders import OrderBook, Ordered
+from oesd.service.wishes import check_pace, order_document, with_changes
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ class Crew(Protocol):
         """Let the slots of runs pass as "paused", or serve them again."""
         ...
 
+    def label(self, run_id: str, labels: Mapping[str, str]) -> None:
+        """Have the spectra to come of a run carry these labels."""
+        ...
+
     def state(self) -> UnitState:
         """What it is doing."""
         ...
@@ -60,9 +65,20 @@ class Runs:
         The units at work.
     clock : Clock
         Tells when an order is over.
+    keep_labels : callable
+        Keeps the labels of a run durably, before any spectrum carries them.
     """
 
-    def __init__(self, section: RunSection, file: Path, units: Callable[[], Sequence[Crew]], clock: Clock) -> None:
+    def __init__(
+        self,
+        section: RunSection,
+        file: Path,
+        units: Callable[[], Sequence[Crew]],
+        clock: Clock,
+        keep_labels: Callable[[RunRecord], None] = lambda _run: None,
+    ) -> None:
+        self._keep_labels = keep_labels
+        self._labelling = threading.Lock()
         self._section = section
         self._units = units
         self._clock = clock
@@ -146,7 +162,7 @@ class Runs:
             order = replace(order, labels=checked_labels({**self._section.labels, **order.labels}))
             chosen = self._chosen(device)
             for _, unit in chosen:
-                _check_pace(order, unit.state())
+                check_pace(order, unit.state())
             if chosen or not device:
                 self._book.give([name for name, _ in chosen], order, everybody=not device)
             self._note_pause(device, chosen, False)
@@ -182,6 +198,41 @@ class Runs:
             if on:
                 return {name: 'paused: its slots are lost as "paused" until it is resumed' for name, _ in chosen}
             return {name: "goes on" if name in before else "was not paused" for name, _ in chosen}
+
+    # -- labels of a run that is on ----------------------------------------------------------------------------------
+
+    def label(self, run_id: str, device: str, changes: Mapping[str, str | None]) -> dict[str, dict[str, str]]:
+        """Change labels of a run that is on, None takes one away; returns all it has by name, nothing when it is not.
+
+        The spectra to come carry them; those that were taken keep theirs.
+
+        Raises
+        ------
+        ValueError
+            They cannot be; nothing has changed.
+        StoreError
+            They cannot be kept.
+        """
+        with self._labelling:  # and not the other lock: the disk may take its time, runs begin and end meanwhile
+            with self._lock:
+                names = {name for name, _ in self._chosen(device)}
+                on = [run for run in self._on.values() if run.run_id == run_id and run.device_name in names]
+            changed = [replace(run, labels=with_changes(run.labels, changes)) for run in on]
+            for run in changed:
+                self._keep_labels(run)
+            with self._lock:
+                return {run.device_name: self._labelled(run) for run in changed}
+
+    def _labelled(self, run: RunRecord) -> dict[str, str]:
+        """Have a run's unit know its labels, and its order, which may outlive the daemon."""
+        name, labels = run.device_name, dict(run.labels)
+        if self._on.get(name, run).run_id == run.run_id:
+            self._on[name] = run
+            if run.cause == "order":
+                self._book.label(name, labels)
+        for _, unit in self._chosen(name):
+            unit.label(run.run_id, labels)
+        return labels
 
     def _note_pause(self, device: str, chosen: list[tuple[str, Crew]], on: bool) -> None:
         self._paused = self._paused | dict.fromkeys((name for name, _ in chosen), on) if device else {"": on}
@@ -240,24 +291,5 @@ class Runs:
                     "labels": dict(self._section.labels),
                     "on": standing is not None,
                 },
-                "ordered": {name: _document(order) for name, order in orders.items() if order is not None},
+                "ordered": {name: order_document(order) for name, order in orders.items() if order is not None},
             }
-
-
-def _check_pace(order: RunOrder, state: UnitState) -> None:
-    """See that a slot has time for its exposure."""
-    if order.every_us and not order.burst and order.every_us < state.shortest_period_us:
-        raise ValueError(
-            f"every: {state.name} needs {state.shortest_period_us / 1e6:g} s for the scans of a sample,"
-            f" {order.every_us / 1e6:g} s is too short"
-        )
-
-
-def _document(order: RunOrder) -> dict[str, Any]:
-    return {
-        "labels": dict(order.labels),
-        "rest_us": order.duration_us or None,
-        "burst": order.burst or None,
-        "every_us": order.every_us,
-        "lock_exposure": order.lock_exposure,
-    }

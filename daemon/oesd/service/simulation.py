@@ -39,9 +39,9 @@ class VirtualBench(Bench):
         """The discovery, and the process that the virtual spectrometers live in."""
         return {**super().rooms(), "virtual bus": self._host is not None and self._host.alive}
 
-    def stop(self) -> None:
+    def stop(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Release the spectrometers, then end the world."""
-        super().stop()
+        super().stop(meanwhile)
         self._spare.close()
         if self._host is not None:
             self._bus.disconnect()

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
 
+from oesd.service.rules_at_work import Past, RulesAtWork, nothing_stored, reading_of
 from oesd.store.named_traces import NamedRow
 from oesd.store.watch_events import WatchEvent
 from oesd.watching.alarms import AlarmState, Phase, Sight, acknowledge, advance
-from oesd.watching.deciding import Watch
-from oesd.watching.reading import Reading, State
+from oesd.watching.reading import Reading
 from oesd.watching.rules import Rule
-from oesd.watching.signals import OF_DEVICES, OF_TRACES, Alarm, Signal, silent
+from oesd.watching.signals import OF_TRACES, Alarm, Signal, silent
 
 Key = tuple[str, str]
 """Name of an alarm or a rule, and spectrometer ("" for what concerns the daemon as a whole)."""
@@ -44,15 +43,6 @@ class Outside:
     oldest_s: float | None = None
 
 
-@dataclass(slots=True)
-class AtWork:
-    """A rule in the run that a spectrometer is in."""
-
-    watch: Watch
-    run_no: int
-    decided_us: int | None = None
-
-
 class WatchBook:
     """The state of everything that is watched.
 
@@ -67,6 +57,13 @@ class WatchBook:
         Spectrometer of a rule by its name; "" for each.
     references : callable
         Mean of a trace in the golden run: trace, device; None when it has none.
+    past : callable
+        What is stored of a trace in a run.
+
+    Attributes
+    ----------
+    at_work : RulesAtWork
+        The state of the rules.
     """
 
     def __init__(
@@ -77,15 +74,15 @@ class WatchBook:
         units: Mapping[str, str],
         devices: Mapping[str, str] | None = None,
         references: Mapping[Key, float] | None = None,
+        past: Past = nothing_stored,
     ) -> None:
         self.alarms = {alarm.name: alarm for alarm in alarms}
         self.rules = {rule.name: rule for rule in rules}
         self.states: dict[Key, AlarmState] = {}
         self.sights: dict[Key, Sight] = {}
-        self.at_work: dict[Key, AtWork] = {}
+        self.at_work = RulesAtWork(self.rules, numbers, devices or {}, past)
         self._numbers = numbers
         self._units = units
-        self._devices = devices or {}
         self._references = references or {}
         self._signals: dict[Key, Signal] = {}
         self._heard: dict[Key, int] = {}
@@ -102,19 +99,7 @@ class WatchBook:
         """
         if row.revision != 1:
             return []  # analysed again: nothing new has happened
-        return [*self._decisions(row), *self._alarms_of(row, judge)]
-
-    def _decisions(self, row: NamedRow) -> Iterable[WatchEvent]:
-        for name, rule in self.rules.items():
-            if row.run_no == 0 or self._devices.get(name, "") not in ("", row.device_name):
-                continue
-            at_work = self.at_work.get((name, row.device_name))
-            if at_work is None or at_work.run_no != row.run_no:
-                at_work = self.at_work[name, row.device_name] = AtWork(Watch(rule), row.run_no)
-            reading = self._reading(row, rule.trace)
-            if reading is not None and at_work.watch.step(row.run_us, reading):
-                at_work.decided_us = row.taken_at_us
-                yield decision_event(rule, at_work.watch, row)
+        return [*self.at_work.feed(row), *self._alarms_of(row, judge)]
 
     def _alarms_of(self, row: NamedRow, judge: bool) -> Iterable[WatchEvent]:
         for name, alarm in self.alarms.items():
@@ -130,8 +115,7 @@ class WatchBook:
                 yield from self._advanced((name, row.device_name), row.taken_at_us, sight, row)
 
     def _reading(self, row: NamedRow, trace: str) -> Reading | None:
-        told = row.readings.get(self._numbers.get(trace, -1))
-        return None if told is None else Reading(told[0], told[1], State(told[2]))
+        return reading_of(row, self._numbers.get(trace, -1))
 
     def _signal(self, alarm: Alarm, device: str) -> Signal:
         key = (alarm.name, device)
@@ -233,27 +217,3 @@ def _restored(event: WatchEvent) -> AlarmState:
         sight,
         str(told.get("by", "")),
     )
-
-
-def decision_event(rule: Rule, watch: Watch, row: NamedRow) -> WatchEvent:
-    """The decision of a rule as it is stored."""
-    document: dict[str, Any] = {
-        "why": watch.why,
-        "run_us": row.run_us,
-        "statistic": watch.statistic,
-        "limit": watch.limit,
-        "points": watch.points,
-    }
-    return WatchEvent(
-        row.taken_at_us, "endpoint", rule.name, row.device_name, row.run_no, row.order_no, definition_of(rule), document
-    )
-
-
-def definition_of(rule: Rule) -> str:
-    """The rule as one text: another rule under the same name decides anew."""
-    return repr(replace(rule, name=""))
-
-
-def device_alarm(alarm: Alarm) -> bool:
-    """Whether an alarm is one for each spectrometer."""
-    return alarm.kind in OF_DEVICES

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from oesd.config import EndpointSection
 from oesd.service.backtesting import BackTest
 from oesd.service.comparing import compare
+from oesd.service.formula_history import FormulaHistory
 from oesd.service.run_spectra import find_run, runs_meant
 from oesd.service.watch_documents import (
     alarm_document,
+    alarms_summary,
     endpoint_document,
     event_document,
     number,
     reading_document,
 )
-from oesd.service.watched import formula_of, rule_of
+from oesd.service.watched import asked_rule, formula_of
 from oesd.service.watching import Watching
 from oesd.store import Store
 from oesd.store.moments import to_us_or_none
@@ -30,7 +30,6 @@ from oesd.watching.errors import WatchError
 from oesd.watching.grammar import Formula, Line, parse, text_of
 from oesd.watching.plan import check, kind_of, unit_of
 from oesd.watching.reading import Reading, State
-from oesd.watching.rules import Rule
 from oesd.watching.signals import Alarm
 from oesd.web.turns import making
 
@@ -50,6 +49,7 @@ class WatchDesk:
 
     def __init__(self, store: Store, watching: Watching, golden: Callable[[], Mapping[str, str]] = dict) -> None:
         self._store, self._watching, self._golden_ids = store, watching, golden
+        self._history = FormulaHistory(store, making)
 
     def listen(self, told: Callable[[Mapping[str, Any]], None]) -> None:
         """Have each change of an alarm or an endpoint told, as its document."""
@@ -158,6 +158,15 @@ class WatchDesk:
         }
         return about, columns
 
+    def formula(
+        self, text: str, device: str, since: datetime | None, until: datetime | None
+    ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+        """Any formula, in stored spectra; WatchError when it is none, or cannot be measured on this spectrometer."""
+        watching, device = self._watching, self._device(device)
+        formula = formula_of(text, watching.watched, watching.lines)
+        about, columns = self._history.series(formula, watching.readings, device, since, until)
+        return {"name": text, "device": device, **about, "events": []}, columns
+
     def _device(self, device: str) -> str:
         known = self._watching.named.devices()
         if device or len(known) == 1:
@@ -209,7 +218,7 @@ class WatchDesk:
         found = []
         for rule in watching.book.rules.values():
             for device in self._devices_of((watching.watched.devices or {}).get(rule.name, ""), False):
-                at_work = watching.book.at_work.get((rule.name, device))
+                at_work = watching.book.at_work.at(rule.name, device)
                 run_no = at_work.run_no if at_work else 0
                 run_id = watching.named.run_ids([run_no]).get(run_no, "")
                 plan = watching.readings.plans(device).get(rule.trace)
@@ -230,15 +239,8 @@ class WatchDesk:
         return self._watching.acknowledge(name, device, by)
 
     def summary(self) -> dict[str, Any]:
-        """How alarms stand, in a line for the state at the top of the page."""
-        alarms = self._alarms()
-        raised = [one for one in alarms if one["state"] == "raised"]
-        waiting = [one for one in alarms if one["needs_acknowledge"]]
-        failed = [one["name"] for one in self._watching.told() if one["state"] == "failed"]
-        first = (raised or waiting or [{"text": "no alarm"}])[0]["text"]
-        text = first + (f"; action {failed[0]} failed" if failed else "")
-        level = "bad" if raised or failed else "wait" if waiting else "good"
-        return {"raised": len(raised), "unacknowledged": len(waiting), "worst": level, "text": text}
+        """How alarms stand, for the state at the top of the page, ``oesd status`` and ``oesd top``."""
+        return alarms_summary(self._alarms(), self._watching.told(), datetime.now(UTC))
 
     # -- stored runs -------------------------------------------------------------------------------------------------
 
@@ -250,30 +252,18 @@ class WatchDesk:
         WatchError
             When the rule or a run cannot be told.
         """
-        chosen, formula = self._rule(rule)
+        watching = self._watching
+        chosen, formula = asked_rule(rule, watching.book.rules, watching.watched, watching.lines, watching.config)
         records = runs_meant(self._store, runs, device, last)
         return BackTest(self._store, self._watching.readings, making).document(chosen, formula, records)
 
-    def _rule(self, rule: str | Mapping[str, Any]) -> tuple[Rule, Formula]:
-        watching = self._watching
-        if isinstance(rule, str):
-            known = watching.book.rules.get(rule)
-            if known is None:
-                known_names = ", ".join(watching.book.rules) or "none"
-                raise WatchError(f"there is no endpoint {rule!r:.80}; there are {known_names}")
-            return known, watching.watched.traces[known.trace]
-        try:
-            section = EndpointSection.model_validate({"name": "tried", "actions": [], **rule})
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise WatchError(f"rule.{where}: {first['msg'].removeprefix('Value error, ')}") from None
-        traces = dict(watching.watched.traces)
-        made = rule_of(section, traces, watching.lines, watching.config)
-        return made, traces[made.trace]
-
-    def compare(self, run: str, golden: str, device: str) -> dict[str, Any]:
+    def compare(self, run: str, golden: str, device: str, by: str = "") -> dict[str, Any]:
         """Compare a run with a golden run: the spectrometer's own, or that of the configuration, when none is named.
+
+        Parameters
+        ----------
+        by : str
+            Trace or formula by which they are laid over each other; [golden] by, else all light, when "".
 
         Raises
         ------
@@ -287,8 +277,9 @@ class WatchDesk:
         if not names:
             raise WatchError("name a golden run, choose one on the page, or set [golden] runs")
         theirs = self._golden(names, mine.device_name)
-        by = formula_of(config.golden.by, self._watching.watched, self._watching.lines) if config.golden.by else None
-        return compare(self._store, mine, theirs, by, turn=making)
+        wanted = by or config.golden.by
+        formula = formula_of(wanted, self._watching.watched, self._watching.lines) if wanted else None
+        return compare(self._store, mine, theirs, formula, turn=making)
 
     def _golden(self, names: Sequence[str], device: str) -> Any:
         refusal = WatchError(f"no golden run is one of {device}")

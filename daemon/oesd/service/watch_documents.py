@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oesd.model import utc_text
-from oesd.service.watch_book import AtWork
+from oesd.service.rules_at_work import AtWork
 from oesd.store.moments import from_us
 from oesd.store.watch_events import WatchEvent
 from oesd.watching.alarms import LEVELS, AlarmState, Phase, Sight
@@ -18,6 +18,8 @@ from oesd.watching.signals import Alarm
 
 _UNITS = {"missing": "s", "queue": "s", "disk": "GB"}
 _LEVELS = {"reached": "good", "refused": "bad"}
+_LATELY = timedelta(hours=1)
+_STANDING = ("name", "device", "state", "level", "since_utc", "text", "needs_acknowledge")
 
 
 def at_text(at_us: int | None) -> str | None:
@@ -61,6 +63,37 @@ def alarm_document(
         "acknowledged_at_utc": at_text(state.since_us) if acknowledged else None,
         "needs_acknowledge": state.wants_person,
         "actions": list(alarm.actions),
+    }
+
+
+def alarms_summary(
+    alarms: Sequence[Mapping[str, Any]], actions: Sequence[Mapping[str, Any]], now: datetime
+) -> dict[str, Any]:
+    """Build what /status says of alarms: those that are on or wait for a person, and the actions that failed.
+
+    ``worst`` is "bad" while one is raised or an action has failed lately, "wait" while anything else is listed. A
+    failure is "bad" while an alarm waits for a person, and for an hour: what was not told may have been an endpoint,
+    which nobody acknowledges. It is listed until the action succeeds.
+    """
+    order = ("raised", "cleared", "acknowledged")
+    on = sorted((one for one in alarms if one["state"] in order), key=lambda one: order.index(one["state"]))
+    raised = [one for one in on if one["state"] == "raised"]
+    waiting = sum(one["needs_acknowledge"] for one in on)
+    lately = utc_text(now - _LATELY)
+    failed = [
+        {"name": one["name"], "text": one["text"], "level": "bad" if waiting or one["last_at_utc"] > lately else "wait"}
+        for one in actions
+        if one["state"] == "failed"
+    ]
+    first = on[0]["text"] if on else "no alarm"
+    bad = raised or any(one["level"] == "bad" for one in failed)
+    return {
+        "raised": len(raised),
+        "unacknowledged": waiting,
+        "worst": "bad" if bad else "wait" if on or failed else "good",
+        "text": first + (f"; action {failed[0]['name']} failed" if failed else ""),
+        "standing": [{name: one[name] for name in _STANDING} for one in on],
+        "failed": failed,
     }
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from pydantic import ValidationError
 
 from oesd.config import AlarmSection, Config, EndpointSection, at_line
 from oesd.model import LineSpread
@@ -179,6 +181,31 @@ def rule_of(section: EndpointSection, traces: dict[str, Formula], lines: Catalog
             own_sigma=section.sigma == "own",
         )
     )
+
+
+def asked_rule(
+    rule: str | Mapping[str, Any], known: Mapping[str, Rule], watched_now: Watched, lines: Catalogue, config: Config
+) -> tuple[Rule, Formula]:
+    """An endpoint rule of the configuration by its name, or one that a person writes; and what it goes by.
+
+    Raises
+    ------
+    WatchError
+        When it cannot be told.
+    """
+    if isinstance(rule, str):
+        if rule not in known:
+            raise WatchError(f"there is no endpoint {rule!r:.80}; there are {', '.join(known) or 'none'}")
+        return known[rule], watched_now.traces[known[rule].trace]
+    try:
+        section = EndpointSection.model_validate({"name": "tried", "actions": [], **rule})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise WatchError(f"rule.{where}: {first['msg'].removeprefix('Value error, ')}") from None
+    traces = dict(watched_now.traces)
+    made = rule_of(section, traces, lines, config)
+    return made, traces[made.trace]
 
 
 def formula_of(text: str, known: Watched, lines: Catalogue) -> Formula:

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,6 +25,7 @@ from oesd.config import Config
 from oesd.model import Analysis, Measurement
 from oesd.processing.readings import Named, Readings, catalogue
 from oesd.service.golden_means import GoldenMeans
+from oesd.service.rules_at_work import left_marks, looking_back
 from oesd.service.telling import Teller, tellers
 from oesd.service.watch_book import Key, Outside, WatchBook
 from oesd.service.watch_documents import alarm_document, endpoint_document
@@ -43,6 +45,8 @@ _NAME = "watching"
 _TURN_S = 0.5
 _TICK_S = 1.0
 _BATCH = 512
+_MARKS = 200
+"""Marks that are looked through for rules that were taken away: of all runs that can still have spectra waiting."""
 _TOLD_PHASES = ("raised", "ok", "cleared")
 
 
@@ -103,14 +107,8 @@ class Watching:
         wanted = {alarm.trace for alarm in self.watched.alarms if alarm.golden}
         means = GoldenMeans(self._store, self.named, self.readings, self.numbers, self.watched.traces)
         self.references = means.of(wanted, self._golden(), config.golden.runs)
-        self.book = WatchBook(
-            self.watched.alarms,
-            self.watched.rules,
-            self.numbers,
-            self.units,
-            self.watched.devices,
-            self.references,
-        )
+        told = (self.numbers, self.units, self.watched.devices, self.references, looking_back(self.named))
+        self.book = WatchBook(self.watched.alarms, self.watched.rules, *told)
         self.book.restore(self.events.newest("alarm"))
 
     # -- start and stop ----------------------------------------------------------------------------------------------
@@ -177,18 +175,14 @@ class Watching:
     def _catch_up(self) -> None:
         """Go through the runs that spectrometers are in again: rules decide as they did, alarms only look."""
         newest = self.named.newest_order()
-        self._order = min([newest, *(order - 1 for order in self._run_beginnings())])
+        self._unstored += left_marks(self.book.at_work, self.events.marks(_MARKS), to_us(self._utc()), newest)
+        firsts = (self.named.first_of_newest_run(self.numbers["light"], device) for device in self.named.devices())
+        self._order = min([newest, *(first - 1 for first in firsts if first is not None)])
         while self._order < newest and not self._stop.is_set():
             rows = self.named.rows_after(self._order, _BATCH)
-            self._take(rows, judge=False)
+            with self._told_if_refused():
+                self._take(rows, judge=False)
             self._beat(_NAME, 60.0)
-
-    def _run_beginnings(self) -> Iterable[int]:
-        light = self.numbers["light"]
-        for device in self.named.devices():
-            first = self.named.first_of_newest_run(light, device)
-            if first is not None:
-                yield first
 
     def _take(self, rows: Sequence[NamedRow], *, judge: bool) -> None:
         events: list[WatchEvent] = []
@@ -217,12 +211,16 @@ class Watching:
             log.exception("the %s thread failed", _NAME)
 
     def _turn(self) -> None:
+        with self._told_if_refused(), self._lock:
+            while rows := self.named.rows_after(self._order, _BATCH):
+                self._take(rows, judge=True)
+            self._look_outside()
+            self._keep([])
+
+    @contextmanager
+    def _told_if_refused(self) -> Iterator[None]:
         try:
-            with self._lock:
-                while rows := self.named.rows_after(self._order, _BATCH):
-                    self._take(rows, judge=True)
-                self._look_outside()
-                self._keep([])
+            yield
         except StoreError as error:
             log.warning("alarms cannot be kept: %s", error)
 
@@ -235,14 +233,15 @@ class Watching:
         """Tell of changes, and store them: those that a full disk refused are stored when it has room again."""
         fresh = [event for event in events if not self._known(event)]
         for event in fresh:
-            self._tell(event)
+            if not event.is_mark:
+                self._tell(event)
         self._unstored += fresh
         if self._unstored:
             self.events.add(self._unstored).result()
             self._unstored = []
 
     def _known(self, event: WatchEvent) -> bool:
-        """Whether a decision was told before the daemon was started."""
+        """Whether a decision or a mark was stored before the daemon was started."""
         if event.kind != "endpoint":
             return False
         return self.events.decision(event.name, event.device_name, event.run_no, event.definition) is not None
@@ -268,7 +267,8 @@ class Watching:
             return alarm_document(alarm, event.device_name, self.book.states[key], None, self.units)
         rule = self.book.rules[event.name]
         run_id = self.named.run_ids([event.run_no]).get(event.run_no, "")
-        return endpoint_document(rule, event.device_name, self.book.at_work[event.name, event.device_name], run_id, "")
+        at_work = self.book.at_work.at(event.name, event.device_name, event.run_no)
+        return endpoint_document(rule, event.device_name, at_work, run_id, "")
 
     def _actions_of(self, event: WatchEvent) -> tuple[str, ...]:
         if event.kind == "endpoint":

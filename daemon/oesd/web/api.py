@@ -19,7 +19,7 @@ from oesd.store import Store
 from oesd.web.answers import EXCEPTION_HANDLERS
 from oesd.web.bodies import Check
 from oesd.web.calls import share_methods
-from oesd.web.elements import Lines, lines_route
+from oesd.web.elements import Bands, Lines, lines_route
 from oesd.web.entries import entry_routes
 from oesd.web.events import events_route
 from oesd.web.exporting import Export, export_route
@@ -62,6 +62,7 @@ def create_api(
     take_file: Callable[[bytes, str], Mapping[str, Any]] | None = None,
     export: Export | None = None,
     lines: Lines | None = None,
+    bands: Bands = lambda _symbol, _fwhm_nm: None,
     feed: Feed | None = None,
     watching: WatchDesk | None = None,
     golden: GoldenDesk | None = None,
@@ -95,8 +96,8 @@ def create_api(
         As :func:`~oesd.web.imports.files_route` takes it. Without it POST /files does not exist.
     export : callable, optional
         As :func:`~oesd.web.exporting.export_route` takes it. Without it GET /export does not exist.
-    lines : callable, optional
-        As :func:`~oesd.web.elements.lines_route` takes it. Without it GET /lines does not exist.
+    lines, bands : callable, optional
+        As :func:`~oesd.web.elements.lines_route` takes them. Without the first GET /lines does not exist.
     feed : Feed, optional
         What GET /events tells; one of its own, which nobody but this application writes to, when absent.
     watching : WatchDesk, optional
@@ -116,21 +117,21 @@ def create_api(
     def changed(result: Result, why: str) -> None:
         news.changed(result.data_id, result.revision, why)
 
-    calls: list[Route] = [
+    calls: list[Route] = [  # what is asked most stands first: routes are tried one by one
+        *oes_routes(OesDesk(store, may_read, may_change, evidence=evidence, changed=changed, lately=news.lately)),
         *state_routes(store, status, healthy, may_read),
         metrics_route(status, lambda: news.listeners, may_read),
         events_route(news, may_read),
         *instrument_routes(store, status, may_read),
         *([] if capture is None else [capture_route(capture, may_change)]),
-        *([] if runs is None else run_routes(store, runs, may_read, may_change, golden)),
+        *([] if runs is None else run_routes(store, runs, may_read, may_change, golden, news.run)),
         *([] if golden is None else golden_routes(store, golden, may_read, may_change, news.golden)),
         *entry_routes(store, may_read),
-        *oes_routes(OesDesk(store, may_read, may_change, evidence=evidence, changed=changed)),
         *([] if reprocess is None else [reprocess_route(store, reprocess, may_change)]),
         *([] if keep is None else [results_route(keep, may_change)]),
         *([] if take_file is None else [files_route(take_file, may_change)]),
         *([] if export is None else [export_route(store, export, may_read)]),
-        *([] if lines is None else [lines_route(store, lines, may_read)]),
+        *([] if lines is None else [lines_route(store, lines, may_read, bands)]),
         trace_route(store, may_read),
         *([] if watching is None else watching_routes(watching, may_read, may_change)),
         waterfall_route(store, may_read),

@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from oesd.web.answers import Refusal
 from oesd.web.bodies import Check, takes_json
+from oesd.web.turns import AtHand
 
 JSON = "application/json"
 CSV = "text/csv"
@@ -129,13 +130,19 @@ def share_methods(routes: Iterable[BaseRoute]) -> None:
         call.allowed = by_path[call.path]
 
 
-def reading(path: str, handler: Callable[[Request, Q], Response], query: type[Q], about: About) -> Call:
-    """Return a GET call; its handler gets the query, checked, and runs in the thread pool."""
+def reading(
+    path: str, handler: Callable[[Request, Q], Response], query: type[Q], about: About, at_hand: AtHand | None = None
+) -> Call:
+    """Return a GET call; its handler gets the query, checked, and runs in the thread pool, or at hand if short."""
 
     def endpoint(request: Request) -> Response:
         return handler(request, asked(request, query))
 
-    return Call(path, endpoint, Told("GET", about, query))
+    async def soon(request: Request) -> Response:
+        assert at_hand is not None
+        return await at_hand.do(lambda: endpoint(request))
+
+    return Call(path, soon if at_hand else endpoint, Told("GET", about, query))
 
 
 def changing(

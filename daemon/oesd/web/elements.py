@@ -1,4 +1,4 @@
-"""GET /lines: where the lines of an element lie."""
+"""GET /lines: where the lines of an element lie, or the bands of a molecule."""
 
 from __future__ import annotations
 
@@ -17,29 +17,45 @@ from oesd.web.bodies import Check
 from oesd.web.calls import About, Call, Query, reading
 
 Lines = Callable[[str], Sequence[Mapping[str, Any]] | None]
+Bands = Callable[[str, float], Sequence[Mapping[str, Any]] | None]
 
 
 class LinesQuery(Query):
-    """Of which element, and where."""
+    """Of which element or molecule, and where."""
 
-    element: Annotated[str, Field(min_length=1, max_length=20, description="symbol: Ga")]
+    element: Annotated[str, Field(min_length=1, max_length=20, description="symbol: Ga, N2")]
     device: Name = Field("", description="only lines on the axis of this spectrometer")
     limit: Whole = Field(200, ge=1, le=2000)
+    fwhm_nm: float = Field(1.0, ge=0.05, le=20.0, allow_inf_nan=False, description="width of a line, for bands")
 
 
-def lines_route(store: Store, lines: Lines, may_read: Check) -> Call:
-    """Return the route; ``lines(symbol)`` gives an element's lines, the strongest first, None for an unknown one."""
+def lines_route(store: Store, lines: Lines, may_read: Check, bands: Bands = lambda _symbol, _fwhm_nm: None) -> Call:
+    """Return the route.
+
+    Parameters
+    ----------
+    lines : callable
+        ``lines(symbol)`` gives an element's lines, the strongest first, None for an unknown one.
+    bands : callable
+        ``bands(symbol, fwhm_nm)`` gives a molecule's band systems, None for an unknown one.
+    """
 
     def read_lines(request: Request, query: LinesQuery) -> Response:
         may_read(request)
-        found = lines(query.element)
-        if found is None:
+        found, systems = lines(query.element), bands(query.element, query.fwhm_nm)
+        if found is None and systems is None:
             raise Refusal(404, f"no lines of {query.element!r:.40} are known")
         low_nm, high_nm = _axis(store, query.device)
-        there = [line for line in found if low_nm <= line["wavelength_nm"] <= high_nm][: query.limit]
-        return JsonAnswer({"element": query.element, "lines": there})
+        there = [line for line in found or () if low_nm <= line["wavelength_nm"] <= high_nm][: query.limit]
+        seen = [
+            one for one in systems or () if one["wavelengths_nm"][-1] >= low_nm and one["wavelengths_nm"][0] <= high_nm
+        ]
+        return JsonAnswer({"element": query.element, "lines": there, "bands": seen})
 
-    about = About("entries", "Where the lines of an element lie, the strongest first", "LineList", refusals=(404,))
+    about = About(
+        "entries", "Where the lines of an element lie, or the bands of a molecule", "LineList", refusals=(404,),
+        notes="Lines come the strongest first. Bands come as a spectrometer with lines of `fwhm_nm` shows them.",
+    )  # fmt: skip
     return reading("/lines", read_lines, LinesQuery, about)
 
 

@@ -36,6 +36,9 @@ class Encoded:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, tuple[str, bytes]] = OrderedDict()
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._kept
+
     def get(self, name: str, etag: str, make: Callable[[], bytes]) -> bytes:
         """The document of this name and ETag, made when it is not here."""
         with self._lock:
@@ -43,7 +46,10 @@ class Encoded:
             if known is not None and known[0] == etag:
                 self._kept.move_to_end(name)
                 return known[1]
-        made = make()
+        return self.put(name, etag, make())
+
+    def put(self, name: str, etag: str, made: bytes) -> bytes:
+        """Keep a document, and return it."""
         with self._lock:
             self._drop(name)
             self._kept[name] = (etag, made)

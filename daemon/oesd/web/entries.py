@@ -85,8 +85,8 @@ class Nothing(Query):
     """A call that takes nothing."""
 
 
-def entry_routes(store: Store, may_read: Check) -> list[Call]:
-    """Return the routes that list entries."""
+def search_route(store: Store, may_read: Check) -> Call:
+    """Return GET /oes, the same for the daemon and for the hub."""
 
     def search(request: Request, query: Listing) -> Response:
         may_read(request)
@@ -98,6 +98,17 @@ def entry_routes(store: Store, may_read: Check) -> list[Call]:
             following = None if found.cursor is None else str(found.cursor)
             return JsonAnswer({"entries": documents, "next": following}, headers=_more(request, found))
 
+    about = About(
+        "entries", "Entries that fit a description, page by page", "EntryPage", media=(JSON, CSV),
+        notes="Entries that come meanwhile move no page. A page may be short, or empty, and yet not the last: `next` "
+        "is null after the last one; as CSV it stands in the `Link` header.",
+    )  # fmt: skip
+    return reading("/oes", search, Listing, about)
+
+
+def entry_routes(store: Store, may_read: Check) -> list[Call]:
+    """Return the routes that list the daemon's entries."""
+
     def list_entries(request: Request, query: Newest) -> Response:
         may_read(request)
         with making:
@@ -108,13 +119,8 @@ def entry_routes(store: Store, may_read: Check) -> list[Call]:
         may_read(request)
         return JsonAnswer({name: store.latest_entry(name) for name in device_names(store)})
 
-    listing = About(
-        "entries", "Entries that fit a description, page by page", "EntryPage", media=(JSON, CSV),
-        notes="Entries that come meanwhile move no page. A page may be short, or empty, and yet not the last: `next` "
-        "is null after the last one; as CSV it stands in the `Link` header.",
-    )  # fmt: skip
     return [
-        reading("/oes", search, Listing, listing),
+        search_route(store, may_read),
         reading("/entries", list_entries, Newest, About("entries", "The newest entries, in short", "EntryList")),
         reading("/latest", newest, Nothing, About("entries", "The newest entry of each spectrometer", "Latest")),
     ]

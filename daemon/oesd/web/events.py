@@ -37,8 +37,9 @@ def events_route(feed: Feed, may_read: Check) -> Call:
         return StreamingResponse(stream, media_type=_STREAM, headers=_HEADERS)
 
     notes = (
-        "Server-sent events: `spectrum`, `state` (as GET /status), `change` (an entry has another result) and `alarm`. "
-        "`id` grows; with `Last-Event-ID` the changes and alarms after it come again."
+        "Server-sent events: `spectrum`, `state` (as GET /status), `change` (an entry has another result), `alarm`, "
+        "`golden` and `run` (other labels). `id` grows; with `Last-Event-ID` all after it but spectra and states come "
+        "again."
     )
     about = About("state", "The daemon's news as they happen", media=(_STREAM,), refusals=(503,), notes=notes)
     return Call("/events", listen, Told("GET", about, EventsQuery))

@@ -21,11 +21,13 @@ from typing import Any
 
 from starlette.concurrency import run_in_threadpool
 
+from oesd.model import Result
 from oesd.web.pump import RETRY_MS, Listener, Pump, Told, Wish, message
 from oesd.web.shown import Shown
 
 _KEPT = 256
 _SPECTROMETERS = 64
+_LATELY = 8  # results at hand for who asks for what an event has just told: some 120 kB each
 
 
 class Feed:
@@ -45,6 +47,7 @@ class Feed:
         self._lock = threading.Lock()
         self._shown: dict[str, Shown] = {}
         self._kept: deque[Told] = deque(maxlen=_KEPT)
+        self._lately: deque[Result] = deque(maxlen=_LATELY)
         self._numbers = itertools.count(int(time.time() * 1000))  # grows over restarts too, while the clock does
         self._pumps: list[Pump] = []
         self._over = False
@@ -61,6 +64,7 @@ class Feed:
         with self._lock:
             self._shown.pop(shown.device, None)
             self._shown[shown.device] = shown
+            self._lately.append(shown.result)
             if len(self._shown) > _SPECTROMETERS:  # what a hub gets names as many as it likes
                 del self._shown[next(iter(self._shown))]
             pumps = list(self._pumps)
@@ -73,6 +77,10 @@ class Feed:
             self._shown = {name: one for name, one in self._shown.items() if one.result.data_id != data_id}
         self._note("change", {"data_id": data_id, "revision": revision, "why": why})
 
+    def lately(self, data_id: str) -> Result | None:
+        """The first result of an entry that was told of a moment ago; it may have another one since."""
+        return next((one for one in tuple(self._lately) if one.data_id == data_id), None)
+
     def alarm(self, document: Mapping[str, Any]) -> None:
         """An alarm is raised, acknowledged or over."""
         self._note("alarm", document)
@@ -80,6 +88,10 @@ class Feed:
     def golden(self, document: Mapping[str, Any]) -> None:
         """Another run or spectrum is golden."""
         self._note("golden", document)
+
+    def run(self, document: Mapping[str, Any]) -> None:
+        """A run that is on has other labels."""
+        self._note("run", document)
 
     def _note(self, event: str, document: Mapping[str, Any]) -> None:
         with self._lock:

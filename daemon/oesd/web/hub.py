@@ -21,6 +21,7 @@ from oesd.store.hub_keys import SCOPES, HubKeys
 from oesd.web.answers import EXCEPTION_HANDLERS, JsonAnswer
 from oesd.web.bucket import Bucket, Clock
 from oesd.web.calls import About, Call, Told, share_methods
+from oesd.web.entries import search_route
 from oesd.web.events import events_route
 from oesd.web.exporting import Export, export_route
 from oesd.web.feed import Feed
@@ -99,8 +100,10 @@ def create_hub(
                 evidence=evidence,
                 stands_for=bucket.ingest.entry_of,
                 changed=changed,
+                lately=feed.lately if feed else lambda _data_id: None,
             )
         ),
+        search_route(store, may_read),
         *([] if feed is None else [events_route(feed, may_read)]),
         *([] if export is None else [export_route(store, _by_any_name(export, bucket), may_read)]),
     ]

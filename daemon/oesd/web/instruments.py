@@ -98,6 +98,8 @@ def _device_document(name: str, unit: Mapping[str, Any] | None, known: KnownDevi
         described |= {"serial": known.serial, "model": known.model, "simulated": known.simulated}
         described |= {"pixels": known.pixels, "first_nm": first_nm, "last_nm": last_nm}
         described |= {key: known.described.get(key) for key in ("saturation_counts", "calibrated")}
+        # what is applied beside the dark
+        described |= {key: known.described.get(key, []) for key in ("nonlinearity", "stray_light")}
     return {**described, **(unit or {})}
 
 

@@ -87,6 +87,7 @@ class _State:
         yield from _levels("oesd_disk", told.get("disk", {}), _DISK)
         yield from _devices(told.get("spectrometers", ()))
         yield from _queue(told.get("upload", {}))
+        yield from _alarms(told.get("alarms") or {})
 
 
 def _sums(tally: Mapping[str, Any]) -> Iterator[Metric]:
@@ -140,3 +141,18 @@ def _queue(upload: Mapping[str, Any]) -> Iterator[Metric]:
     for name, entries in sorted(upload.get("counts", {}).items()):
         queue.add_metric((str(name),), float(entries))
     yield queue
+
+
+def _alarms(alarms: Mapping[str, Any]) -> Iterator[Metric]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    states = GaugeMetricFamily(
+        "oesd_alarm_state", "1 for each alarm that is on or waits for a person", labels=("name", "device", "state")
+    )
+    for one in alarms.get("standing", ()):
+        states.add_metric([str(one[key]) for key in ("name", "device", "state")], 1.0)
+    yield states
+    failed = GaugeMetricFamily("oesd_action_failed", "1 for each action that told nobody last", labels=("name",))
+    for one in alarms.get("failed", ()):
+        failed.add_metric((str(one["name"]),), 1.0)
+    yield failed

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from oesd.model import Result
 from oesd.store import Store, UnknownCandidate, UnknownEntry, UnknownPeak
-from oesd.store.results import ShownResult
+from oesd.store.results import ShownResult, first_mark
 from oesd.version import __version__
 from oesd.web.answers import JsonAnswer, Refusal, encode, unprocessable
 from oesd.web.bodies import Check, data_id
@@ -20,7 +20,7 @@ from oesd.web.calls import CSV, JSON, About, Call, TolerantBody, TolerantQuery, 
 from oesd.web.encoded import Encoded, encodable
 from oesd.web.negotiation import preferred, tag, unless_known
 from oesd.web.sheets import CSV_TYPE, sheet
-from oesd.web.turns import making
+from oesd.web.turns import AtHand, making
 
 NOT_PROCESSED = "not processed yet"
 UNKNOWN = "no such data entry"
@@ -58,6 +58,8 @@ class OesDesk:
         The entry that a data id is another name of; the id itself for most.
     changed : callable
         Told the result of an entry on whose peaks a person spoke, and ``assigned`` or ``cleared``.
+    lately : callable
+        A result that was made a moment ago, None for most: what is at hand is not read.
     """
 
     store: Store
@@ -68,6 +70,7 @@ class OesDesk:
     evidence: Callable[[str], Mapping[str, Any] | None] | None = None
     stands_for: Callable[[str], str] = lambda data_id: data_id
     changed: Callable[[Result, str], None] = lambda _result, _why: None
+    lately: Callable[[str], Result | None] = lambda _data_id: None
 
     def absent(self, entry_id: str) -> Refusal:
         """Why there is no result of an entry."""
@@ -104,20 +107,29 @@ class OesCalls:
         desk = self._desk
         desk.may_read(request)
         entry_id = data_id(request)
-        mark = desk.mark(entry_id)
         if preferred(request, (JSON, CSV)) == CSV:
-            etag = tag(__version__, mark, "csv")
+            etag = tag(__version__, desk.mark(entry_id), "csv")
             return unless_known(request, etag, lambda: _columns(desk.shown(entry_id).result), CSV_TYPE)
-        etag = tag(__version__, mark)
+        if "if-none-match" not in request.headers and entry_id not in self._lately:
+            return self._first(request, entry_id)
+        etag = tag(__version__, desk.mark(entry_id))
 
         def document() -> bytes:
-            return self._lately.get(entry_id, etag, lambda: encode(self._shown(entry_id)))
+            return self._lately.get(entry_id, etag, lambda: _encoded(desk.shown(entry_id), entry_id))
 
         return unless_known(request, etag, document, JSON)
 
-    def _shown(self, entry_id: str) -> dict[str, Any]:
-        shown = self._desk.shown(entry_id)
-        return {**_document(shown.result, entry_id), "detected_peaks": shown.peaks}
+    def _first(self, request: Request, entry_id: str) -> Response:
+        """The document that nobody asked for lately: its mark is read with it."""
+        desk = self._desk
+        fresh = desk.lately(entry_id)
+        with making:
+            if fresh is not None and desk.mark(entry_id) == first_mark(fresh):
+                etag, made = tag(__version__, first_mark(fresh)), encode(_document(fresh, entry_id))
+            else:
+                shown = desk.shown(entry_id)
+                etag, made = tag(__version__, shown.mark), _encoded(shown, entry_id)
+        return unless_known(request, etag, lambda: self._lately.put(entry_id, etag, made), JSON)
 
     def patch_peak(self, request: Request, body: Assignment) -> Response:
         """PATCH /oes/{data_id}/peaks."""
@@ -136,7 +148,7 @@ class OesCalls:
     def _said(self, entry_id: str, body: Assignment) -> Result:
         desk = self._desk
         if body.candidate_key is None:
-            result = desk.store.clear(entry_id, body.peak_id)
+            result = desk.store.clear(entry_id, body.peak_id, now=desk.clock())
         else:
             result = desk.store.assign(entry_id, body.peak_id, body.candidate_key, now=desk.clock())
         desk.changed(result, "cleared" if body.candidate_key is None else "assigned")
@@ -173,7 +185,7 @@ def oes_routes(desk: OesDesk) -> list[Call]:
     """Return the routes of the OES calls."""
     calls = OesCalls(desk)
     return [
-        reading("/oes/{data_id}", calls.get_result, TolerantQuery, _GET),
+        reading("/oes/{data_id}", calls.get_result, TolerantQuery, _GET, AtHand(desk.store.has_files)),
         changing("PATCH", "/oes/{data_id}/peaks", calls.patch_peak, Assignment, desk.may_write, _PATCH),
         *(
             []
@@ -185,6 +197,10 @@ def oes_routes(desk: OesDesk) -> list[Call]:
 
 def _document(result: Result, entry_id: str) -> dict[str, Any]:
     return {**result.to_api(encodable), "data_id": entry_id}
+
+
+def _encoded(shown: ShownResult, entry_id: str) -> bytes:
+    return encode({**_document(shown.result, entry_id), "detected_peaks": shown.peaks})
 
 
 def _columns(result: Result) -> bytes:

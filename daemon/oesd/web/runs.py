@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Literal, Protocol
 
 from pydantic import BaseModel, Field
@@ -14,10 +15,12 @@ from oesd.config import checked_labels, parse_duration_us
 from oesd.model import RunOrder, utc_text
 from oesd.store import Store
 from oesd.store.accounts import RUNS_LIMIT, RunAccount
+from oesd.store.newest import device_names
+from oesd.store.runs import load_run
 from oesd.web.answers import JsonAnswer, Refusal, fault, unprocessable
 from oesd.web.asking import Moment, Name, Whole
 from oesd.web.bodies import Check, takes_json
-from oesd.web.calls import About, Call, Query, Told, reading
+from oesd.web.calls import About, Body, Call, Query, Told, changing, reading
 from oesd.web.golden import Chosen, GoldenDesk
 from oesd.web.keys import KeyCheck
 
@@ -42,6 +45,10 @@ class RunDesk(Protocol):
 
     def pause(self, device: str, on: bool) -> Mapping[str, str]:
         """Pause, or go on."""
+        ...
+
+    def label(self, run_id: str, device: str, changes: Mapping[str, str | None]) -> Mapping[str, Mapping[str, str]]:
+        """Change labels of a run that is on; all it has by spectrometer, none when it is not; ValueError as above."""
         ...
 
     def now(self) -> Mapping[str, Any]:
@@ -69,10 +76,34 @@ class RunOrderBody(BaseModel):
     lock_exposure: bool | None = Field(None, description="start: keep the integration time")
 
 
+class Labelling(Body):
+    """Labels of a run that is on."""
+
+    labels: dict[str, str | None] = Field(description="those that change; null takes one away")
+    device: Name = Field("", description="name of a spectrometer, where a run has several; all when empty")
+
+
 def run_routes(
-    store: Store, desk: RunDesk, may_read: Check, may_change: KeyCheck, golden: GoldenDesk | None = None
+    store: Store,
+    desk: RunDesk,
+    may_read: Check,
+    may_change: KeyCheck,
+    golden: GoldenDesk | None = None,
+    told: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> list[Call]:
-    """Return GET and POST /runs."""
+    """Return GET and POST /runs, and PATCH of one; ``told`` gets a run of a spectrometer that has other labels."""
+
+    def label(request: Request, body: Labelling) -> Response:
+        run_id = str(request.path_params["run_id"])
+        try:
+            labels = desk.label(run_id, body.device, body.labels)
+        except ValueError as problem:
+            raise unprocessable(("body", "labels"), str(problem)) from None
+        if not labels:
+            raise _not_on(store, run_id, body.device)
+        for name, given in labels.items():
+            told({"run_id": run_id, "device": name, "labels": dict(given)})
+        return JsonAnswer({"run_id": run_id, "labels": {name: dict(given) for name, given in labels.items()}})
 
     def order(_: Request, body: dict[str, Any]) -> Response:
         action, device = _action(body), _device(body)
@@ -86,12 +117,25 @@ def run_routes(
         known: Chosen = golden.document()["runs"] if golden else {}
         return JsonAnswer({**desk.now(), **runs_document(store, query.limit, query.device_name, query.since, known)})
 
+    labelling = About(
+        "runs", "Change labels of a run that is on", "RunLabels", refusals=(404, 409),
+        notes="The spectra to come carry them, and are forwarded by them; those that were taken keep theirs.",
+    )  # fmt: skip
     ordering = About("runs", "Start, stop, pause or resume runs", "RunAnswer", 202, refusals=(404,))
-    told = Told("POST", ordering, body=RunOrderBody, guarded=True)
+    order_told = Told("POST", ordering, body=RunOrderBody, guarded=True)
     return [
         reading("/runs", list_runs, RunsQuery, About("runs", "The runs, the last begun first", "RunList")),
-        Call("/runs", takes_json(order, may_change), told),
+        Call("/runs", takes_json(order, may_change), order_told),
+        changing("PATCH", "/runs/{run_id}", label, Labelling, may_change, labelling),
     ]
+
+
+def _not_on(store: Store, run_id: str, device: str) -> Refusal:
+    """Why a run cannot have other labels."""
+    names = [device] if device else device_names(store)
+    if any(store.read(partial(load_run, run_id=run_id, device_name=name)) for name in names):
+        return Refusal(409, "this run is over: its spectra have the labels that they were taken with")
+    return Refusal(404, f"there is no run {run_id!r:.80}" + (f" of {device!r:.80}" if device else ""))
 
 
 def runs_document(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime
 from typing import Annotated, Any, Protocol
 
@@ -23,6 +24,7 @@ from oesd.web.thinning import envelope
 from oesd.web.turns import making
 
 Columns = dict[str, list[Any]]
+_LONGEST = 500
 
 
 class WatchDesk(Protocol):
@@ -48,6 +50,12 @@ class WatchDesk(Protocol):
         """The peak nearest to a wavelength."""
         ...
 
+    def formula(
+        self, text: str, device: str, since: datetime | None, until: datetime | None
+    ) -> tuple[Mapping[str, Any], Columns]:
+        """Any formula, measured in stored spectra; takes its turns itself."""
+        ...
+
     def alarms(self) -> Mapping[str, Any]:
         """Alarms, endpoints and actions."""
         ...
@@ -66,8 +74,8 @@ class WatchDesk(Protocol):
         """Play a rule on stored runs."""
         ...
 
-    def compare(self, run: str, golden: str, device: str) -> Mapping[str, Any]:
-        """Compare two runs."""
+    def compare(self, run: str, golden: str, device: str, by: str) -> Mapping[str, Any]:
+        """Compare two runs, laid over each other by a trace or a formula."""
         ...
 
 
@@ -77,6 +85,7 @@ class TracesQuery(Query):
     name: Name = Field("", description="a named trace, or a line: Ar_750.4")
     line: Name = Field("", description="the same as name")
     nm: float | None = Field(None, gt=0, lt=1e5, allow_inf_nan=False, description="the peak nearest to this, nm")
+    formula: str = Field("", max_length=_LONGEST, description="measured in stored spectra: F_703.7 / Ar_750.4")
     device: Name = Field("", description="the spectrometer; may be left out when there is one")
     since: Moment | None = Field(None, alias="from")
     until: Moment | None = Field(None, alias="to")
@@ -97,6 +106,9 @@ class CompareQuery(Query):
     run: Annotated[str, Field(min_length=1, max_length=100, description='an id, its beginning, or "latest"')]
     golden: Name = Field("", description="that of the configuration when left out")
     device: Name = ""
+    by: str = Field(
+        "", max_length=_LONGEST, description="trace or formula by which they are laid over each other; all light else"
+    )
 
 
 class Acknowledgement(Body):
@@ -129,16 +141,18 @@ def _trace_calls(desk: WatchDesk, may_read: Check) -> list[Call]:
     def read_traces(request: Request, query: TracesQuery) -> Response:
         may_read(request)
         name = query.name or query.line
-        if not name and query.nm is None:
+        if not (name or query.formula) and query.nm is None:
             return JsonAnswer({"traces": list(desk.traces())})
         try:
-            with making:
-                if query.nm is not None:
-                    found: Any = desk.peaks(query.nm, query.device, query.since, query.until)
+            with nullcontext() if query.formula else making:
+                if query.formula:
+                    found: Any = desk.formula(query.formula, query.device, query.since, query.until)
+                elif query.nm is not None:
+                    found = desk.peaks(query.nm, query.device, query.since, query.until)
                 else:
                     found = desk.series(name, query.device, query.since, query.until)
         except WatchError as refusal:
-            raise unprocessable(("query", "name"), str(refusal)) from None
+            raise unprocessable(("query", "formula" if query.formula else "name"), str(refusal)) from None
         if found is None:
             raise Refusal(404, f"there is no trace {name!r:.80}; GET /traces lists them")
         about, columns = found
@@ -154,7 +168,9 @@ def _trace_calls(desk: WatchDesk, may_read: Check) -> list[Call]:
 
     about = About(
         "traces", "Named traces; with a name the values of one", "Traces", media=(JSON, CSV), refusals=(404,),
-        notes="Any line of the table may be asked for as well: from the peaks that were found, without an error.",
+        notes="Any line of the table may be asked for as well: from the peaks that were found, without an error; and "
+        "any formula, measured in at most 240 spectra of the time, evenly spread. One that cannot be measured with "
+        "the spectrometer is refused with the reason.",
     )  # fmt: skip
     return [reading("/traces", read_traces, TracesQuery, about)]
 
@@ -216,7 +232,7 @@ def _run_calls(desk: WatchDesk, may_read: Check, may_change: Check) -> list[Call
     def compare(request: Request, query: CompareQuery) -> Response:
         may_read(request)
         try:
-            return JsonAnswer(dict(desk.compare(query.run, query.golden, query.device)))
+            return JsonAnswer(dict(desk.compare(query.run, query.golden, query.device, query.by)))
         except WatchError as refusal:
             raise unprocessable(("query", "run"), str(refusal)) from None
 

@@ -21,6 +21,7 @@ from oesd.acquisition.run_book import RunBook
 from oesd.model import Loss, Recipe, RunOrder, RunRecord
 from oesd.processing import Processing
 from oesd.store import HostTime, Store
+from oesd.store.headings import HEADER, head_of
 
 DEVICES = {name: device(name, pixels=4) for name in ("a", "b")}
 YEARS_S = 315_360_000.0
@@ -208,11 +209,9 @@ class Daemons(RuleBasedStateMachine):
     @invariant()
     def order_is_by_run_and_sequence_whatever_the_date(self) -> None:
         def rows(db: sqlite3.Connection) -> list[tuple[str, int, int, int]]:
-            return db.execute(
-                "SELECT json_extract(header, '$.run_id'), json_extract(header, '$.sequence'), "
-                "json_extract(header, '$.slot'), json_extract(header, '$.monotonic_ns') "
-                "FROM captures ORDER BY capture_no"
-            ).fetchall()
+            heads = db.execute(f"SELECT {HEADER} FROM captures c ORDER BY capture_no").fetchall()
+            names = ("run_id", "sequence", "slot", "monotonic_ns")
+            return [tuple(head_of(*one)[name] for name in names) for one in heads]
 
         by_run: dict[str, list[tuple[int, int, int]]] = {}
         for run_id, *place in self.store.read(rows):

@@ -281,3 +281,19 @@ def test_an_idle_spectrometer_that_leaves_is_noted_and_is_well_when_it_is_back(
     unit.take(Kind.SAMPLE)
     bench.wait(lambda: len(bench.captures) == 1)
     assert bench.losses == []
+
+
+def test_other_labels_go_with_the_spectra_to_come(bench: Bench, discover: Discover) -> None:
+    (unit,) = discover().units()
+    unit.start_run(RunOrder(cause="order", labels={"sample": "GaN-7"}))
+    until(lambda: len(bench.samples()) >= 2)
+    (run,) = bench.begun
+    unit.label("another run", {"sample": "wrong"})
+    unit.label(run.run_id, {"sample": "GaN-8", "wafer": "W1"})
+    until(lambda: bench.samples()[-1].labels == {"sample": "GaN-8", "wafer": "W1"})
+    assert unit.state().run_labels == {"sample": "GaN-8", "wafer": "W1"}
+    unit.stop_run()
+    until(lambda: len(bench.ended) == 1)
+    carried = [sample.labels["sample"] for sample in bench.samples()]
+    assert carried == sorted(carried) and set(carried) == {"GaN-7", "GaN-8"}
+    assert len({sample.run_id for sample in bench.samples()}) == 1, "it is the same run"

@@ -122,7 +122,7 @@ def test_nothing_is_overwritten_unasked(archive: Archive, tmp_path: Path) -> Non
         ((NOBODY, "--run", "night"), "say which entries"),
         (("abc",), "'abc' is no data id"),
         ((NOBODY,), "no such entry"),
-        (("--run", "nobody"), "no entry fits"),
+        (("--run", "nobody"), "there is no run 'nobody'"),
         (("--label", "x", "--device", "y"), "give it as NAME=VALUE"),
         (("--run", "night", "--format", "csv"), "are a .zip or a file each"),
         (("latest", "--to", "/nowhere/x.csv"), "cannot be written: No such file or directory; nothing is left"),

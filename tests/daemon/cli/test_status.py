@@ -22,6 +22,32 @@ STATE: dict[str, Any] = {
     "upload": {"state": "credential blocked", "blocked": "401"},
 }  # fmt: skip
 
+WELL: dict[str, Any] = {
+    "healthy": True, "spectrometers": [], "problems": {}, "store": "", "late": [], "simulated": True,
+    "day": {"due": 0, "stored": 0, "lost": {}}, "unrecorded": {}, "upload": {"state": "off"},
+}  # fmt: skip
+ALARMS: dict[str, Any] = {
+    "raised": 1, "unacknowledged": 2, "worst": "bad", "text": "N2 is high; action mail failed",
+    "standing": [
+        {"name": "leak", "device": "a", "state": "raised", "level": "bad", "since_utc": "2026-03-01T12:00:00.000Z",
+         "text": "N2 is high", "needs_acknowledge": True},
+        {"name": "disk", "device": "", "state": "cleared", "level": "wait", "since_utc": None,
+         "text": "9.0 GB left", "needs_acknowledge": True},
+    ],
+    "failed": [{"name": "mail", "text": "leak was not told: no server", "level": "bad"}],
+}  # fmt: skip
+"""As GET /status has it."""
+
+
+def test_alarms_that_nobody_acknowledged_and_actions_that_failed_are_not_well() -> None:
+    lines = status_lines({**STATE, **WELL, "alarms": ALARMS})
+    assert lines[0].startswith("oesd 0.1.0: NEEDS ATTENTION")
+    assert lines[2:5] == [
+        "problem: alarm leak (a) raised since 2026-03-01 12:00 UTC: N2 is high; oesd alarms --acknowledge leak",
+        "alarm disk over, not acknowledged: 9.0 GB left; oesd alarms --acknowledge disk",
+        "problem: action mail failed: leak was not told: no server",
+    ]
+
 
 def test_an_operator_reads_what_happened_and_what_to_do() -> None:
     assert status_lines(STATE) == [
@@ -45,9 +71,7 @@ def test_an_operator_reads_what_happened_and_what_to_do() -> None:
 
 
 def test_no_spectrometer_and_nothing_wrong() -> None:
-    well = {**STATE, "healthy": True, "spectrometers": [], "problems": {}, "store": "", "late": [], "simulated": True,
-            "day": {"due": 0, "stored": 0, "lost": {}}, "unrecorded": {}, "upload": {"state": "off"}}  # fmt: skip
-    lines = status_lines(well)
+    lines = status_lines({**STATE, **WELL})
     assert lines[1] == "SIMULATED: virtual spectrometers"
     assert lines[2] == "no spectrometer is plugged in: oesd devices lists what USB shows"
     assert lines[0].startswith("oesd 0.1.0: all is well") and lines[-1] == "upload: off"

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
+from tests.daemon.cli.test_status import ALARMS
 
 from oesd.cli import COMMANDS, SUMMARIES, cli
-from oesd.cli.tables import number
+from oesd.cli.tables import number, peak_rows
 from oesd.cli.top_view import Seen, view_of
 from oesd.cli.watch import event_line
 from oesd.client import Event
@@ -22,6 +23,18 @@ from oesd.client import Event
 )
 def test_numbers_keep_to_their_columns(value: float, width: int, decimals: int, text: str) -> None:
     assert number(value, width, decimals) == text
+
+
+def test_the_line_that_a_person_chose_comes_first_and_bears_a_star() -> None:
+    numbers = dict.fromkeys(("wavelength_nm", "wavelength_sigma_nm", "fwhm_nm", "snr", "intensity", "probability"), 1.0)
+    lines = [{"candidate_key": f"Al_{k}.0", "probability": 0.5} for k in range(6)]
+    peak = {"peak_id": "p1", "element": "Al", "candidates": lines, **numbers}
+    for key, shown in (
+        (None, "Al_0.0(0.50) Al_1.0(0.50) Al_2.0(0.50) Al_3.0(0.50)"),
+        ("Al_5.0", "Al_5.0*(0.50) Al_0.0(0.50) Al_1.0(0.50) Al_2.0(0.50)"),
+        ("Al_9.0", "Al_9.0* Al_0.0(0.50) Al_1.0(0.50) Al_2.0(0.50) Al_3.0(0.50)"),
+    ):
+        assert peak_rows([peak | {"candidate_key": key}])[1][-1] == shown
 
 
 def unit(name: str = "SIM00001", **changes: Any) -> dict[str, Any]:
@@ -60,17 +73,23 @@ def test_top_fits_an_old_terminal_and_shows_what_counts() -> None:
 
 
 def test_top_names_what_needs_a_person() -> None:
-    alarm = {"name": "leak", "device": "a", "level": "bad", "text": "N2 is high"}
     sick = unit("a", level="bad", line="unplugged: plug it in", saturated_pixels=12)
     seen = Seen(
         "u",
         state(sick, healthy=False, problems={"USB": "no permission"}, upload={"state": "blocked", "blocked": "401"}),
     )
-    seen.note(Event("alarm", alarm), 1.0)
     text = "\n".join(screen(seen))
-    wanted = "NEEDS ATTENTION|unplugged: plug it in|no permission|12 px|leak a: N2 is high|blocked: 401"
+    wanted = "NEEDS ATTENTION|unplugged: plug it in|no permission|12 px|blocked: 401"
     for expected in wanted.split("|"):
         assert expected in text, expected
+
+
+def test_top_shows_alarms_that_were_raised_before_it_began() -> None:
+    text = "\n".join(screen(Seen("u", state(unit(), alarms=ALARMS)), width=120))
+    for expected in ("NEEDS ATTENTION", "alarm leak (a) raised", "--acknowledge leak", "action mail failed"):
+        assert expected in text, expected
+    acknowledged = {"unacknowledged": 0, "standing": [], "failed": []}
+    assert "all is well" in screen(Seen("u", state(unit(), alarms=acknowledged)))[0]
 
 
 def test_top_with_more_than_fits_ends_with_the_last_line() -> None:

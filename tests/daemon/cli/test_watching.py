@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
+from tests.daemon.cli.test_status import STATE, WELL
 from tests.daemon.service.test_watching import CONFIG, stored
 
 from oesd.cli import cli
@@ -16,9 +18,11 @@ from oesd.cli.compare import comparison_lines
 from oesd.cli.trace import named_lines
 from oesd.config import parse_config
 from oesd.service.golden import Golden
+from oesd.service.watch_desk import WatchDesk
 from oesd.service.watching import Watching
 from oesd.store import Store
 from oesd.store.named_traces import NamedSeries
+from oesd.web import Server, create_api
 
 
 def test_a_named_trace_is_a_table_with_errors_and_limits() -> None:
@@ -44,9 +48,38 @@ def test_alarms_are_lines_with_what_to_do() -> None:
     failed = {"name": "mail", "state": "failed", "text": "no server"}
     lines = list(alarm_lines({"alarms": [alarm], "endpoints": [], "actions": [failed, {**failed, "state": "ok"}]}))
     assert len(lines) == 2
-    assert "oesd alarms --acknowledge leak since 2026-01-01 10:00 UTC" in lines[0]
+    assert "raised       since 2026-01-01 10:00 UTC: n2 is 5" in lines[0]
+    assert lines[0].endswith("; oesd alarms --acknowledge leak"), "to be copied"
     assert "\x1b" not in lines[0]
     assert "nothing is watched" in next(alarm_lines({"alarms": [], "endpoints": [], "actions": []}))
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_status_needs_attention_until_an_alarm_is_acknowledged(tmp_path: Path, seen: bool) -> None:
+    with Store.open(tmp_path) as store:
+        watching = Watching(parse_config(CONFIG, "test"), store)
+        watching.start()
+        stored(store, watching, 0, 1.0)
+        watching.stop()
+        if seen:
+            watching.acknowledge("low", "", "mk")
+        alarms = WatchDesk(store, watching).summary()
+        app = create_api(
+            store, status=lambda: {**STATE, **WELL, "alarms": alarms}, healthy=lambda: True, token="t" * 32
+        )
+        server = Server(app, "127.0.0.1", 0)
+        server.start()
+        try:
+            told = CliRunner().invoke(cli, ["status", "--url", f"http://127.0.0.1:{server.port}"])
+        finally:
+            server.stop()
+    assert told.exit_code == (0 if seen else 1), told.output
+    head, _, line = told.output.splitlines()[:3]
+    if seen:
+        assert "all is well" in head and line.startswith("alarm low (chamber-a) acknowledged since 2026-")
+    else:
+        assert "NEEDS ATTENTION" in head and line.startswith("problem: alarm low (chamber-a) raised since 2026-")
+        assert line.endswith("; oesd alarms --acknowledge low")
 
 
 def test_a_back_test_says_where_it_is_otherwise_than_live() -> None:

@@ -173,13 +173,16 @@ def test_the_same_against_a_hub(hub_client: tuple[Client, str], tmp_path: Path) 
     (result,) = client.get(data_id)
     peak = next(peak for peak in result.detected_peaks if len(peak["candidates"]) > 1)
     key = peak["candidates"][1]["candidate_key"]
-    assert client.assign(result, peak["peak_id"], key).peak(peak["peak_id"])["manual"]
+    result = client.assign(result, peak["peak_id"], key)
+    assert result.peak(peak["peak_id"])["candidate_key"] == key
     file = client.export(data_id, tmp_path / "x.csv")
     measured = read_spectrum(file.read_bytes()).measurement
     assert np.array_equal(measured.sample, result.sample)
     assert next(client.live()).data["data_id"] == data_id  # changed a moment ago
-    with pytest.raises(ClientError, match="is no daemon"):
-        client.search(device="x")
+    assert client.search(device="x") == []
+    (found,) = client.search(device=client.search()[0]["device"])
+    assert (found["data_id"], found["state"]) == (data_id, "processed")
+    assert set(found["elements"]) >= {one["element"] for one in result.elements}  # and what was chosen by hand
 
 
 class _Odd(BaseHTTPRequestHandler):
@@ -207,6 +210,15 @@ def odd() -> Iterator[ThreadingHTTPServer]:
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+def test_who_has_no_search_of_ours_is_searched_by_keywords_only(odd: ThreadingHTTPServer) -> None:
+    odd.RequestHandlerClass.answer = (404, "application/json", b'{"detail": "Not Found"}')  # type: ignore[attr-defined]
+    with (
+        Client(KEY_TEXT, f"http://127.0.0.1:{odd.server_address[1]}") as client,
+        pytest.raises(ClientError, match="it is searched by keywords, since and until only"),
+    ):
+        client.search(device="x")
 
 
 KEY_TEXT = "a-very-secret-key-0123"

@@ -65,8 +65,11 @@ def test_the_watchdog_is_fed_at_half_its_limit_and_only_while_every_beat_is_fres
         watchdog = Watchdog(health, lambda: now[0])
         health.beat("unit", 40.0)
         assert told(100.0) == b"WATCHDOG=1\nSTATUS=at 100"
-        assert told(114.9) == b""
-        assert told(115.0) == b"WATCHDOG=1\nSTATUS=at 115"
-        assert told(145.0) == b"", "the beat of the unit is late: systemd is to restart the service"
+        assert told(101.9) == b""
+        assert told(102.0) == b"STATUS=at 102"
+        assert told(114.9) == b"STATUS=at 114.9"
+        assert told(115.0) == b"WATCHDOG=1"
+        late = "the beat of the unit is late: systemd is to restart the service, and people see why"
+        assert told(145.0) == b"STATUS=no sign of life from unit; at 145", late
         health.beat("unit", 40.0)
-        assert told(145.2) == b"WATCHDOG=1\nSTATUS=at 145.2"
+        assert told(145.2) == b"WATCHDOG=1"

@@ -7,7 +7,7 @@ import pytest
 
 from oesd.config import parse_config
 from oesd.service.forwarding import Forwarding
-from oesd.service.keyless import Keyless
+from oesd.service.keyless import Keyless, see_key
 from oesd.store import Store
 from oesd.upload import ApiKeyError
 
@@ -23,6 +23,10 @@ def store(tmp_path: Path):
 
 def forwarding(store: Store, text: str = ""):
     return Forwarding.of(parse_config(ENDPOINT + text, "test"), None, store, lambda _name, _within_s: None)
+
+
+def section(text: str):
+    return parse_config(ENDPOINT + text, "test").upload
 
 
 @pytest.mark.parametrize("content", [None, "absent"])
@@ -56,6 +60,19 @@ def test_a_key_that_others_can_read_still_refuses_to_start(store: Store, tmp_pat
     key.chmod(0o644)
     with pytest.raises(ApiKeyError, match="mode 0644"):
         forwarding(store, f'key_file = "{key}"\n')
+    with pytest.raises(ApiKeyError, match="mode 0644"):
+        see_key(section(f'key_file = "{key}"\n'))
+
+
+@pytest.mark.parametrize("content", ["", "two\nlines-0123456789\n", "schlüssel-0123456789"])
+def test_what_is_no_key_is_no_reason_not_to_measure(content: str, store: Store, tmp_path: Path) -> None:
+    key = tmp_path / "key"
+    key.write_text(content)
+    key.chmod(0o600)
+    see_key(section(f'key_file = "{key}"\n'))
+    found = forwarding(store, f'key_file = "{key}"\n')
+    assert isinstance(found, Keyless)
+    assert str(key) in found.state()["blocked"]
 
 
 def test_the_services_own_key_is_taken_from_systemd(

@@ -102,6 +102,13 @@ def test_pause_resume_stop_and_a_kill(on_order: tuple[Lab, Daemon]) -> None:
     lab.said("run", "start", "--label", "sample=GaN-7")
     until(lambda: daemon.tally()["stored"] >= 3)
     assert line(daemon).startswith("measuring by order since ") and "sample=GaN-7" in line(daemon)
+    changed = lab.said("run", "label", "sample=GaN-8", "--remove", "project", "--device", "SIM00001")
+    assert changed == "SIM00001: sample=GaN-8 from the next spectrum on\n"
+    labels = {"sample": "GaN-8"}
+    until(lambda: daemon.get(f"/oes?limit=1&label=sample={labels['sample']}")["entries"])
+    first_entry = daemon.get("/oes?order=oldest&limit=1")["entries"][0]
+    assert first_entry["labels"]["sample"] == "GaN-7", "what was taken keeps its labels"
+    assert daemon.get("/runs")["runs"][0]["labels"] == labels and "sample=GaN-8" in line(daemon)
     assert "paused" in lab.said("run", "pause", "--device", "SIM00001")
     until(lambda: daemon.get("/ledger")["total"]["lost"].get("paused", 0) >= 3)
     told = lab.said("status")
@@ -115,8 +122,9 @@ def test_pause_resume_stop_and_a_kill(on_order: tuple[Lab, Daemon]) -> None:
         until(lambda: len(again.get("/runs")["runs"]) == 2)
         second, first = again.get("/runs")["runs"]
         assert (first["on"], second["on"]) == (False, True)
-        assert first["labels"] == second["labels"] == {"project": "P-1", "sample": "GaN-7"}
-        assert first["lost"].keys() <= {"paused", "daemon down", "not stored"} and first["lost"]["daemon down"] >= 1
+        assert first["labels"] == second["labels"] == labels
+        assert first["lost"].keys() <= {"paused", "overrun", "daemon down", "not stored"}
+        assert first["lost"]["daemon down"] >= 1
         assert "the ordered run ends; idle until its next order" in lab.said("run", "stop")
         until(lambda: line(again).startswith("idle"))
         again.end(signal.SIGTERM)
@@ -154,6 +162,10 @@ def test_always_goes_on_after_a_burst(tmp_path: Path) -> None:
         (("start", "--burst", "5", "--for", "1 s"), "neither every nor duration"),
         (("start", "--label", "sample"), "write NAME=TEXT"),
         (("start", "--label", "Sample=x"), "label 'Sample'"),
+        (("label",), "nothing to change"),
+        (("label", "sample"), "write NAME=TEXT"),
+        (("label", "sample=x"), "no run is on"),
+        (("label", "sample=x", "--device", "nobody"), "no run of 'nobody' is on"),
     ],
 )
 def test_mistakes_are_one_line(shared: Lab, words: tuple[str, ...], said: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from oesd.acquisition import UnitState
 from oesd.config import RunSection
 from oesd.model import RunOrder, RunRecord, new_id
 from oesd.service.runs import Runs
+from oesd.store import StoreFull
 
 ALWAYS = RunOrder("always")
 SECOND_NS = 1_000_000_000
@@ -73,6 +74,10 @@ class Worker:
     def pause(self, paused: bool) -> None:
         self.paused = paused
 
+    def label(self, run_id: str, labels: Mapping[str, str]) -> None:
+        if self.run is not None and self.run.run_id == run_id:
+            self.run = replace(self.run, labels=labels)
+
     def state(self) -> UnitState:
         return UnitState(self.name, f"serial of {self.name}", "M", True, "idle", "", "", "", 0, 0, None, 0,
                          shortest_period_us=self.shortest_period_us)  # fmt: skip
@@ -90,12 +95,19 @@ class Lab:
         self.file = file
         self.time = Time()
         self.workers: list[Worker] = []
+        self.kept: list[RunRecord] = []
+        self.refused = ""
         self.restart()
+
+    def keep(self, run: RunRecord) -> None:
+        if self.refused:
+            raise StoreFull(self.refused)
+        self.kept.append(run)
 
     def restart(self, section: RunSection | None = None) -> Runs:
         names = [worker.name for worker in self.workers]
         self.workers = []
-        self.runs = Runs(section or RunSection(), self.file, lambda: self.workers, self.time)
+        self.runs = Runs(section or RunSection(), self.file, lambda: self.workers, self.time, self.keep)
         for name in names:
             self.plug(name)
         return self.runs
@@ -333,3 +345,47 @@ class TestRestart:
         lab.runs = Runs(RunSection(), lab.file.parent / "missing" / "orders.json", lambda: lab.workers, lab.time)
         assert lab.runs.start("a", RunOrder("order")) == {"a": "a run begins"}
         assert "the order is lost when the daemon ends" in caplog.text
+
+
+def test_labels_of_a_run_that_is_on_are_kept_then_told_and_outlive_the_daemon(lab: Lab) -> None:
+    lab.runs.start("a", RunOrder("order", {"sample": "GaN-7", "note": "x"}))
+    one = of(lab)["a"]
+    lab.begun(one)
+    assert one.run is not None
+    said = lab.runs.label(one.run.run_id, "", {"sample": "GaN-8", "note": None, "wafer": "W1"})
+    assert said == {"a": {"sample": "GaN-8", "wafer": "W1"}} == {"a": one.labels}
+    assert [run.labels for run in lab.kept] == [one.labels]
+    on, _ = lab.runs.of("a")
+    assert on is not None and on.labels == one.labels
+    lab.restart()
+    assert of(lab)["a"].labels == {"sample": "GaN-8", "wafer": "W1"}
+
+
+def test_labels_that_cannot_be_or_cannot_be_kept_change_nothing(lab: Lab) -> None:
+    lab.runs.start("a", RunOrder("order", {"sample": "GaN-7"}))
+    one = of(lab)["a"]
+    lab.begun(one)
+    assert one.run is not None
+    run_id = one.run.run_id
+    with pytest.raises(ValueError, match="at most 16"):
+        lab.runs.label(run_id, "a", {f"l{number}": "" for number in range(16)})
+    lab.refused = "the disk is full"
+    with pytest.raises(StoreFull):
+        lab.runs.label(run_id, "a", {"sample": "GaN-8"})
+    assert one.labels == {"sample": "GaN-7"} and lab.kept == []
+    lab.refused = ""
+    assert lab.runs.label("another", "a", {"sample": "x"}) == lab.runs.label(run_id, "b", {"sample": "x"}) == {}
+    lab.over(one, 3)
+    assert lab.runs.label(run_id, "a", {"sample": "x"}) == {}
+
+
+def test_the_configuration_s_own_run_has_its_labels_again_when_it_begins_anew(lab: Lab) -> None:
+    runs = lab.restart(RunSection(labels={"project": "p"}))
+    runs.begin_standing(ALWAYS)
+    one = of(lab)["a"]
+    lab.begun(one)
+    assert one.run is not None
+    assert runs.label(one.run.run_id, "a", {"sample": "s"}) == {"a": {"project": "p", "sample": "s"}}
+    again = lab.restart(RunSection(labels={"project": "p"}))
+    again.begin_standing(ALWAYS)
+    assert of(lab)["a"].labels == {"project": "p"}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,10 +19,12 @@ from tests.daemon.store.making import NOW, analysis, capture, device, entry
 from tests.daemon.web import spectra
 
 from oesd.config import parse_config
-from oesd.model import Recipe, RunRecord
+from oesd.model import Recipe, RunRecord, utc_text
 from oesd.service.backtesting import tried
+from oesd.service.rules_at_work import mark_event
 from oesd.service.telling import Teller
 from oesd.service.watch_desk import WatchDesk
+from oesd.service.watch_documents import alarms_summary
 from oesd.service.watching import Watching
 from oesd.service.ways import way_of
 from oesd.store import Store
@@ -49,12 +51,12 @@ false_alarm_in = 10000
 TOKEN = {"X-API-KEY": "local-token-0123456789"}
 
 
-def stored(store: Store, watching: Watching, second: int, value: float, run: int = 1) -> str:
+def stored(store: Store, watching: Watching, second: int, value: float, run: int = 1, begun: datetime = NOW) -> str:
     number = watching.numbers["ratio"]
-    record = RunRecord(f"run-{run}", "chamber-a", 1_000_000, True, NOW, run * 10**15, "boot")
+    record = RunRecord(f"run-{run}", "chamber-a", 1_000_000, True, begun, run * 10**15, "boot")
     sample = capture(
         seed=second, of=device("chamber-a", pixels=16), run_id=record.run_id, slot=second, boot_id="boot",
-        taken_at_utc=NOW + timedelta(seconds=1000 * run + second), monotonic_ns=run * 10**15 + second * 10**9,
+        taken_at_utc=begun + timedelta(seconds=1000 * run + second), monotonic_ns=run * 10**15 + second * 10**9,
     )  # fmt: skip
     made = entry(sample)
     store.save_capture(sample, made, upload=False, run=record).result(30)
@@ -125,7 +127,7 @@ def test_a_restart_goes_on_where_it_was(store: Store) -> None:
     assert first.idle()
     again = Watching(config, store)
     again.start()
-    assert again.book.at_work["gone", "chamber-a"].watch.points == 15
+    assert again.book.at_work.at("gone", "chamber-a").watch.points == 15  # type: ignore[union-attr]
     for second, value in enumerate(values()[15:], start=15):
         stored(store, again, second, value)
     again.stop()
@@ -133,7 +135,8 @@ def test_a_restart_goes_on_where_it_was(store: Store) -> None:
     third.start()
     third.stop()
     events = store.read(lambda db: db.execute("SELECT kind, name FROM watch_events ORDER BY kind").fetchall())
-    assert events == [("alarm", "low"), ("endpoint", "gone")]
+    assert events == [("alarm", "low"), ("endpoint", "gone"), ("endpoint", "gone")]  # that it is on, and its decision
+    assert [(event.kind, event.name) for event in third.events.latest()] == [("alarm", "low"), ("endpoint", "gone")]
     assert third.book.states["low", "chamber-a"].phase.value == "raised"
 
 
@@ -173,7 +176,7 @@ def test_all_of_it_by_http(store: Store, started: Watching) -> None:
         assert client.post("/alarms/low/acknowledge", json={}, headers=TOKEN).status_code == 409
         assert client.post("/alarms/no/acknowledge", json={}, headers=TOKEN).status_code == 404
         tested = client.post("/backtest", json={"rule": "gone"}, headers=TOKEN).json()
-        assert [run["same_as_live"] for run in tested["runs"]] == [None, True]
+        assert [run["same_as_live"] for run in tested["runs"]] == [True, True]  # one decided, one silent
         own = {"trace": "ratio", "rule": "level", "direction": "falls", "level": 5.0}
         tested = client.post("/backtest", json={"rule": own, "run_id": "run-1"}, headers=TOKEN).json()
         assert tested["runs"][0]["fired"]["run_s"] == 20.0
@@ -189,6 +192,63 @@ def test_all_of_it_by_http(store: Store, started: Watching) -> None:
         assert (compared["run"], compared["golden"]) == ("run-1", "run-2")
         assert client.get("/compare?run=run-1").status_code == 422
         assert client.get("/compare?run=run-1&golden=nothing").status_code == 422
+
+
+def same_as_live(store: Store, *runs: str) -> list[bool | None]:
+    result = tried(store, parse_config(CONFIG, "test"), "gone", runs, "", 1, where="test")
+    return [run["same_as_live"] for run in result["runs"]]
+
+
+def test_runs_analysed_in_turns_over_a_restart_are_decided_as_a_back_test_does(store: Store) -> None:
+    config = parse_config(CONFIG, "test")
+    first = Watching(config, store)
+    first.start()
+    for second, value in enumerate(values()[:18]):
+        stored(store, first, second, value)
+    first.stop()
+    again = Watching(config, store)
+    again.start()
+    for second, value in enumerate(values(30, 15)):  # what waited of run 1 comes between the spectra of run 2
+        stored(store, again, second, value, run=2)
+        if second < 12:
+            stored(store, again, 18 + second, values()[18 + second])
+    again.stop()
+    third = Watching(config, store)  # it reads run 1, whose last spectrum came before the last of run 2, no more
+    third.start()
+    third.stop()
+    decided = [event for event in third.events.latest() if event.kind == "endpoint"]
+    assert len(decided) == 2
+    assert third.book.at_work.at("gone", "chamber-a").run_no == 2  # type: ignore[union-attr]
+    assert same_as_live(store, "run-1", "run-2") == [True, True]
+
+
+def test_what_live_missed_is_said_and_what_it_was_not_asked_is_not(store: Store) -> None:
+    idle = Watching(parse_config(CONFIG, "test"), store)  # measures, and nobody follows
+    for run in (1, 2, 3):
+        for second, value in enumerate(values(30, 20 if run < 3 else 99)):
+            stored(store, idle, second, value, run)
+    assert same_as_live(store, "run-1", "run-3") == [None, None]  # no rule was on
+    rule = idle.book.rules["gone"]
+    rows = {row.run_no: row for row in idle.named.rows_after(0)}
+    idle.events.add([mark_event(rule, row) for row in rows.values()]).result(30)
+    assert same_as_live(store, "run-1", "run-3") == [False, True]
+    said = tried(store, idle.config, "gone", ["run-1"], "", 1, where="test")["sentence"]
+    assert "1 otherwise than live" in said
+
+
+def test_a_rule_that_was_taken_away_is_not_blamed_for_what_came_later(store: Store) -> None:
+    whole, without = parse_config(CONFIG, "test"), parse_config(CONFIG.partition("[[endpoint]]")[0], "test")
+    watching = Watching(whole, store)
+    watching.start()
+    for second, value in enumerate(values()[:15]):
+        stored(store, watching, second, value)
+    watching.wake()
+    until(watching.idle)
+    watching.use(without)
+    for second, value in enumerate(values()[15:], start=15):
+        stored(store, watching, second, value)
+    watching.stop()
+    assert same_as_live(store, "run-1") == [None]
 
 
 def test_an_analysis_made_again_is_another_value_and_no_event(store: Store, started: Watching) -> None:
@@ -258,6 +318,22 @@ def test_a_hook_is_posted_to_and_nothing_waits_for_it() -> None:
     assert state["state"] == "ok"
     assert len(bodies) == 2
     assert b'"name": "low"' in bodies[0]
+
+
+def test_a_failed_action_needs_a_person_while_it_is_news() -> None:
+    failed = {"name": "mail", "state": "failed", "text": "no server", "last_at_utc": utc_text(NOW)}
+    actions = [failed, {**failed, "name": "hook", "state": "ok"}]
+    low = dict.fromkeys(("name", "device", "since_utc", "text", "level"), "") | {"state": "cleared"}
+    later = NOW + timedelta(hours=2)
+    for alarms, now, worst in (
+        ([], NOW, "bad"),
+        ([], later, "wait"),
+        ([{**low, "needs_acknowledge": True}], later, "bad"),
+    ):
+        summary = alarms_summary(alarms, actions, now)
+        assert [one["name"] for one in summary["failed"]] == ["mail"]
+        assert (summary["worst"], summary["failed"][0]["level"]) == (worst, worst)
+    assert alarms_summary([], actions[1:], NOW)["worst"] == "good"
 
 
 GOLDEN = '[[alarm]]\nname = "drifts"\nkind = "drift"\ntrace = "{}"\nabove = 4.0\nreference = "golden"\n'

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from tests.daemon.web import spectra
@@ -15,7 +16,7 @@ from tests.daemon.web.conftest import Api, served
 from tests.daemon.web.uploading import until
 
 from oesd.model import Kind, new_id
-from oesd.service.elements import element_lines
+from oesd.service.elements import element_lines, molecule_bands
 from oesd.store import Store, UnknownEntry
 from oesd.store.verdicts import StoredVerdict
 from oesd.web.plotting import plotly_script
@@ -78,7 +79,7 @@ def export() -> Exporter:
 
 @pytest.fixture
 def api(store: Store, export: Exporter) -> Iterator[Api]:
-    with served(store, export=export, lines=element_lines) as running:
+    with served(store, export=export, lines=element_lines, bands=molecule_bands) as running:
         yield running
 
 
@@ -91,6 +92,11 @@ def test_a_device_is_what_it_said_and_what_it_does(api: Api, store: Store) -> No
     a, b = document["devices"]
     assert (a["name"], a["at_work"], a["pixels"], a["first_nm"], a["last_nm"]) == ("a", False, 64, 196.0, 870.0)
     assert (b["at_work"], b["line"], b["saturation_counts"]) == (True, "measuring", 65_535)
+    assert (b["nonlinearity"], b["stray_light"]) == ([], [])
+    curved = replace(spectra.device("b", pixels=64), nonlinearity=(0.935, 4e-6), stray_light=(0.01,))
+    spectra.store_spectrum(store, curved)
+    b = api.client.get("/devices").json()["devices"][1]
+    assert (b["nonlinearity"], b["stray_light"]) == ([0.935, 4e-6], [0.01])
     assert document["problems"] == {"usb": "x"}
 
 
@@ -140,6 +146,7 @@ def test_metrics_add_up_and_are_read_by_prometheus_own_parser(api: Api, store: S
         "disk": {"used_bytes": 5, "free_bytes": 6, "line": "x"},
         "spectrometers": [{"name": "a", "model": "USB4000", "word": "measuring", "level": "good", "captures": 4}],
         "upload": {"state": "ok", "counts": {"stored": 2}},
+        "alarms": {"standing": [{"name": "leak", "device": "a", "state": "raised"}], "failed": [{"name": "mail"}]},
     }  # fmt: skip
     answer = api.client.get("/metrics")
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
@@ -153,6 +160,8 @@ def test_metrics_add_up_and_are_read_by_prometheus_own_parser(api: Api, store: S
     assert samples["oesd_slots_lost_total", (("reason", 'odd "reason"\n'),)] == 1
     assert samples["oesd_spectrometer_captures", (("device", "a"),)] == 4
     assert samples["oesd_upload_queue", (("state", "stored"),)] == 2
+    assert samples["oesd_alarm_state", (("device", "a"), ("name", "leak"), ("state", "raised"))] == 1
+    assert samples["oesd_action_failed", (("name", "mail"),)] == 1
     assert samples["oesd_disk_free_bytes", ()] == 6 and samples["oesd_healthy", ()] == 1
 
 
@@ -225,3 +234,21 @@ def test_plotly_is_fetched_once(api: Api) -> None:
 def test_no_cell_is_a_formula() -> None:
     rows = sheet(["text", "n"], [["@x", -1.5], ["+y", float("nan")], ["-z", None], ["plain, with comma", True]])
     assert rows.decode().splitlines() == ["text,n", "'@x,-1.5", "'+y,", "'-z,", '"plain, with comma",true']
+
+
+def test_bands_of_a_molecule_are_wider_where_lines_are(api: Api, store: Store) -> None:
+    spectra.store_spectrum(store, spectra.device("a", pixels=64))
+    (narrow,), (wide,) = (api.client.get(f"/lines?element=CN&fwhm_nm={nm}").json()["bands"] for nm in (0.2, 2.0))
+    assert narrow["system"] == wide["system"] == "CN"
+    shown = {}
+    for band, fwhm_nm in ((narrow, 0.2), (wide, 2.0)):
+        nm, light = np.array(band["wavelengths_nm"]), np.array(band["relative"], dtype=float)
+        assert (np.diff(nm) > 0).all() and np.nanmax(light) == 1.0
+        assert nm[np.nanargmax(light)] == pytest.approx(388.0, abs=0.5 + fwhm_nm / 2), "the violet head"
+        shown[fwhm_nm] = np.nansum(light > 0.5) * np.diff(nm).min()
+        assert np.isnan(light).any(), "a break between the sequences"
+    assert shown[2.0] > 1.3 * shown[0.2]
+    systems = api.client.get("/lines?element=N2").json()
+    assert [one["system"] for one in systems["bands"]] == ["N2", "N2 1+"] and systems["lines"] == []
+    assert api.client.get("/lines?element=Ga").json()["bands"] == []
+    assert api.client.get("/lines?element=CN&fwhm_nm=0").status_code == 422

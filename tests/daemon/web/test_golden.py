@@ -129,3 +129,18 @@ def test_a_choice_that_cannot_be_kept_is_none(tmp_path: Path, store: Store) -> N
     with pytest.raises(GoldenError, match="cannot be written"):
         gone.keep("runs", {"a": {"run_id": "r"}})
     assert gone.run_ids() == {}
+
+
+def test_what_is_golden_is_held_and_no_longer_when_it_is_not(
+    client: httpx.Client, store: Store, golden: Golden
+) -> None:
+    begun(store, "first", "a", "b")
+    client.put("/runs/first/golden", json={"device": "a"}).raise_for_status()
+    data_id = spectra.store_spectrum(store, spectra.device("b", pixels=64))
+    client.put(f"/oes/{data_id}/golden").raise_for_status()
+    held = golden.held(["beef-1", "no"])
+    assert held.has("x", "a", "first") and not held.has("x", "b", "first") and held.has(data_id, "b", "")
+    assert held.has("x", "b", "beef-1234") and not held.has("x", "b", "notes") and not held.has("x", "b", "")
+    client.delete("/runs/first/golden").raise_for_status()
+    client.delete(f"/oes/{data_id}/golden").raise_for_status()
+    assert not golden.held()

@@ -18,6 +18,7 @@ from tests.daemon.web.test_openapi import fuzz
 from tests.daemon.web.uploading import upload
 from tests.support.certificates import certificate
 
+from oesd.model import new_id
 from oesd.service.exporting import exporter
 from oesd.store import Store
 from oesd.web import Feed, Hub, Shown, documents
@@ -75,6 +76,30 @@ def test_events_begin_with_the_newest_and_go_on(
         assert next(one for one in news if one[0] == "spectrum")[1]["data_id"] == second
 
 
+def test_entries_are_searched_as_the_daemon_s_are(
+    client: httpx.Client, bucket: httpx.Client, data_id: str, store: Store
+) -> None:
+    second = upload(client, bucket, spectra.file_bytes("REC-2", seed=2), "second.txt")
+    waiting = new_id()
+    store.save_file(waiting, spectra.parse(spectra.file_bytes("REC-3"), ""), spectra.file_bytes("REC-3"), "c").result()
+
+    def found(**query: object) -> list[str]:
+        answer = client.get("/oes", params=query)
+        assert answer.status_code == 200, answer.text
+        return [one["data_id"] for one in answer.json()["entries"]]
+
+    assert found() == [waiting, second, data_id] == found(order="oldest")[::-1]
+    assert found(element="Ar") == [second, data_id] and found(element="Ga") == []
+    assert found(state="waiting") == [waiting] and found(device="chamber-a") == []
+    assert found(since="2100-01-01T00:00:00Z") == []
+    page = client.get("/oes?limit=1&element=Ar").json()
+    assert [one["data_id"] for one in page["entries"]] == [second]
+    assert found(limit=1, element="Ar", cursor=page["next"]) == [data_id]
+    assert client.get("/oes", headers={"accept": "text/csv"}).text.count("\n") == 4
+    assert client.get("/oes?elemnt=Ar").status_code == 422
+    assert client.get("/oes", headers=key_with(client, "write")).status_code == 403
+
+
 def test_exports_by_any_of_an_entry_s_ids(client: httpx.Client, bucket: httpx.Client, data_id: str) -> None:
     other_name = upload(client, bucket, spectra.file_bytes("REC-1"), "again.txt")
     assert other_name != data_id
@@ -95,8 +120,8 @@ def test_only_a_key_that_may_read_is_told(client: httpx.Client, data_id: str) ->
 def test_every_call_is_described_with_the_key_it_needs(described: dict[str, Any]) -> None:
     assert described["info"]["title"] == "oesd hub"
     paths = described["paths"]
-    assert {"/data_entries/", "/oes/{data_id}", "/oes/{data_id}/peaks", "/events", "/export", "/keys/", "/usage/",
-            "/physical_samples/", "/projects/"} <= set(paths)  # fmt: skip
+    assert {"/data_entries/", "/oes", "/oes/{data_id}", "/oes/{data_id}/peaks", "/events", "/export", "/keys/",
+            "/usage/", "/physical_samples/", "/projects/"} <= set(paths)  # fmt: skip
     open_to_all = [path for path, item in paths.items() for one in item.values() if "security" not in one]
     assert open_to_all == ["/gateway/time"]
     assert all("401" in one["responses"] for path, item in paths.items() for one in item.values() if "security" in one)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
 import numpy as np
@@ -11,9 +12,11 @@ from hypothesis import strategies as st
 from tests.daemon.web import spectra
 from tests.daemon.web.conftest import KEY, TOKEN, Api, served
 
+from oesd.engine.analyze import analyze_measurement
 from oesd.model import Recipe, new_id
 from oesd.processing import Processing
 from oesd.store import Store
+from oesd.web import Shown
 
 AUTH = {"X-API-KEY": TOKEN}
 
@@ -126,6 +129,7 @@ class TestPatch:
         after = answer.json()
         changed = next(p for p in after["detected_peaks"] if p["peak_id"] == target["peak_id"])
         assert changed["element"] == "Fe" and changed["manual"] is True
+        assert changed["candidate_key"] == key and "candidate_key" not in target
         assert after["wavelengths"] == before["wavelengths"] and after["sample"] == before["sample"]
         others = [p for p in after["detected_peaks"] if p["peak_id"] != target["peak_id"]]
         assert others == [p for p in before["detected_peaks"] if p["peak_id"] != target["peak_id"]]
@@ -245,3 +249,30 @@ def raw_status(api: Api, target: str) -> int:
         head = f"GET {target} HTTP/1.1\r\nHost: 127.0.0.1:{api.port}\r\nConnection: close\r\n\r\n"
         connection.sendall(head.encode("latin-1"))
         return int(connection.makefile("rb").readline().split()[1])
+
+
+def test_a_result_that_was_just_told_of_is_the_one_that_is_stored(store: Store) -> None:
+    """The newest are encoded from what is at hand: byte for byte what the store would give."""
+    device = spectra.device(pixels=512)
+    data_id = spectra.store_spectrum(store, device, processed=False)
+    measured = store.measurement(data_id)
+    assert measured is not None
+    told = store.save_result(data_id, analyze_measurement(measured, Recipe()), {"serial": "x", "n": [1, 2]}).result()
+    with served(store) as plain, served(store) as telling:
+        telling.feed.spectrum(Shown(device.name, told, None))
+        assert telling.feed.lately(data_id) is told and telling.feed.lately(new_id()) is None
+        one, other = plain.client.get(f"/oes/{data_id}"), telling.client.get(f"/oes/{data_id}")
+        assert other.content == one.content and other.headers["etag"] == one.headers["etag"]
+    peak = next(one for one in told.analysis.detected_peaks if one.candidates)
+
+    def first() -> dict[str, Any]:
+        """The peak as a server shows it that was told of the result, and is asked for it for the first time."""
+        with served(store) as telling:
+            telling.feed.spectrum(Shown(device.name, told, None))
+            peaks = telling.client.get(f"/oes/{data_id}").json()["detected_peaks"]
+        return next(dict(one) for one in peaks if one["peak_id"] == peak.peak_id)
+
+    store.assign(data_id, peak.peak_id, peak.candidates[-1].candidate_key, now=spectra.NOW)
+    assert first()["manual"] is True
+    store.clear(data_id, peak.peak_id, now=spectra.NOW)
+    assert "manual" not in first()

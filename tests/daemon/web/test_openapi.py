@@ -11,12 +11,16 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+from tests.daemon.service.test_watching import CONFIG, stored
 from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN, Api, served
 
+from oesd.config import parse_config
 from oesd.service.elements import element_lines
 from oesd.service.exporting import exporter
 from oesd.service.golden import Golden
+from oesd.service.watch_desk import WatchDesk
+from oesd.service.watching import Watching
 from oesd.store import Store
 from oesd.web import documents
 
@@ -37,7 +41,15 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
 @pytest.fixture(scope="module")
 def api(store: Store) -> Iterator[Api]:
     golden = Golden(store.directory)
-    options = {"lines": element_lines, "export": exporter(store, store.directory), "golden": golden}
+    watching = Watching(parse_config(CONFIG, "test"), store)
+    watching.start()
+    for second in range(5):
+        stored(store, watching, second, 4.0)
+    watching.stop()
+    options: dict[str, Any] = {
+        "lines": element_lines, "export": exporter(store, store.directory), "golden": golden,
+        "watching": WatchDesk(store, watching),
+    }  # fmt: skip
     with served(store, **options) as running:
         running.daemon.status = {"version": "1", "healthy": True, "spectrometers": [], "tally": {"captured": 3}}
         yield running
@@ -77,17 +89,22 @@ def test_the_answers_are_as_described(api: Api, described: dict[str, Any]) -> No
     data_id = api.client.get("/oes?state=processed").json()["entries"][0]["data_id"]
     record_id = api.client.get("/captures").json()["captures"][0]["record_id"]
     asking = {"/oes/{data_id}/remote"}  # nothing was fetched
-    checked = 0
+    asked = {"/compare": "run=run-1&golden=run-1", "/traces": "name=ratio", "/alarms/events": "limit=5"}
+    checked = set()
     for path, item in described["paths"].items():
-        if path in asking or not _answers_json_unasked(item.get("get")):
+        if path in asking or not (path in asked or _answers_json_unasked(item.get("get"))):
             continue
-        answer = api.client.get(path.format(data_id=data_id, record_id=record_id))
+        answer = api.client.get(path.format(data_id=data_id, record_id=record_id), params=asked.get(path))
         assert answer.status_code == 200, (path, answer.text)
         schema = item["get"]["responses"]["200"]["content"]["application/json"]["schema"]
         model = getattr(documents, schema["$ref"].rpartition("/")[2])
         TypeAdapter(model).validate_json(answer.content)
-        checked += 1
-    assert checked >= 12
+        checked.add(path)
+    assert len(checked) >= 15 and {*asked, "/alarms"} <= checked
+    back_test = api.client.post("/backtest", json={"rule": "gone"}, headers={"X-API-KEY": TOKEN})
+    tried = documents.BackTest.model_validate_json(back_test.content)
+    alarms = documents.Alarms.model_validate_json(api.client.get("/alarms").content)
+    assert alarms.alarms and alarms.endpoints and tried.runs
 
 
 def _answers_json_unasked(operation: dict[str, Any] | None) -> bool:

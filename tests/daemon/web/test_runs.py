@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN, Api
 
 from oesd.model import Kind, Loss, RunOrder, RunRecord
@@ -118,3 +121,46 @@ def test_losses_that_the_disk_cannot_take_are_beside_the_ledger(api: Api) -> Non
     assert api.client.get("/ledger").json()["unrecorded"] == {}
     api.daemon.unrecorded = {"disk full": 12}
     assert api.client.get("/ledger").json()["unrecorded"] == {"disk full": 12}
+
+
+def patched(api: Api, run_id: str, headers: dict[str, str] | None = None, **body: Any) -> tuple[int, Any]:
+    answer = api.client.patch(f"/runs/{run_id}", json=body, headers=AUTH if headers is None else headers)
+    return answer.status_code, answer.json()
+
+
+def test_labels_of_a_run_that_is_on_are_changed_and_told_to_all_pages(api: Api) -> None:
+    with api.client.stream("GET", "/events") as stream:
+        news = stream.iter_lines()
+        next(line for line in news if line == "event: state")
+        changed = patched(api, "on", labels={"sample": "GaN-8", "note": None})
+        assert changed == (200, {"run_id": "on", "labels": {"chamber-a": {"sample": "GaN-8"}}})
+        next(line for line in news if line == "event: run")
+        told = json.loads(next(news).removeprefix("data: "))
+    assert told == {"run_id": "on", "device": "chamber-a", "labels": {"sample": "GaN-8"}}
+    assert api.daemon.ordered == [("label", "on", {"sample": "GaN-8", "note": None}, "")]
+
+
+def test_a_run_that_is_over_keeps_its_labels(api: Api, store: Store) -> None:
+    store.begin_run(RunRecord("over", "chamber-a", 1_000_000, True, BEGAN, 0, "boot")).result(30)
+    dark = replace(spectra.capture(spectra.device(pixels=64), Kind.DARK), run_id="over")
+    store.save_capture(dark, None, upload=False).result(30)
+    status, said = patched(api, "over", labels={"sample": "x"})
+    assert (status, "this run is over" in said["detail"]) == (409, True)
+    assert patched(api, "no-such", labels={"sample": "x"})[0] == 404
+    assert patched(api, "over", labels={"sample": "x"}, device="chamber-b")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({}, "required"),
+        ({"labels": {"a": 3}}, "string"),
+        ({"labels": {"bad": "x"}}, "cannot be"),
+        ({"labels": {}, "x": 1}, "is none of"),
+    ],
+)
+def test_labels_that_cannot_be(api: Api, body: dict[str, Any], words: str) -> None:
+    answer = api.client.patch("/runs/on", json=body, headers=AUTH)
+    assert (answer.status_code, words in answer.text) == (422, True), answer.text
+    assert api.daemon.ordered == []
+    assert patched(api, "on", {}, labels={"sample": "x"})[0] == 401

@@ -2,6 +2,7 @@
 
 from oesd.web.documents.captures import CaptureDocument, CapturePage, CaptureSummary, DarkPage, Ordered, Verdict
 from oesd.web.documents.entries import (
+    Band,
     Candidate,
     EntryList,
     EntryPage,
@@ -51,6 +52,7 @@ from oesd.web.documents.runs import (
     Run,
     RunAnswer,
     RunComparison,
+    RunLabels,
     RunList,
 )
 from oesd.web.documents.said import Document, Fault, Problem, Slots
@@ -77,6 +79,7 @@ __all__ = [
     "AlarmDocument",
     "Alarms",
     "BackTest",
+    "Band",
     "Candidate",
     "CaptureDocument",
     "CapturePage",
@@ -129,6 +132,7 @@ __all__ = [
     "Run",
     "RunAnswer",
     "RunComparison",
+    "RunLabels",
     "RunList",
     "Series",
     "Session",

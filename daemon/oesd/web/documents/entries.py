@@ -59,12 +59,13 @@ class Candidate(Document):
 
 
 class Peak(Document):
-    """A detected peak; `element` is null when none is named."""
+    """A detected peak; `element` is null when none is named; `candidate_key` is there when a person chose it."""
 
     peak_id: str
     wavelength_nm: float
     element: str | None
     manual: bool = False
+    candidate_key: str | None = None
     wavelength_sigma_nm: float | None
     fwhm_nm: float | None
     snr: float | None
@@ -94,7 +95,11 @@ class OesDocument(Document):
     sample: Numbers
     reference: Numbers = Field(default_factory=list)
     dark: Numbers = Field(default_factory=list)
-    scope_corrected: Numbers
+    scope_corrected: Numbers = Field(
+        description="sample - dark, divided by the detector's non-linearity (`nonlinearity` of GET /devices), less its "
+        "stray light where it tells any; saturated pixels are out of the shorter exposure where one was taken. Just "
+        "sample - dark where the device tells no coefficients, or a warning says that they are not believed."
+    )
     spectrum_type: str
     detected_peaks: list[Peak]
     elements: list[Finding]
@@ -121,11 +126,20 @@ class Line(Document):
     strength: float
 
 
+class Band(Document):
+    """A band system; `relative` is 1 at its brightest place, null where there is next to no light."""
+
+    system: str
+    wavelengths_nm: list[float]
+    relative: list[float | None]
+
+
 class LineList(Document):
-    """Lines of an element, the strongest first."""
+    """Lines of an element, the strongest first, and bands of a molecule."""
 
     element: str
     lines: list[Line]
+    bands: list[Band]
 
 
 class Waterfall(Document):

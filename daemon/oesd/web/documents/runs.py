@@ -55,6 +55,13 @@ class Golden(Document):
     spectra: dict[str, GoldenSpectrum]
 
 
+class RunLabels(Document):
+    """All labels of a run from now on, by spectrometer."""
+
+    run_id: str
+    labels: dict[str, dict[str, str]]
+
+
 class RunAnswer(Document):
     """A sentence for each spectrometer."""
 

@@ -44,6 +44,17 @@ class Spectrometer(Document):
     notes: list[Note] = Field(default_factory=list)
 
 
+class AlarmsInShort(Document):
+    """Alarms that are on or wait for a person, and actions that failed; `worst` colours them."""
+
+    raised: int = 0
+    unacknowledged: int = 0
+    worst: str = "good"
+    text: str = ""
+    standing: list[dict[str, Any]] = Field(default_factory=list)
+    failed: list[dict[str, Any]] = Field(default_factory=list)
+
+
 class Status(Document):
     """Everything at a glance."""
 
@@ -53,6 +64,7 @@ class Status(Document):
     simulated: bool = False
     spectrometers: list[Spectrometer] = Field(default_factory=list)
     tally: dict[str, Any] = Field(default_factory=dict)
+    alarms: AlarmsInShort | None = None
 
 
 class LiveDevice(Document):
@@ -80,6 +92,10 @@ class Device(Spectrometer):
     last_nm: float | None = None
     saturation_counts: int | None = None
     calibrated: bool | None = None
+    nonlinearity: list[float] | None = Field(
+        None, description="polynomial in net counts, lowest first, that these are divided by; empty where it tells none"
+    )
+    stray_light: list[float] | None = Field(None, description="coefficients of the device; empty where it tells none")
 
 
 class Devices(Document):

@@ -6,6 +6,8 @@ import { $, button, element, holding, lengthText, plain, short, showOnce, thousa
 
 const STATES = { ok: "well", pending: "watching", raised: "RAISED", acknowledged: "acknowledged", cleared: "over, not acknowledged" };
 const LAST_RUNS = 10;
+const EVERY_MS = 5000;
+const DONE = { ok: "well", trying: "trying again", failed: "FAILED" };
 const keyOf = (one) => `${one.rule ? "endpoint" : "alarm"} ${one.name} ${one.device}`;
 const amount = (value, unit) => (value === null || value === undefined ? "" : unit === "s" ? lengthText(value) : `${short(value)} ${unit ?? ""}`.trim());
 const levelOf = (endpoint) => ({ reached: "good", refused: "bad" }[endpoint.state] ?? "");
@@ -15,15 +17,32 @@ export class Alarms {
     this.tell = tell;
     this.known = new Map();
     this.answered = false;
+    this.actions = [];
     $("alarm-by").value = localStorage.getItem("oesd-by") ?? "";
     $("alarm-by").addEventListener("change", () => localStorage.setItem("oesd-by", $("alarm-by").value.trim()));
   }
 
+  // What stands now: asked for at each new connection, as events of a break are never told again after a restart.
+  async ask() {
+    this.takeAll(await get("/alarms").catch((problem) => { if (problem.status === 404) return {}; throw problem; }));
+    this.tell.changed();
+  }
+
   raised() { return [...this.known.values()].filter((one) => !one.rule && ["raised", "cleared"].includes(one.state)); }
+
+  on() { return [...this.known.values()].filter((one) => !one.rule && one.state === "raised").length; }
+
+  unseen() { return [...this.known.values()].filter((one) => !one.rule && one.needs_acknowledge).length; }
 
   waiting() { return this.raised().length; }
 
-  async open() {
+  open() {
+    clearInterval(this.turn);
+    this.turn = setInterval(() => { if ($("view-alarms").hidden) clearInterval(this.turn); else if (document.visibilityState === "visible") this.load(); }, EVERY_MS);
+    return this.load();
+  }
+
+  async load() {
     try {
       this.takeAll(await get("/alarms"));
       this.events((await get("/alarms/events?limit=50")).events);
@@ -34,9 +53,10 @@ export class Alarms {
     this.tell.changed();
   }
 
-  takeAll({ alarms = [], endpoints = [] }) {
+  takeAll({ alarms = [], endpoints = [], actions = [] }) {
     this.answered = true;
     this.known = new Map([...alarms, ...endpoints].map((one) => [keyOf(one), one]));
+    this.actions = actions;
     this.show();
   }
 
@@ -51,6 +71,7 @@ export class Alarms {
     const alarms = all.filter((one) => !one.rule).sort((a, b) => order[a.level] - order[b.level]), endpoints = all.filter((one) => one.rule);
     const none = (words) => [element("li", "none", words)];
     showOnce($("alarm-list"), alarms, () => (alarms.length ? alarms.map((one) => this.alarm(one)) : none("No alarm is configured. Write one in the configuration: [[alarm]] with a trace and a limit.")));
+    showOnce($("action-list"), this.actions, () => (this.actions.length ? this.actions.map((one) => this.action(one)) : none("Nobody is told but this page and the log. [[action]] in the configuration names a hook, a mailbox or a command.")));
     showOnce($("endpoint-list"), endpoints, () => (endpoints.length ? endpoints.map((one) => this.endpoint(one)) : none("No endpoint rule is configured. Write one in the configuration: [[endpoint]] with a trace and a rule.")));
   }
 
@@ -60,6 +81,12 @@ export class Alarms {
     const made = holding("li", "", holding("span", "head", element("b", "", one.name), element("span", "state-word", STATES[one.state] ?? one.state), element("span", "quiet", one.device)),
       element("p", "", one.text), element("p", "quiet", facts), one.needs_acknowledge ? button("Acknowledge", () => this.acknowledge(one), "main") : null);
     made.dataset.level = one.level;
+    return made;
+  }
+
+  action(one) {
+    const made = holding("li", "", holding("span", "head", element("b", "", one.name), element("span", "state-word", DONE[one.state] ?? one.state), element("span", "quiet", one.kind)), element("p", "quiet", one.text ?? ""));
+    made.dataset.level = one.state === "failed" ? "bad" : one.state === "trying" ? "wait" : "good";
     return made;
   }
 

@@ -23,10 +23,16 @@ export function ink(name) {
 
 // Others take hues in order of first appearance.
 export function colourOf(symbol) {
-  if (!symbol) return ink("soft");
+  return symbol ? shades(symbol)[Number(dark())] : ink("soft");
+}
+
+// The same as CSS: what stands in the page and is not drawn anew follows the theme by itself.
+export const shadeOf = (symbol) => `light-dark(${shades(symbol).join(", ")})`;
+
+function shades(symbol) {
   if (!seen.has(symbol)) seen.set(symbol, KNOWN[symbol] ?? HUES[seen.size % HUES.length]);
   const hue = seen.get(symbol), pale = hue > 40 && hue < 200;   // greens look brighter than they are
-  return dark() ? `hsl(${hue}, 75%, 72%)` : `hsl(${hue}, 80%, ${pale ? 24 : 30}%)`;
+  return [`hsl(${hue}, 80%, ${pale ? 24 : 30}%)`, `hsl(${hue}, 75%, 72%)`];
 }
 
 const told = new Set();

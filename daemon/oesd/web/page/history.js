@@ -8,13 +8,15 @@ const EVERY_MS = 10000;
 const ROWS = 240;
 const COLUMNS = 480;
 const INFERNO = [[0, "#000004"], [0.25, "#57106e"], [0.5, "#bc3754"], [0.75, "#f98e09"], [1, "#fcffa4"]];   // plotly has no name for it
+const TYPED = "oesd-typed";
+const LINE = /^[A-Z][a-z]?_\d+(\.\d+)?$/;
 const LEVELS = { bad: "bad", wait: "wait", good: "good" };
 
 export class History {
   // tell: { units(), look(device, data_id) }
   constructor(tell) {
     this.tell = tell;
-    this.extra = new Map();   // lines that a person asked for beside the named traces
+    this.extra = new Map(JSON.parse(localStorage.getItem(TYPED) ?? "[]").map((text) => [text, wish(text)]));   // what a person asked for beside the named traces
     $("history-tools").addEventListener("submit", (event) => { event.preventDefault(); this.add(); this.load(); });
     for (const id of ["history-device", "history-span"]) $(id).addEventListener("change", () => { this.zoom = null; this.load(); });
   }
@@ -115,15 +117,15 @@ export class History {
     const chosen = this.chosen();
     if (on) chosen.add(key); else chosen.delete(key);
     if (!on) this.extra.delete(key);
+    localStorage.setItem(TYPED, JSON.stringify([...this.extra.keys()]));
     localStorage.setItem(`oesd-traces-${this.device}`, JSON.stringify([...chosen]));
     this.load();
   }
 
-  // "Ar_750.4" or a wavelength.
   add() {
     const text = $("history-line").value.trim();
     if (!text) return;
-    this.extra.set(text, Number.isFinite(Number(text)) ? { nm: text } : { line: text });
+    this.extra.set(text, wish(text));
     $("history-line").value = "";
     this.pick(text, true);
   }
@@ -132,7 +134,7 @@ export class History {
     const device = this.device;
     const wanted = [...this.chosen()].filter((key) => this.extra.has(key) || this.named.some((trace) => trace.name === key));
     const words = $("traces-said");
-    words.textContent = wanted.length ? "" : "No trace is chosen. Press one above, or write a line such as Ar_750.4 and press Show. Named traces come from [[trace]] in the configuration.";
+    words.textContent = wanted.length ? "" : "No trace is chosen. Press one above, or write a line such as Ar_750.4, or a ratio such as F_703.7 / Ar_750.4, and press Show. Named traces come from [[trace]] in the configuration.";
     const found = await Promise.all(wanted.map((key) => {
       const query = new URLSearchParams({ device, from: since.toISOString(), to: until.toISOString(), points: 600, ...(this.extra.get(key) ?? { name: key }) });
       return get(`/traces?${query}`).catch((problem) => ({ name: key, refused: problem.message, taken_at_utc: [], events: [] }));
@@ -175,6 +177,9 @@ export class History {
     });
   }
 }
+
+// "Ar_750.4", a wavelength, or a formula such as "F_703.7 / Ar_750.4".
+const wish = (text) => (Number.isFinite(Number(text)) ? { nm: text } : LINE.test(text) ? { line: text } : { formula: text });
 
 const lastOf = (trace) => [...(trace.value ?? [])].reverse().find((value) => value !== null) ?? null;
 

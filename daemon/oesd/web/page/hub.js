@@ -1,13 +1,18 @@
-// The hub's page: uploads by keyword and state, and the spectrum of the one that is chosen.
+// The hub's page: the newest spectrum as it comes, uploads by keyword and state, and the spectrum of the one that is chosen.
 // Foreign text (file names, samples, errors) goes through textContent only. The key stays in this tab.
 import { colourOf, startTheme } from "/colours.js";
 import { Spectrum } from "/spectrum.js";
-import { $, button, chance, element, holding, labelOf, thousands } from "/words.js";
+import { Stream } from "/stream.js";
+import { $, button, chance, counted, element, holding, labelOf, showOnce, thousands, whenText } from "/words.js";
 
 const PATIENCE_MS = 10000;
 const PAGE = 50;
 const KEPT = "oesd-hub-key";
-let next = "";
+const SETTLED_MS = 1500;   // between two looks at the list while uploads come
+const HEADERS = () => ({ "X-API-KEY": sessionStorage.getItem(KEPT) ?? "" });
+const DEVICES = 64;
+let followed = null;
+let next = "", asked = "", chosen = null, following = false, pages = 0, due = null, waiting = 0;
 
 startTheme();
 const spectrum = new Spectrum($("plot"), { peak: (peak) => tell(peak) });
@@ -20,8 +25,7 @@ function say(level, word, note) {
 }
 
 async function ask(path) {
-  const key = sessionStorage.getItem(KEPT) ?? "";
-  const answer = await fetch(path, { cache: "no-store", headers: { "X-API-KEY": key }, signal: AbortSignal.timeout(PATIENCE_MS) });
+  const answer = await fetch(path, { cache: "no-store", headers: HEADERS(), signal: AbortSignal.timeout(PATIENCE_MS) });
   const document = await answer.json();
   if (!answer.ok) throw new Error(typeof document.detail === "string" ? document.detail : `answered with ${answer.status}`);
   return [document, answer.headers.get("link") ?? ""];
@@ -46,7 +50,32 @@ async function open(entry) {
 
 async function show(entry) {
   const [result] = await ask(`/oes/${entry.data_id}`);
-  $("title").textContent = entry.raw_name;
+  chosen = entry;
+  $("newest").hidden = false;
+  draw(entry.raw_name, { ...result, x: result.wavelengths, y: result.scope_corrected, peaks: result.detected_peaks });
+}
+
+// What just came, as long as nobody has chosen another.
+function live(document) {
+  if (document.wavelengths_nm.length && heard(document.device) && !chosen) {
+    draw(`${document.device || "a spectrometer"}, newest`, { ...document, x: document.wavelengths_nm, y: document.scope_corrected });
+    $("about").textContent += document.taken_at_utc ? `; taken ${whenText(document.taken_at_utc)}` : "";
+  }
+  again();
+}
+
+// Of many spectrometers one is followed: the first that is heard of, or the one that is chosen.
+function heard(device) {
+  const known = [...$("follow").options].map((one) => one.value);
+  if (!known.includes(device) && known.length < DEVICES) $("follow").replaceChildren(...[...known, device].sort().map((name) => new Option(name || "unnamed", name, false, name === followed)));
+  followed ??= device;
+  $("follow").value = followed;
+  $("following").hidden = $("follow").options.length < 2;
+  return device === followed;
+}
+
+function draw(title, result) {
+  $("title").textContent = title;
   document.body.classList.add("chosen");
   const found = [...result.elements, ...(result.molecules ?? [])];
   $("elements").replaceChildren(...found.map((one) => {
@@ -54,10 +83,30 @@ async function show(entry) {
     chip.style.color = colourOf(one.element);
     return chip;
   }));
-  $("about").textContent = `${thousands(result.detected_peaks.length)} peaks${found.length ? "" : ", no element named"}`;
+  $("about").textContent = `${thousands(result.peaks.length)} peaks${found.length ? "" : ", no element named"}`;
   $("plot").querySelector(".nothing").hidden = true;
-  spectrum.zoom = null;
-  spectrum.show({ x: result.wavelengths, y: result.scope_corrected, peaks: result.detected_peaks, unit: "counts", log: false });
+  if ($("title").dataset.shown !== title) spectrum.zoom = null;   // a zoom stays while the same goes on
+  $("title").dataset.shown = title;
+  spectrum.show({ x: result.x, y: result.y, peaks: result.peaks, unit: "counts", log: false });
+}
+
+// The list is looked at again soon, once for many uploads; not under a person who has gone further down.
+function again() {
+  if (!due && asked && pages === 1) due = setTimeout(() => { due = null; attempt(() => list(asked, true)); }, SETTLED_MS);
+}
+
+const stream = new Stream(() => "/events?points=2400", HEADERS, {
+  spectrum: live,
+  change: ({ data_id }) => { if (chosen?.data_id === data_id) open(chosen); again(); },
+  state: (document) => { waiting = document.waiting ?? 0; connected(); again(); },
+}, (up, refused) => {
+  following = up;
+  document.body.classList.toggle("stale", !up);
+  if (up) connected(); else say("bad", refused ? "Refused" : "No answer", refused || "The hub does not answer. What is shown is from before; trying again.");
+});
+
+function connected() {
+  if (following) say("good", "Connected", `oesd hub: spectra of all daemons at this site${waiting ? `; ${counted(waiting, "upload waits", "uploads wait")} for the engine` : ""}`);
 }
 
 function tell(peak) {
@@ -65,13 +114,13 @@ function tell(peak) {
   $("about").textContent = `${labelOf(peak)} nm, SNR ${peak.snr.toFixed(0)}${keys ? `; candidates: ${keys}` : ""}`;
 }
 
-async function list(path) {
+async function list(path, anew = false) {
   const [entries, link] = await ask(path);
-  $("rows").append(...entries.map(row));
+  if (anew) showOnce($("rows"), entries, () => entries.map(row)); else { $("rows").append(...entries.map(row)); pages += 1; }
   $("none").textContent = $("rows").children.length ? "" : "Nothing was uploaded that fits. A daemon sends here when [upload] endpoint names this hub.";
   next = /<([^>]*)>; rel="next"/.exec(link)?.[1] ?? "";
   $("more").hidden = !next;
-  say("good", "Connected", "oesd hub: spectra of all daemons at this site");
+  connected();
   if (!document.body.classList.contains("chosen")) $("about").textContent = $("rows").children.length ? "Choose an upload below." : "";
 }
 
@@ -86,11 +135,16 @@ async function attempt(action) {
 $("search").addEventListener("submit", (event) => {
   event.preventDefault();
   if ($("key").value) sessionStorage.setItem(KEPT, $("key").value);
+  stream.open();
   $("key").value = "";
   const query = new URLSearchParams({ limit: PAGE, status: $("status").value });
   if ($("words").value.trim()) query.set("keywords", $("words").value.trim());
-  $("rows").replaceChildren();
-  attempt(() => list(`/data_entries/?${query}`));
+  asked = `/data_entries/?${query}`;
+  pages = 1;
+  attempt(() => list(asked, true));
 });
+$("newest").addEventListener("click", () => { chosen = null; $("newest").hidden = true; stream.open(); });
+$("follow").addEventListener("change", () => { followed = $("follow").value; chosen = null; $("newest").hidden = true; stream.open(); });
+document.addEventListener("visibilitychange", () => { if (document.visibilityState !== "visible") stream.close(); else if (asked) { stream.open(); again(); } });
 $("more").addEventListener("click", () => attempt(() => list(next)));
 if (sessionStorage.getItem(KEPT)) $("search").requestSubmit();

@@ -1,8 +1,8 @@
-// What is laid over a spectrum to compare it with: the golden one, the reference, lines of elements.
+// What is laid over a spectrum to compare it with: the golden one, the reference, lines of elements, bands of molecules.
 import { Cancelled, get } from "/calls.js";
 import { goldenSpectrum, keepSpectrum, onGolden } from "/golden.js";
 import { fromResult } from "/shown.js";
-import { clockText, whenText } from "/words.js";
+import { clockText, counted, whenText } from "/words.js";
 
 export class Overlays {
   // tell: { draw(), say(words) }
@@ -10,6 +10,7 @@ export class Overlays {
     this.name = name;
     this.tell = tell;
     this.lines = [];
+    this.bands = [];
     this.golden = null;
     this.withGolden = false;
     onGolden(() => { if (this.withGolden) this.fetch(); });
@@ -23,14 +24,21 @@ export class Overlays {
     return over;
   }
 
-  // Lines of one element or of several, under the spectrum; of none when the text is empty.
-  async of(text) {
-    const symbols = [...new Set(text.split(/[\s,;+]+/).filter(Boolean))], said = [];
-    const found = await Promise.all(symbols.map((symbol) => get(`/lines?element=${encodeURIComponent(symbol)}&device=${encodeURIComponent(this.name)}`)
-      .then(({ element, lines }) => { said.push(`${lines.length} lines of ${element}`); return lines.map((line) => ({ nm: line.wavelength_nm, strength: line.strength, ionization: line.ionization, name: element })); })
+  // Lines of one element or of several, and bands of molecules as wide as this spectrum's lines, under the spectrum; none when the text is empty.
+  async of(text, peaks = []) {
+    const widths = peaks.map((peak) => peak.fwhm_nm).filter((width) => width > 0.05 && width < 20).sort((a, b) => a - b);
+    const width = widths.length ? `&fwhm_nm=${widths[widths.length >> 1]}` : "";
+    const symbols = [...new Set(text.split(/[\s,;+]+/).filter(Boolean))], said = [], systems = [];
+    const found = await Promise.all(symbols.map((symbol) => get(`/lines?element=${encodeURIComponent(symbol)}&device=${encodeURIComponent(this.name)}${width}`)
+      .then(({ element, lines, bands }) => {
+        said.push([lines.length || !bands.length ? `${lines.length} lines of ${element}` : "", bands.length ? `${counted(bands.length, "band system")} of ${element}` : ""].filter(Boolean).join(" and "));
+        systems.push(...bands.map((band) => ({ name: band.system, x: band.wavelengths_nm, y: band.relative })));
+        return lines.map((line) => ({ nm: line.wavelength_nm, strength: line.strength, ionization: line.ionization, name: element }));
+      })
       .catch((problem) => { said.push(`no lines of ${symbol}: ${problem.message}`); return []; })));
     this.lines = found.flat();
-    if (said.length) this.tell.say(`${said.join(", ")}${this.lines.length ? "; taller where they are stronger. Empty the field to take them away" : ""}.`);
+    this.bands = systems;
+    if (said.length) this.tell.say(`${said.join(", ")}${this.lines.length || systems.length ? "; taller where they are stronger. Empty the field to take them away" : ""}.`);
     this.tell.draw();
   }
 

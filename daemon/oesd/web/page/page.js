@@ -1,7 +1,7 @@
 // The page: one connection to the daemon, what it tells shown in the view that is open.
 // Foreign text (serial numbers, names, labels, errors) goes through textContent only.
 import { Alarms } from "/alarms.js";
-import { get, tokenLiesIn } from "/calls.js";
+import { tokenLiesIn } from "/calls.js";
 import { redraw } from "/chart.js";
 import { dark, setTheme, startTheme } from "/colours.js";
 import { Devices } from "/devices.js";
@@ -34,6 +34,7 @@ const feed = new Feed({
   change: ({ data_id }) => panels.forEach((panel) => panel.changedElsewhere(data_id)),
   alarm: (document) => { views.alarms.take(document); retell(); },
   golden: takeGolden,
+  run: () => views.runs.changed(),
 }, (up, since, next) => linked(up, since, next));
 
 function units() { return [...new Set([...panels.keys(), ...(status?.spectrometers ?? []).map((unit) => unit.name)])]; }
@@ -72,6 +73,8 @@ function told(document) {
   showLedger(status);
   views.devices.take(status);
   if (open === "history") views.history.known();
+  const { raised, unacknowledged } = status.alarms ?? {};
+  if (status.alarms && (raised !== views.alarms.on() || unacknowledged !== views.alarms.unseen())) askAlarms();
   empty();
   retell();
 }
@@ -80,16 +83,23 @@ function retell() {
   if (!status) return;
   const found = reasons(status, views.alarms.raised());
   $("badge").textContent = views.alarms.waiting() || "";
-  if (away) showState({ level: "bad", word: "No answer", note: away }, [], go);
-  else showState(bigState(status, found), found, go);
+  if (away) showState({ level: "bad", word: "No answer", note: away }, []);
+  else showState(bigState(status, found), found);
 }
 
 function linked(up, since, next) {
   const from = since ? `since ${clockText(since)}` : "yet";
   away = up ? null : `The daemon has not answered ${from}. ${since ? "What is shown is from before. " : ""}Trying again in ${lengthText(Math.max(1, next / 1000))}.`;
   document.body.classList.toggle("stale", !up);
-  if (up) { retell(); askGolden(); }
-  else showState({ level: "bad", word: "No answer", note: away }, [], go);
+  if (up) { retell(); askGolden(); askAlarms(); panels.forEach((panel) => panel.missed()); }
+  else showState({ level: "bad", word: "No answer", note: away }, []);
+}
+
+// Again with the next state that counts others than are known here: one that could not be asked for is not forgotten.
+function askAlarms() {
+  if (askAlarms.asked) return;
+  askAlarms.asked = true;
+  views.alarms.ask().catch(() => {}).finally(() => { askAlarms.asked = false; });
 }
 
 function empty() {
@@ -130,5 +140,4 @@ addEventListener("keydown", keys);
 document.addEventListener("visibilitychange", seen);
 setInterval(() => { $("clock").textContent = hereText(new Date()); panels.forEach((panel) => panel.footer()); }, 1000);
 feed.open();
-get("/alarms").then((document) => { views.alarms.takeAll(document); retell(); }).catch(() => {});
 route();

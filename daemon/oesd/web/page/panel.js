@@ -23,7 +23,7 @@ export class Panel {
     this.show = { raw: false, log: false, baseline: true, reference: false, golden: false };
     this.spectrum = new Spectrum(this.part(".plot"), { peak: (peak, quiet) => this.choose({ peak: peak.peak_id }, quiet), zoom: (share) => this.zoomed(share) });
     this.why = new Why(this.part(".why"), {
-      document: (document, one) => this.explain(document, one), lines: (symbol) => { this.part(".of input").value = symbol; this.overlays.of(symbol); },
+      document: (document, one) => this.explain(document, one), lines: (symbol) => { this.part(".of input").value = symbol; this.lay(symbol); },
       changed: (result) => this.changed(result), said: (words) => this.say(words),
     });
     const parts = { elements: this.part(".elements"), body: this.part(".peaks tbody"), head: this.part(".peaks thead"), none: this.part(".none") };
@@ -40,7 +40,7 @@ export class Panel {
     for (const look of this.root.querySelectorAll("[data-zoom]")) look.addEventListener("click", zoom[look.dataset.zoom]);
     this.part(".live").addEventListener("click", () => this.live());
     this.part(".keep").addEventListener("click", () => this.keep());
-    this.part(".of").addEventListener("submit", (event) => { event.preventDefault(); this.overlays.of(this.part(".of input").value); });
+    this.part(".of").addEventListener("submit", (event) => { event.preventDefault(); this.lay(this.part(".of input").value); });
     this.root.addEventListener("keydown", (event) => { if (event.key === "Escape" && this.held) this.live(); });
   }
 
@@ -109,6 +109,11 @@ export class Panel {
     if (result && this.current?.data_id === data_id) this.changed(result);
   }
 
+  // A change may have been told while nobody listened here; what is live is told anew.
+  missed() {
+    if (this.held && this.current) this.changedElsewhere(this.current.data_id);
+  }
+
   changed(result) {
     this.found.forget();
     this.now({ ...fromResult(result), baseline: this.whole?.baseline ?? null });
@@ -153,6 +158,11 @@ export class Panel {
     this.draw();
   }
 
+  // Lines and bands under the spectrum, as wide as this spectrometer shows them.
+  lay(symbols) {
+    this.overlays.of(symbols, this.current?.peaks);
+  }
+
   async keep() {
     if (!this.current || !await this.overlays.keep(this.current) || this.show.golden) return;
     this.toggle("golden");
@@ -169,7 +179,7 @@ export class Panel {
     this.spectrum.show({
       x: shown.wavelengths, y: raw ? whole.sample : document.scope_corrected, dark: raw ? whole.dark ?? null : null,
       baseline: raw || !show.baseline ? null : document.baseline, peaks: document.detected_peaks, chosen: this.held ? this.chosen : null,
-      missing: raw || !this.held ? [] : this.missing ?? [], over: this.overlays.over(whole, show), lines: this.overlays.lines, unit: "counts", log: show.log,
+      missing: raw || !this.held ? [] : this.missing ?? [], over: this.overlays.over(whole, show), lines: this.overlays.lines, bands: this.overlays.bands, unit: "counts", log: show.log,
     });
   }
 

@@ -1,9 +1,10 @@
 // Runs with their labels and what became of their slots, and a run against a golden one.
 import { Cancelled, LONG_MS, get } from "/calls.js";
 import { axis, draw, layout, title } from "/chart.js";
-import { colourOf, ink } from "/colours.js";
+import { colourOf, ink, shadeOf } from "/colours.js";
 import { isGoldenRun, keepRun, onGolden } from "/golden.js";
 import { bar } from "/ledger.js";
+import { askLabels } from "/orders.js";
 import { $, button, element, holding, labelsText, lengthText, plain, short, showOnce, thousands, whenText } from "/words.js";
 
 const LISTED = 100;
@@ -50,9 +51,20 @@ export class Runs {
     spectra.append(bar([{ key: "confirmed", count: run.stored }, { key: "lost", count: lostSlots }], Math.max(1, run.due)));
     const ended = run.ended_at_utc ? new Date(run.ended_at_utc) : new Date();
     return holding("tr", run.on ? "on" : "", element("td", "", run.device_name), element("td", "", whenText(run.began_at_utc)),
-      element("td", "", run.on ? "still on" : lengthText((ended - new Date(run.began_at_utc)) / 1000)), element("td", "", labelsText(run.labels) || "–"), spectra,
+      element("td", "", run.on ? "still on" : lengthText((ended - new Date(run.began_at_utc)) / 1000)), holding("td", "", element("span", "", labelsText(run.labels) || "–"), run.on ? " " : null, run.on ? this.labels(run) : null), spectra,
       element("td", lostSlots ? "bad" : "", lost.map(([reason, slots]) => `${thousands(slots)} ${reason}`).join(", ") || "0"),
       holding("td", "", button("Compare", () => this.choose(run), "small"), this.star(run, golden)));
+  }
+
+  labels(run) {
+    const made = button("labels", () => askLabels(run, (said) => { $("runs-said").textContent = said; this.load(); }), "small");
+    made.title = `change the labels of the run of ${run.device_name} that is on`;
+    return made;
+  }
+
+  // Another page has changed labels.
+  changed() {
+    if (!$("view-runs").hidden) this.load();
   }
 
   // Pressed: this is the golden run of its spectrometer; pressing again takes that back.
@@ -101,7 +113,7 @@ export class Runs {
     $("compare-table").hidden = species.length === 0;
     $("compare-rows").replaceChildren(...species.map((one) => {
       const name = element("b", "", one.species);
-      name.style.color = colourOf(one.species);
+      name.style.color = shadeOf(one.species);
       const percent = one.ratio ? ` (${one.ratio >= 1 ? "+" : "−"}${Math.abs(100 * (one.ratio - 1)).toFixed(1)} %)` : "";
       return holding("tr", one.different ? "different" : "", holding("td", "", name), element("td", "", short(one.run)), element("td", "", short(one.golden)),
         element("td", "", `${short(one.difference)} ± ${short(one.sigma)}${percent}`), element("td", "", short(one.z)), element("td", "say", one.sentence));

@@ -185,6 +185,7 @@ export class Spectrum {
     });
     const tops = peaks.map((peak) => this.topOf(peak));
     return [
+      ...templates(this.view.bands ?? []),
       ...combs(this.view.lines ?? []),
       ...(over ?? []).map((one) => line(one.name, one.x, one.y, ink(one.name), 1.6, one.name === "reference" ? "dash" : "solid")),
       ...(dark ? [line("dark", x, dark, ink("quiet"), 1)] : []),
@@ -221,6 +222,14 @@ function combs(lines) {
       line: { color: colourOf(name), width: 1.4, dash: "dot" },
     };
   });
+}
+
+// Bands of molecules as this spectrometer would show them, filled: one trace for each system, on the same axis as lines.
+function templates(bands) {
+  return bands.map(({ name, x, y }) => ({
+    name: plain(`bands of ${name}`), x, y: y.map((value) => (value === null ? null : 0.92 * value)), yaxis: "y2", type: "scatter", mode: "lines", connectgaps: false,
+    fill: "tozeroy", fillcolor: ink("haze"), line: { color: colourOf(name), width: 1.4, dash: "dot" }, hovertemplate: `%{x:.1f} nm<extra>${plain(name)} may shine here</extra>`,
+  }));
 }
 
 // What the bench measures.

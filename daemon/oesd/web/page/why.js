@@ -1,7 +1,7 @@
 // Why an element or a peak is named, and the choice of another name. Evidence is asked for only while it is shown.
 import { Cancelled, get, send } from "/calls.js";
-import { colourOf } from "/colours.js";
-import { button, chance, element, holding, short, stage, thousands } from "/words.js";
+import { shadeOf } from "/colours.js";
+import { button, chance, chosenOf, element, holding, short, stage, thousands } from "/words.js";
 
 const SHOWN = 8;
 
@@ -23,7 +23,7 @@ function table(rows) {
 
 function ofElement(one, say) {
   const title = element("h3", "", `${one.element} ${chance(one.probability)}${one.claimed ? "" : ", not named"}`);
-  title.style.color = colourOf(one.element);
+  title.style.color = shadeOf(one.element);
   return [
     title, element("p", "", one.sentence), table([...one.lines.slice(0, SHOWN), ...one.missing.slice(0, SHOWN)].map((line) => row(line))),
     one.rivals.length ? element("p", "quiet", `Rivals: ${one.rivals.join(", ")}`) : null,
@@ -73,7 +73,7 @@ export class Why {
 
   ofPeak(peak, evidence) {
     const title = element("h3", "", `${peak.wavelength_nm.toFixed(2)} ± ${peak.wavelength_sigma_nm.toFixed(2)} nm`);
-    const said = peak.manual ? `${peak.element}, chosen by hand` : peak.element ? `${peak.element}, probability ${chance(peak.probability)}` : peak.ambiguous ? "ambiguous" : "not named";
+    const said = peak.manual ? `${peak.candidate_key ?? peak.element}, chosen by hand` : peak.element ? `${peak.element}, probability ${chance(peak.probability)}` : peak.ambiguous ? "ambiguous" : "not named";
     const facts = `SNR ${short(peak.snr)}, ${thousands(peak.intensity)} counts, ${peak.fwhm_nm.toFixed(2)} nm wide${peak.saturated ? ", saturated" : ""}${peak.blended ? ", blended" : ""}`;
     const rows = evidence.filter((one) => one.claimed || one.element === peak.element)
       .flatMap((one) => one.lines.filter((line) => line.peak_id === peak.peak_id).map((line) => row(line, one.element)));
@@ -91,12 +91,11 @@ export class Why {
     const known = evidence.find((found) => found.element === one.element);
     const bar = element("i", "bar");
     bar.style.width = `${Math.round(100 * one.probability)}%`;
-    bar.style.background = colourOf(one.element);
+    bar.style.background = shadeOf(one.element);
     const why = known ? `${known.lines.length} lines of ${one.element} seen, ${known.missing.length} missing` : `nothing else speaks for ${one.element}`;
     const pick = button("", () => this.order(peak.peak_id, one.candidate_key), "candidate");
     pick.dataset.key = one.candidate_key;
-    const now = peak.element === one.element && (peak.candidates.find((other) => other.element === peak.element) === one);
-    pick.setAttribute("aria-pressed", String(now));
+    pick.setAttribute("aria-pressed", String(chosenOf(peak) === one));
     pick.append(holding("span", "who", element("b", "", `${one.element} ${stage(one.ionization)}`), element("span", "", `${one.wavelength_nm.toFixed(2)} nm`), element("span", "p", chance(one.probability))), bar, element("small", "", why));
     return holding("li", "", pick);
   }

@@ -90,10 +90,15 @@ export const stage = (ionization) => ROMAN[ionization] ?? String(ionization ?? "
 
 export const labelOf = (peak) => `${peak.element ? `${peak.element} ` : ""}${peak.wavelength_nm.toFixed(1)}`;
 
+// The candidate that names a peak: what a person chose, else the likeliest of its element.
+export function chosenOf({ element: named, candidate_key: key, candidates = [] }) {
+  return candidates.find((one) => (key ? one.candidate_key === key : one.element === named));
+}
+
 export function lineName(peak) {
   const candidates = peak.candidates ?? [];
   if (!peak.element && peak.ambiguous) return [...new Set(candidates.map((candidate) => candidate.element))].slice(0, 3).join(" or ");
   if (!peak.element) return "–";
-  const chosen = candidates.find((candidate) => candidate.element === peak.element);
-  return chosen ? `${peak.element} ${stage(chosen.ionization)} ${chosen.wavelength_nm.toFixed(2)}` : peak.element;
+  const chosen = chosenOf(peak);
+  return chosen ? `${peak.element} ${stage(chosen.ionization)} ${chosen.wavelength_nm.toFixed(2)}` : peak.candidate_key ?? peak.element;
 }

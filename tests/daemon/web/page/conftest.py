@@ -22,7 +22,7 @@ from tests.support.flood import Flood, Recorded
 from oesd.model import Device, Recipe
 from oesd.processing import Processing
 from oesd.processing.explaining import explain
-from oesd.service.elements import element_lines
+from oesd.service.elements import element_lines, molecule_bands
 from oesd.service.golden import Golden
 from oesd.store import Store
 from oesd.web import Server, create_api
@@ -78,6 +78,7 @@ class Site:
             runs=self.daemon,
             evidence=partial(explain, self.store),
             lines=element_lines,
+            bands=molecule_bands,
             watching=self.watching,
             golden=Golden(self.store.directory),
         )

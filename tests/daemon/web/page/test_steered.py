@@ -8,7 +8,7 @@ from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN
 from tests.daemon.web.page.conftest import Site, Visit
 
-from oesd.model import Kind, RunOrder
+from oesd.model import Candidate, Kind, RunOrder
 
 
 def give_token(page: Page, token: str = TOKEN) -> None:
@@ -72,6 +72,24 @@ def test_a_peak_gets_another_name_here_and_on_another_open_page_and_keeps_it(sit
     assert TOKEN not in here.content() and here.evaluate("() => Object.keys(localStorage)") == []
     here.get_by_role("button", name="Clear the choice").click()
     expect(there.locator(name.format(peak_id)).locator("xpath=..")).not_to_contain_text("by hand")
+    peak_id, line = _second_of_its_element(site, data_id)
+    here.get_by_role("button", name="Back to live").click()
+    here.locator(f"tr[data-peak='{peak_id}']").click()
+    chosen = here.locator(f".why [data-key='{line.candidate_key}']")
+    chosen.click()
+    expect(chosen).to_have_attribute("aria-pressed", "true")
+    for page in (here, there):
+        expect(page.locator(name.format(peak_id))).to_contain_text(f"{line.wavelength_nm:.2f}")
+
+
+def _second_of_its_element(site: Site, data_id: str) -> tuple[str, Candidate]:
+    result = site.store.result(data_id)
+    assert result is not None
+    for peak in result.analysis.detected_peaks:
+        of_element = [one for one in peak.candidates if one.element == peak.element]
+        if len(of_element) > 1:
+            return peak.peak_id, of_element[1]
+    raise AssertionError("no peak has two lines of its element")
 
 
 def test_a_click_in_the_plot_chooses_the_peak_and_the_spectrum_is_held(site: Site, visit: Visit) -> None:
@@ -119,7 +137,7 @@ def test_by_keyboard_alone(site: Site, visit: Visit) -> None:
     expect(page.locator("nav [aria-current]")).to_have_text("Runs")
 
 
-def test_raw_counts_logarithm_and_lines_of_elements(site: Site, visit: Visit) -> None:
+def test_raw_counts_logarithm_lines_of_elements_and_bands_of_molecules(site: Site, visit: Visit) -> None:
     device = spectra.device()
     site.measure(device)
     site.tell(device)
@@ -131,10 +149,11 @@ def test_raw_counts_logarithm_and_lines_of_elements(site: Site, visit: Visit) ->
     page.locator("[data-show=corrected]").click()
     page.locator("[data-show=log]").click()
     page.wait_for_function("() => document.querySelector('.canvas').layout.yaxis.type === 'log'")
-    page.locator(".of input").fill("Cu, Xq")
+    page.locator(".of input").fill("Cu, CN, Xq")
     page.locator(".of input").press("Enter")
     expect(page.locator(".said")).to_contain_text("no lines of Xq")
-    page.wait_for_function(f"() => ({traces})().includes('lines of Cu')")
+    expect(page.locator(".said")).to_contain_text("1 band system of CN")
+    page.wait_for_function(f"() => ({traces})().includes('lines of Cu') && ({traces})().includes('bands of CN')")
 
 
 def test_a_golden_spectrum_is_the_same_on_every_open_page(site: Site, visit: Visit) -> None:

@@ -16,6 +16,7 @@ from tests.daemon.web.page.conftest import Site, Visit
 from oesd.model import RunRecord
 from oesd.store import Store
 from oesd.watching.errors import WatchError
+from oesd.web import documents
 
 DEVICE = spectra.device()
 
@@ -134,6 +135,11 @@ class Desk:
     def peaks(self, nm: float, device: str, since: datetime | None, until: datetime | None) -> Any:
         return self.series(str(nm), device, since, until)
 
+    def formula(self, text: str, device: str, since: datetime | None, until: datetime | None) -> Any:
+        if "Ar_751.5" in text:
+            raise WatchError("Ar_750.4 and Ar_751.5 are 1.08 nm apart: they cannot be told apart")
+        return self.series(text, device, since, until)
+
     def back_test(
         self, rule: str | Mapping[str, Any], device: str, runs: Sequence[str], last: int
     ) -> Mapping[str, Any]:
@@ -155,7 +161,7 @@ class Desk:
             "sentence": "fired in 1 of 1 runs, as live",
         }
 
-    def compare(self, run: str, golden: str, device: str) -> Mapping[str, Any]:
+    def compare(self, run: str, golden: str, device: str, by: str) -> Mapping[str, Any]:
         species = [
             {
                 "species": "Cu",
@@ -207,9 +213,17 @@ def site(tmp_path: Path, address: list[int], desk: Desk) -> Iterator[Site]:
         made.stop()
 
 
+def test_what_the_desk_here_tells_is_as_the_api_describes_it(desk: Desk) -> None:
+    documents.Alarms.model_validate(desk.alarms())
+    documents.WatchEvents.model_validate({"events": desk.events(None, None, 9)})
+    documents.Traces.model_validate({"traces": desk.traces()})
+    documents.BackTest.model_validate(desk.back_test("oxide-open", DEVICE.name, ["r1"], 1))
+    documents.RunComparison.model_validate(desk.compare("run-1", "run-1", DEVICE.name, ""))
+
+
 def test_an_alarm_needs_you_until_it_is_acknowledged(site: Site, visit: Visit, desk: Desk) -> None:
     page = visit("#alarms")
-    expect(page.locator("h1")).to_have_text("Needs you")
+    expect(page.locator("h1")).to_have_text("Needs you: alarm air-leak")
     expect(page.locator("#reasons")).to_contain_text(
         "Alarm air-leak (chamber-a): N2_337.1 / Ar_750.4 is above 0.05: close the <gas>"
     )
@@ -224,7 +238,37 @@ def test_an_alarm_needs_you_until_it_is_acknowledged(site: Site, visit: Visit, d
     assert desk.seen == [("air-leak", "chamber-a", "mk")]
     desk.state = "raised"
     desk.told(desk.alarm())
-    expect(page.locator("h1")).to_have_text("Needs you")
+    expect(page.locator("h1")).to_have_text("Needs you: alarm air-leak")
+    desk.acknowledge("air-leak", DEVICE.name, "mk")
+    expect(page.locator("h1")).to_have_text("Measuring")
+    site.tell(DEVICE, alarms={"standing": [], "failed": [{"name": "mail", "text": "no server", "level": "bad"}]})
+    expect(page.locator("#reasons")).to_contain_text("Action mail failed: no server")
+    page.locator("#reasons a", has_text="mail").click()
+    expect(page.locator("#view-alarms")).to_be_visible()
+
+
+# What a tab does when it is seen no more, or again.
+_SEEN = """seen => {
+  Object.defineProperty(document, "visibilityState", { value: seen ? "visible" : "hidden", configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+def test_an_alarm_of_a_time_without_a_connection_is_shown_after_it(site: Site, visit: Visit, desk: Desk) -> None:
+    desk.state = "ok"
+    page = visit(plotly=False)
+    expect(page.locator("h1")).to_have_text("Measuring")
+    site.stop()
+    expect(page.locator("h1")).to_have_text("No answer")
+    desk.state = "raised"
+    site.start()
+    expect(page.locator("h1")).to_contain_text("Needs you")
+    expect(page.locator("#badge")).to_have_text("1")
+    page.evaluate(_SEEN, False)
+    desk.state = "ok"
+    page.evaluate(_SEEN, True)
+    expect(page.locator("h1")).to_have_text("Measuring")
+    expect(page.locator("#badge")).to_have_text("")
 
 
 def test_a_rule_is_tried_on_stored_runs_with_one_click(site: Site, visit: Visit) -> None:
@@ -280,6 +324,12 @@ def test_traces_with_events_and_the_waterfall(site: Site, visit: Visit) -> None:
     page.locator("#history-line").press("Enter")
     expect(page.locator(".strip").nth(1)).to_contain_text("no line Xx_1.0; the nearest is Xe_0.9")
     assert page.evaluate(_SHOWN) == zoomed, "new points come, the zoom stays"
+    for typed, told in (("Ar_750.4 / Ar_751.5", "cannot be told apart"), ("F_703.7 / Ar_750.4", "<b>up")):
+        page.locator("#history-line").fill(typed)
+        page.locator("#history-line").press("Enter")
+        expect(page.locator(".strip", has_text=typed).locator("p")).to_contain_text(told)
+    page.reload()
+    expect(page.locator(".strip", has_text="F_703.7 / Ar_750.4").locator("p")).to_contain_text("<b>up")
     box = page.locator("#waterfall .nsewdrag").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
@@ -287,7 +337,7 @@ def test_traces_with_events_and_the_waterfall(site: Site, visit: Visit) -> None:
     expect(page.locator(".panel")).to_have_class("panel held")
 
 
-def test_a_run_is_compared_with_the_golden_one(site: Site, visit: Visit) -> None:
+def test_a_run_gets_labels_and_is_compared_with_the_golden_one(site: Site, visit: Visit) -> None:
     page = visit("#runs")
     expect(page.locator("#run-rows tr")).to_contain_text("sample=<i>7")
     golden = page.locator("#run-rows tr").first.get_by_role("button", name="golden")
@@ -297,6 +347,12 @@ def test_a_run_is_compared_with_the_golden_one(site: Site, visit: Visit) -> None
     expect(golden).to_have_attribute("aria-pressed", "true")
     page.reload()
     expect(golden).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="labels").click()
+    expect(page.locator("#ask-labels")).to_have_value("sample=<i>7")
+    page.locator("#ask-labels").fill("wafer=W 1\nnote=<b>")
+    page.get_by_role("button", name="Change").click()
+    expect(page.locator("#runs-said")).to_have_text("chamber-a: wafer=W 1, note=<b> from the next spectrum on")
+    assert site.daemon.ordered == [("label", "run-1", {"sample": None, "wafer": "W 1", "note": "<b>"}, DEVICE.name)]
     page.locator("#run-rows tr").first.get_by_role("button", name="Compare").click()
     expect(page.locator("#compare-said")).to_have_text("One species differs.")
     expect(page.locator("#compare-how")).to_have_text("aligned by all light")
