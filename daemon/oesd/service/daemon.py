@@ -29,6 +29,7 @@ from oesd.service.keyless import see_key
 from oesd.service.listeners import Listeners
 from oesd.service.measuring import Measuring
 from oesd.service.memory import give_back
+from oesd.service.rooms import Rooms
 from oesd.service.status import day_document, with_unrecorded
 from oesd.service.summary import Summary
 from oesd.service.watch_book import Outside
@@ -131,10 +132,11 @@ class Service:
     def _open_front(self, golden: Golden) -> None:
         from oesd.service.front import Front  # only now: it is half of all that is to be imported
 
-        rooms = self.store, self.processing, self._measuring, self._watching, golden
-        self._front = Front(
-            self._config, self._listeners, *rooms, status=self.status, healthy=self.healthy, beat=self._health.beat
-        )
+        rooms = Rooms(
+            self.store, self.processing, self._measuring, self._watching, golden,
+            self.status, self.healthy, self._health.beat,
+        )  # fmt: skip
+        self._front = Front(self._config, self._listeners, rooms)
         self._front.start()
 
     def _close_front(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,15 @@ from typing import Any
 from starlette.applications import Starlette
 
 from oesd.config import Config
-from oesd.processing import Processing
 from oesd.processing.explaining import explain
 from oesd.processing.importing import import_file
 from oesd.processing.made import Made
 from oesd.service.directory import forget_running, local_token, note_running
 from oesd.service.elements import element_lines, molecule_bands
 from oesd.service.exporting import exporter
-from oesd.service.golden import Golden
 from oesd.service.listeners import Listeners
-from oesd.service.measuring import Measuring
+from oesd.service.rooms import Rooms
 from oesd.service.watch_desk import WatchDesk
-from oesd.store import Store
 from oesd.web import Feed, Server, Shown, create_api, newest_shown
 
 log = logging.getLogger(__name__)
@@ -39,38 +36,18 @@ class Door:
         Its [web] section and data_dir count.
     listeners : Listeners
         Where it is served.
-    store : Store
-        What is shown.
-    processing, measuring, desk
-        Who takes orders and questions.
-    status, healthy : callable
-        What the daemon says of itself.
-    beat : callable
-        Called with a name and the seconds within which it will be called again.
-    golden : Golden
-        What people call golden.
+    rooms : Rooms
+        What is shown, and who takes orders and questions.
+    desk : WatchDesk
+        Answers for traces, alarms and rules.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        listeners: Listeners,
-        store: Store,
-        processing: Processing,
-        measuring: Measuring,
-        desk: WatchDesk,
-        golden: Golden,
-        *,
-        status: Callable[[], Mapping[str, Any]],
-        healthy: Callable[[], bool],
-        beat: Callable[[str, float], None],
-    ) -> None:
-        self._golden = golden
+    def __init__(self, config: Config, listeners: Listeners, rooms: Rooms, desk: WatchDesk) -> None:
         self._web, self._directory = config.web, config.data_dir
-        self._store, self._processing, self._measuring, self._desk = store, processing, measuring, desk
-        self._status, self._healthy, self._beat = status, healthy, beat
+        self._rooms, self._desk = rooms, desk
+        self._store, self._processing = rooms.store, rooms.processing
         self._listeners = listeners
-        self.feed = Feed(status, partial(newest_shown, store))
+        self.feed = Feed(rooms.status, partial(newest_shown, rooms.store))
         self._servers: list[Server] = []
         self.url = listeners.url
 
@@ -108,19 +85,19 @@ class Door:
             self.feed.changed(made.result.data_id, made.result.revision, "reprocessed")
 
     def _serve(self, listener: socket.socket, app: Starlette, tls: tuple[Path, Path] | None = None) -> None:
-        server = Server(app, listener=listener, beat=self._beat, tls=tls)
+        server = Server(app, listener=listener, beat=self._rooms.beat, tls=tls)
         server.start()
         self._servers.append(server)
 
     def _api(self, *, remote: bool = False) -> Starlette:
         return create_api(
             self._store,
-            status=self._status,
-            healthy=self._healthy,
+            status=self._rooms.status,
+            healthy=self._rooms.healthy,
             token=local_token(self._directory),
             reprocess=self._reprocess,
-            capture=self._measuring.capture,
-            runs=self._measuring.runs,
+            capture=self._rooms.measuring.capture,
+            runs=self._rooms.measuring.runs,
             unrecorded=self._processing.unrecorded,
             evidence=partial(explain, self._store),
             keep=self._processing.keep,
@@ -130,7 +107,7 @@ class Door:
             bands=molecule_bands,
             feed=self.feed,
             watching=self._desk,
-            golden=self._golden,
+            golden=self._rooms.golden,
             hosts=self._web.names if remote else (),
             remote=remote,
         )

@@ -6,22 +6,17 @@ import as all the rest, seconds on a slow machine, and no spectrum waits for the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from oesd.config import Config
-from oesd.processing import Processing
 from oesd.processing.made import Made
 from oesd.service.door import Door
 from oesd.service.forwarding import Forwarding
-from oesd.service.golden import Golden
 from oesd.service.hub import HubService
 from oesd.service.keyless import Keyless
 from oesd.service.listeners import Listeners
-from oesd.service.measuring import Measuring
+from oesd.service.rooms import Rooms
 from oesd.service.watch_desk import WatchDesk
-from oesd.service.watching import Watching
-from oesd.store import Store
 
 
 class Front:
@@ -32,39 +27,17 @@ class Front:
     config : Config
     listeners : Listeners
         Where the page is served.
-    store, processing, measuring, watching, golden
-        The rooms that are shown and asked.
-    status, healthy : callable
-        What the daemon says of itself.
-    beat : callable
-        Called with a name and the seconds within which it will be called again.
+    rooms : Rooms
+        What is shown and asked.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        listeners: Listeners,
-        store: Store,
-        processing: Processing,
-        measuring: Measuring,
-        watching: Watching,
-        golden: Golden,
-        *,
-        status: Callable[[], Mapping[str, Any]],
-        healthy: Callable[[], bool],
-        beat: Callable[[str, float], None],
-    ) -> None:
-        self._config, self._store, self._processing, self._beat = config, store, processing, beat
-        self._watching = watching
-        self._desk = WatchDesk(store, watching, golden.run_ids)
-        self._door = Door(
-            config, listeners, store, processing, measuring, self._desk, golden,
-            status=status, healthy=healthy, beat=beat,
-        )  # fmt: skip
+    def __init__(self, config: Config, listeners: Listeners, rooms: Rooms) -> None:
+        self._config, self._rooms = config, rooms
+        self._desk = WatchDesk(rooms.store, rooms.watching, rooms.golden.run_ids)
+        self._door = Door(config, listeners, rooms, self._desk)
+        hub = config.hub
         self._hub = (
-            HubService(config.hub, config.data_dir / "hub", config.identify.recipe, beat)
-            if config.hub.enabled
-            else None
+            HubService(hub, config.data_dir / "hub", config.identify.recipe, rooms.beat) if hub.enabled else None
         )
         self._forwarding: Forwarding | Keyless | None = None
         self._open: list[HubService | Door | Forwarding | Keyless] = []
@@ -80,12 +53,12 @@ class Front:
         try:
             if self._hub:
                 self._opened(self._hub)
-            forwarding = Forwarding.of(self._config, self._hub, self._store, self._beat)
+            forwarding = Forwarding.of(self._config, self._hub, self._rooms.store, self._rooms.beat)
             if forwarding:
-                forwarding.render_with(self._processing)
+                forwarding.render_with(self._rooms.processing)
                 self._opened(forwarding)
                 self._forwarding = forwarding
-            self._watching.publish_to(self._door.feed.alarm)
+            self._rooms.watching.publish_to(self._door.feed.alarm)
             self._opened(self._door)
         except BaseException:
             self.stop()
