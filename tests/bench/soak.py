@@ -38,6 +38,7 @@ from oesd.model import Capture, Recipe, RunOrder, RunRecord
 from oesd.processing import Processing
 from oesd.service.memory import stay_small
 from oesd.store import Store
+from oesd.store.headings import HEADER, head_of
 from oesd_drivers.virtual import Light, VirtualBus, fingerprint, install, scene, spectrometer
 
 SERIAL = "SOAK00001"
@@ -182,11 +183,8 @@ class Soak:
 def _out_of_order(db: sqlite3.Connection) -> list[str]:
     """Captures whose place in their run does not follow that of the one stored before."""
     run, sequence, slot, wrong = "", -1, -1, 0
-    rows = db.execute(
-        "SELECT json_extract(header, '$.run_id'), json_extract(header, '$.sequence'), json_extract(header, '$.slot') "
-        "FROM captures ORDER BY capture_no"
-    )
-    for run_id, number, at_slot in rows:
+    heads = (head_of(*row) for row in db.execute(f"SELECT {HEADER} FROM captures c ORDER BY capture_no"))
+    for run_id, number, at_slot in ((head["run_id"], head["sequence"], head["slot"]) for head in heads):
         if run_id != run:
             run, sequence, slot = run_id, -1, -1
         wrong += number != sequence + 1 or at_slot <= slot

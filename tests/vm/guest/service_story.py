@@ -217,10 +217,12 @@ def taken_since(began_us: int) -> tuple[list[float], dict[str, int]]:
     """Times between neighbouring captures of a spectrometer, s, and how many runs each is from."""
     with contextlib.closing(sqlite3.connect("file:/var/lib/oesd/oesd.sqlite?mode=ro", uri=True)) as data:
         rows = data.execute(
-            "SELECT name, taken_at_us, json_extract(header, '$.run_id') FROM captures JOIN devices USING (device_no) "
-            "WHERE taken_at_us > ? AND kind = 'sample' ORDER BY name, taken_at_us", (began_us,)
+            "SELECT name, taken_at_us, json_extract(text, '$.run_id') FROM captures JOIN devices USING (device_no) "
+            "JOIN headings USING (heading_no) WHERE taken_at_us > ? AND kind = 'sample' ORDER BY name, taken_at_us",
+            (began_us,),
         ).fetchall()  # fmt: skip
     gaps_s = [(two[1] - one[1]) / 1e6 for one, two in itertools.pairwise(rows) if one[0] == two[0]]
+    assert all(run_id for *_, run_id in rows), rows
     return gaps_s, {name: len({run_id for other, _, run_id in rows if other == name}) for name, *_ in rows}
 
 
