@@ -77,16 +77,20 @@ class Writer:
         """
         job = _Job(task)
         with self._wake:
-            if self._closed:
-                job.error = StoreClosed("the store is closed")
-            elif len(self._queue) >= QUEUE_LIMIT:
-                job.error = StoreBusy(f"{QUEUE_LIMIT} writes wait for the disk")
-            else:
-                self._queue.append(job)
+            refused = self._refusal()
+            if refused is None:
+                self._queue.append(job)  # from here on the writer's alone: it may have failed and be settled already
                 self._wake.notify()
-        if job.error is not None:
-            job.settle()
+        if refused is not None:
+            job.future.set_exception(refused)
         return job.future
+
+    def _refusal(self) -> StoreError | None:
+        if self._closed:
+            return StoreClosed("the store is closed")
+        if len(self._queue) >= QUEUE_LIMIT:
+            return StoreBusy(f"{QUEUE_LIMIT} writes wait for the disk")
+        return None
 
     @property
     def waiting(self) -> int:

@@ -4,8 +4,11 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from concurrent.futures import CancelledError, Future
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 from tests.daemon.store.making import analysis, capture, entry, loss, stored_entry
@@ -13,7 +16,7 @@ from tests.support.stores import on_sqlite, open_store
 
 from oesd.model import Kind, new_id
 from oesd.store import Store, StoreBusy, StoreClosed, StoreError, StoreFull, StoreRefused
-from oesd.store.writer import QUEUE_LIMIT
+from oesd.store.writer import QUEUE_LIMIT, Writer
 
 
 class Held:
@@ -131,6 +134,7 @@ def test_a_full_disk_is_said_and_got_over(store: Store) -> None:
 LIMITED = """
 import resource, sys
 from pathlib import Path
+from typing import Any
 from oesd.store import Store, StoreError
 from tests.daemon.store.making import capture, entry
 
@@ -310,3 +314,28 @@ def test_an_unknown_id_reads_as_nothing(store: Store) -> None:
     assert store.capture(new_id()) is None
     assert store.outbox.item(new_id()) is None
     assert store.overrides(new_id()) == []
+
+
+def test_a_write_that_fails_at_once_is_told_by_its_future_alone() -> None:
+    connections = [sqlite3.connect(":memory:", check_same_thread=False)]
+
+    def connect() -> Any:
+        if connections:
+            return connections.pop()
+        raise StoreError("the server went away")
+
+    def slowly(frame: FrameType, _event: str, _: object) -> Any:
+        """The writer is done with a write before the call that hands it over returns."""
+        if frame.f_code is Writer.submit.__code__:
+            time.sleep(0.005)
+        return slowly
+
+    writer, before = Writer(connect), sys.gettrace()
+    writer.submit(lambda db: db.close()).exception(10)
+    sys.settrace(slowly)
+    try:
+        told = [writer.submit(lambda _db: None) for _ in range(5)]
+    finally:
+        sys.settrace(before)
+    assert {type(future.exception(10)) for future in told} == {StoreError}
+    writer.close()
