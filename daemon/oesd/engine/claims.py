@@ -42,7 +42,8 @@ class Contest:
         """Shares by what each is worth, (contenders,) nats over that of a rival; all together have the probability."""
         share = np.exp(worth - worth.max())
         share /= share.sum()
-        kept = [n for n in np.argsort(-share, kind="stable").tolist() if share[n] >= LEAST_SHARE * share.max()]
+        order: list[int] = np.argsort(-share, kind="stable").tolist()
+        kept = [n for n in order if share[n] >= LEAST_SHARE * share.max()]
         return cls({names[n]: claims[n] for n in kept}, {names[n]: float(share[n]) * probability for n in kept})
 
 

@@ -33,7 +33,7 @@ HEADER = "c.header, (SELECT text FROM headings WHERE headings.heading_no = c.hea
 """Columns of captures ``c`` that :func:`head_of` takes."""
 LIKE_HEADER = "coalesce((SELECT text FROM headings WHERE headings.heading_no = c.heading_no), c.header)"
 """Where run and labels of captures ``c`` are to be looked for."""
-USUAL = {"scans": 1, "boxcar_half_width_px": 0}
+USUAL: dict[str, Any] = {"scans": 1, "boxcar_half_width_px": 0}
 """What a header that leaves it out means."""
 _SHARED = ("run_id", "boot_id", "scans", "boxcar_half_width_px")
 _OWN = (
