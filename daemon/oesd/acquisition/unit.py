@@ -108,7 +108,8 @@ class Unit:
     def hand_over(self) -> Opened | None:
         """As :meth:`stop`, but leave the device open and return it, for another unit; None where it is in doubt."""
         self._handing_over = True
-        self.stop()
+        if not self.stop():
+            self._handing_over = False  # nobody waits for it any more: it releases its device when it ends
         return self._handed
 
     @property

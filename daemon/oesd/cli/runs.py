@@ -159,7 +159,7 @@ def _labels(given: Sequence[str]) -> dict[str, str]:
     for label in given:
         name, equals, text = label.partition("=")
         if not (name and equals):
-            fail(f"--label {label!r}: write NAME=TEXT, such as sample=GaN-7")
+            fail(f"label {label!r}: write NAME=TEXT, such as sample=GaN-7")
         labels[name.strip()] = text
     return labels
 

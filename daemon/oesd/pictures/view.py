@@ -187,7 +187,7 @@ def _mark(peak: Mapping[str, Any], nm: FloatArray, counts: FloatArray, said: Seq
     words = [
         f"{peak['peak_id']}: {peak['element'] or 'not named'}"
         + (f" {chance(peak['probability'])}" if peak["element"] else ""),
-        f"{at:.3f} ± {peak['wavelength_sigma_nm']:.3f} nm, FWHM {peak['fwhm_nm']:.2f} nm",
+        f"{at:.3f} ± {max(peak['wavelength_sigma_nm'], 0.001):.3f} nm, FWHM {peak['fwhm_nm']:.2f} nm",
         f"height {peak['intensity']:.0f}, SNR {peak['snr']:.0f}"
         + "".join(f", {word}" for word in ("manual", "saturated", "blended") if peak.get(word)),
     ]

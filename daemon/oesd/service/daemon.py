@@ -122,7 +122,7 @@ class Service:
         self.processing.settle(HostTime(datetime.now(UTC), time.monotonic_ns(), boot_id()))
         self._opened(self._watching)  # stopped after the processing, whose last spectra it looks at
         self._opened(self.processing)
-        self._measuring = Measuring(config, self.processing, self._health, self._spare, _more_time)
+        self._measuring = Measuring(config, self.processing, self._health, self._spare, self._more_time)
         self._watching.look_at(self._outside)
         self._open.append(self._close_front)  # opened after the measuring, closed after it, too: the page shows its end
         self._opened(self._measuring)
@@ -222,6 +222,10 @@ class Service:
             log.critical("the %s thread failed; the daemon ends so that it can be started afresh", dead[0])
         return not dead
 
+    def _more_time(self) -> None:
+        """Ask systemd for time: an exposure may take longer than the watchdog, or the end of a service, allows."""
+        notify("EXTEND_TIMEOUT_USEC=20000000", *([] if self._health.late() else ["WATCHDOG=1"]))
+
     def _reload_now(self) -> None:
         load, self._reload = self._reload, None
         notify("RELOADING=1")
@@ -302,11 +306,6 @@ class Service:
             "disk": self._keeper.state(),
             **(self._front.state() if self._front else {}),
         }
-
-
-def _more_time() -> None:
-    """Ask systemd for time: an exposure may take longer than the watchdog, or the end of a service, allows."""
-    notify("WATCHDOG=1", "EXTEND_TIMEOUT_USEC=20000000")
 
 
 def _rules(section: BackgroundSection) -> BackgroundRules:

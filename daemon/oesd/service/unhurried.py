@@ -3,7 +3,8 @@
 A bad file or a full disk would else have it started, and its programs read, every three seconds for ever. systemd's
 own back-off (``RestartSteps=``, version 254) is no help: it counts every restart since somebody stopped the unit by
 hand, so that the eighth crash of a year would wait a minute. Here only starts that were refused in a row count; a
-crash or a hang is restarted as quickly as ever. The count stands in ``RUNTIME_DIRECTORY``, which the units set;
+crash or a hang is restarted as quickly as ever, and so is a daemon whose room failed, unless that comes again and again
+within minutes. The count stands in ``RUNTIME_DIRECTORY``, which the units set;
 without it nobody waits.
 """
 

@@ -1,17 +1,14 @@
 """What the doctor says of the way to the API: an API and a proxy of the test's own, keys that are wrong in each way."""
 
-import http.server
 import os
-import ssl
-import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from tests.support.certificates import certificate
 from tests.support.fault_server import KEY, FaultServer, html, status
+from tests.support.tls_server import tls_server
 
 from oesd.cli.check import check_config
 from oesd.config import Config, parse_config
@@ -89,33 +86,11 @@ def test_a_captive_portal(api: FaultServer, machine: Host) -> None:
 
 def test_a_certificate_that_nobody_knows(machine: Host, tmp_path: Path) -> None:
     set_key(CANARY, machine.root)
-    with tls_server(tmp_path / "tls") as port:
+    with tls_server(*certificate(tmp_path / "tls", "IP:127.0.0.1")) as port:
         found = said(upload(f"https://127.0.0.1:{port}"), machine)["API"]
     assert found.level is Level.FAULT
     assert "certificate" in found.what
     assert "certificates" in found.do
-
-
-@contextmanager
-def tls_server(place: Path) -> Iterator[int]:
-    """Listens with a certificate that signs itself."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*certificate(place, "IP:127.0.0.1"))
-
-    class Quiet(http.server.ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    server = Quiet(("127.0.0.1", 0), http.server.BaseHTTPRequestHandler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_a_proxy_of_the_environment_is_told_not_taken(

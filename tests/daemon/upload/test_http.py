@@ -14,14 +14,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from tests.support import fault_server as faults
 from tests.support import transport
 from tests.support.fault_server import KEY, FaultServer
+from tests.support.tls_server import tls_server
 from tests.support.upload_bench import QUICK, Bench
 
 from oesd.model import new_id
@@ -325,12 +325,12 @@ def test_certificates_are_judged(tmp_path: Path) -> None:
     good, other = _certificate(tmp_path, "localhost"), _certificate(tmp_path, "elsewhere.example")
     trusting = ssl.create_default_context(cafile=str(good))
     trusting.load_verify_locations(str(other))
-    with _tls_server(good) as port:
+    with tls_server(good, handler=Empty) as port:
         with OesApi(f"https://localhost:{port}", ApiKey(KEY), tls=trusting, deadlines=QUICK) as api:
             assert api.find_entries(keywords="x") == []
         with OesApi(f"https://localhost:{port}", ApiKey(KEY), deadlines=QUICK) as api, pytest.raises(Unreachable):
             api.find_entries(keywords="x")
-    with _tls_server(other) as port:
+    with tls_server(other, handler=Empty) as port:
         with OesApi(f"https://localhost:{port}", ApiKey(KEY), tls=trusting, deadlines=QUICK) as api:
             with pytest.raises(Unreachable):
                 api.find_entries(keywords="x")
@@ -341,7 +341,7 @@ def test_an_expired_certificate_stops_the_queue_says_so_and_discards_nothing(ben
     expired, records = _expired_certificate(tmp_path), [bench.record() for _ in range(4)]
     trusting = ssl.create_default_context(cafile=str(expired))
     working, asked = bench.api, len(bench.server.seen)
-    with _tls_server(expired) as port:
+    with tls_server(expired, handler=Empty) as port:
         with OesApi(f"https://localhost:{port}", ApiKey(KEY), tls=trusting, deadlines=QUICK) as bench.api:
             forwarder = bench.new_forwarder()
             for _ in range(20):
@@ -420,34 +420,17 @@ def _expired_certificate(directory: Path) -> Path:
     return path
 
 
-@contextmanager
-def _tls_server(certificate: Path) -> Iterator[int]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(b"[]")
+class Empty(BaseHTTPRequestHandler):
+    """Answers every GET with an empty list."""
 
-        def log_message(self, format: str, *args: object) -> None:
-            pass
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(b"[]")
 
-    class Quiet(ThreadingHTTPServer):
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    server = Quiet(("127.0.0.1", 0), Handler)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    def log_message(self, format: str, *args: object) -> None:
+        pass
 
 
 def test_the_library_that_was_asked_for_is_the_one_under_test() -> None:

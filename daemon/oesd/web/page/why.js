@@ -72,7 +72,7 @@ export class Why {
   }
 
   ofPeak(peak, evidence) {
-    const title = element("h3", "", `${peak.wavelength_nm.toFixed(2)} ± ${peak.wavelength_sigma_nm.toFixed(2)} nm`);
+    const title = element("h3", "", `${peak.wavelength_nm.toFixed(3)} ± ${Math.max(peak.wavelength_sigma_nm, 0.001).toFixed(3)} nm`);
     const said = peak.manual ? `${peak.candidate_key ?? peak.element}, chosen by hand` : peak.element ? `${peak.element}, probability ${chance(peak.probability)}` : peak.ambiguous ? "ambiguous" : "not named";
     const facts = `SNR ${short(peak.snr)}, ${thousands(peak.intensity)} counts, ${peak.fwhm_nm.toFixed(2)} nm wide${peak.saturated ? ", saturated" : ""}${peak.blended ? ", blended" : ""}`;
     const rows = evidence.filter((one) => one.claimed || one.element === peak.element)
