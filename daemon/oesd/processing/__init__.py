@@ -20,8 +20,7 @@ A dark serves once it was judged, some 50 ms after its commit. A model is learne
 more darks are there or one lies outside of what it knows; a sample never waits for it.
 """
 
-from oesd.processing.rendering import Rendered
 from oesd.processing.room import Processing
 from oesd.processing.rules import BackgroundRules
 
-__all__ = ["BackgroundRules", "Processing", "Rendered"]
+__all__ = ["BackgroundRules", "Processing"]

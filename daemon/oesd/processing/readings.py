@@ -5,12 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
-from oesd.engine.bands import SYSTEMS, band_peaks, width_number
-from oesd.engine.correction import correct
-from oesd.engine.lines import line_table
 from oesd.model import Analysis, LineSpread, Measurement, Recipe
 from oesd.store.named_traces import pack_readings
 from oesd.watching.catalogue import Catalogue
@@ -23,8 +21,12 @@ from oesd.watching.reading import Reading
 _HEADS_AT_NM = 1.0  # the line width for which the heads of bands are listed: a spectrometer of these families
 
 
+@cache
 def catalogue() -> Catalogue:
-    """Every line and band head that the engine knows."""
+    """Every line and band head that the engine knows; read when the first is looked up."""
+    from oesd.engine.bands import SYSTEMS, band_peaks, width_number
+    from oesd.engine.lines import line_table
+
     lines = line_table()
     nm, system, heights = band_peaks(width_number(_HEADS_AT_NM))
     order = np.argsort(nm, kind="stable")
@@ -43,6 +45,8 @@ def catalogue() -> Catalogue:
 
 def light_of(measurement: Measurement, analysis: Analysis) -> Light:
     """The spectrum as traces are measured in it, from what is stored of it: the same at any time."""
+    from oesd.engine.correction import correct
+
     corrected = correct(measurement)
     return Light(
         wavelengths_nm=measurement.wavelengths_nm,
@@ -81,12 +85,10 @@ class Readings:
     Parameters
     ----------
     traces : sequence of Named
-    lines : Catalogue
     """
 
-    def __init__(self, traces: tuple[Named, ...], lines: Catalogue) -> None:
+    def __init__(self, traces: tuple[Named, ...]) -> None:
         self._traces = traces
-        self._lines = lines
         self._plans: dict[str, tuple[Instrument, dict[str, Plan]]] = {}
         self._tried: tuple[Formula, Instrument, Plan] | None = None
         self._lock = threading.Lock()
@@ -115,7 +117,7 @@ class Readings:
         known = self._tried
         if known is not None and known[0] == formula and _same(known[1], instrument):
             return known[2]
-        made = plan(formula, self._lines, instrument)
+        made = plan(formula, catalogue(), instrument)
         self._tried = (formula, instrument, made)
         return made
 
@@ -131,7 +133,7 @@ class Readings:
             known = self._plans.get(device_name)
         if known is not None and _same(known[0], instrument):
             return known[1]
-        plans = {trace.name: plan(trace.formula, self._lines, instrument) for trace in self._traces}
+        plans = {trace.name: plan(trace.formula, catalogue(), instrument) for trace in self._traces}
         with self._lock:
             self._plans[device_name] = (instrument, plans)
         return plans

@@ -8,21 +8,23 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
-from typing import Any, Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 from oesd.model import Capture, Conditions, Entry, Kind, Loss, Recipe, Result, RunRecord
-from oesd.processing.analysing import Analysing
 from oesd.processing.backgrounds import Backgrounds
 from oesd.processing.backlog import Backlog
 from oesd.processing.judging import Judging
-from oesd.processing.keeping import keep_answers, unpack_answers
 from oesd.processing.losses import Losses, loss_of, reason_of
 from oesd.processing.made import Made, Measure, no_readings
-from oesd.processing.rendering import Rendered, entry_metadata, rendered
 from oesd.processing.rules import DARK_RULES, REFERENCE_RULES, BackgroundRules
 from oesd.processing.runs import Runs
 from oesd.processing.trouble import Trouble
 from oesd.store import HostTime, Store, StoreDamaged, StoreError
+
+if TYPE_CHECKING:
+    from oesd.processing.analysing import Analysing
+    from oesd.processing.rendering import Rendered
 
 log = logging.getLogger(__name__)
 
@@ -79,8 +81,7 @@ class Processing:
         self._clock_offset = clock_offset
         self._done = done
         self._backlog = Backlog(store)
-        self._analysing = Analysing(store, self.metadata, made, readings)
-        self._readings = readings
+        self._made, self._readings = made, readings
         self._at_hand = ""
         self._stop = threading.Event()
         self._trouble = Trouble()
@@ -244,7 +245,9 @@ class Processing:
             return False
 
     def process(self, data_id: str) -> Result | None:
-        """Analyse an entry and store the result as its next revision; None when the engine refuses the spectrum.
+        """Analyse an entry with today's engine and recipe and store the result as its next revision; overrides stay.
+
+        None when the engine refuses the spectrum.
 
         Raises
         ------
@@ -255,6 +258,12 @@ class Processing:
         self._done()
         return result
 
+    @cached_property
+    def _analysing(self) -> Analysing:
+        from oesd.processing.analysing import Analysing  # storing needs no engine: it comes with the first spectrum
+
+        return Analysing(self._store, self.metadata, self._made, self._readings)
+
     def use(
         self, recipe: Recipe, dark: BackgroundRules = DARK_RULES, reference: BackgroundRules = REFERENCE_RULES
     ) -> None:
@@ -262,12 +271,10 @@ class Processing:
         self._recipe = recipe
         self._backgrounds.use(dark, reference)
 
-    def reprocess(self, data_id: str) -> Result | None:
-        """Analyse again with today's engine and recipe; overrides stay."""
-        return self.process(data_id)
-
     def keep(self, message: bytes) -> dict[str, str]:
         """Store what workers made of entries; see :func:`~oesd.processing.keeping.keep_answers`."""
+        from oesd.processing.keeping import keep_answers, unpack_answers
+
         kept = keep_answers(self._store, unpack_answers(message), self.metadata, self._readings)
         self._done()
         return kept
@@ -285,6 +292,8 @@ class Processing:
 
     def metadata(self, data_id: str) -> dict[str, Any]:
         """Build the ``spectral_metadata`` of an entry: of its capture, or what its file's header says."""
+        from oesd.processing.rendering import entry_metadata
+
         return entry_metadata(self._store, data_id)
 
     def proving_scans(self, conditions: Conditions) -> int:
@@ -297,4 +306,6 @@ class Processing:
 
     def render(self, data_id: str, form: Literal["columns", "json"]) -> Rendered:
         """Build the file that an entry is forwarded as, from its latest result; the same state gives the same bytes."""
+        from oesd.processing.rendering import rendered
+
         return rendered(self._store, data_id, form)

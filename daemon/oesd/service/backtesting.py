@@ -10,7 +10,7 @@ import numpy as np
 
 from oesd.config import Config
 from oesd.model import FloatArray, RunRecord, utc_text
-from oesd.processing.readings import Readings, catalogue
+from oesd.processing.readings import Readings
 from oesd.service.rules_at_work import definition_of
 from oesd.service.run_spectra import NO_TURN, Turn, runs_meant, spectra_of
 from oesd.service.watch_documents import at_text, number
@@ -151,7 +151,7 @@ def tried(
     if chosen is None:
         raise WatchError(f"there is no endpoint {rule!r:.80} in {where}")
     records = runs_meant(reader, runs, device, last)
-    return BackTest(reader, Readings((), catalogue())).document(chosen, asked.traces[chosen.trace], records)
+    return BackTest(reader, Readings(())).document(chosen, asked.traces[chosen.trace], records)
 
 
 def _course(series: NamedSeries, result: Played) -> dict[str, Any]:

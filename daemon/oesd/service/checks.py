@@ -6,9 +6,9 @@ What only some configurations need is imported when one has it: a daemon starts 
 from __future__ import annotations
 
 import socket
+from collections.abc import Sequence
 
 from oesd.config import Config, ConfigError
-from oesd.engine.lines import line_table
 from oesd.schedule import check_plan
 from oesd.service.watched import watched
 from oesd.store import StoreError
@@ -58,11 +58,9 @@ def check_certificates(config: Config, where: str) -> None:
 
 def _check(config: Config) -> None:
     check_plan(config)
-    recipe, known = config.identify.recipe, set(line_table().elements)
-    for name, chosen in (("elements", recipe.elements), ("ambient", (*recipe.ambient, *recipe.expected))):
-        unknown = sorted(set(chosen) - known)
-        if unknown:
-            raise ConfigError(f"identify.{name}: {unknown[0]!r} is no element of the line table")
+    recipe = config.identify.recipe
+    _check_elements("elements", recipe.elements)
+    _check_elements("ambient", (*recipe.ambient, *recipe.expected))
     if config.upload.endpoint:
         _check_endpoint(config.upload.endpoint)
     if url := config.store.url.get_secret_value():
@@ -72,6 +70,16 @@ def _check(config: Config) -> None:
             raise ConfigError(f"store.url: {error}") from None
     if config.simulation.enabled:
         _check_simulation(config)
+
+
+def _check_elements(name: str, chosen: Sequence[str]) -> None:
+    if not chosen:
+        return
+    from oesd.engine.lines import line_table
+
+    unknown = sorted(set(chosen) - set(line_table().elements))
+    if unknown:
+        raise ConfigError(f"identify.{name}: {unknown[0]!r} is no element of the line table")
 
 
 def _check_endpoint(endpoint: str) -> None:

@@ -17,7 +17,6 @@ from oesd.service.watch_documents import number
 from oesd.store.named_reading import NamedReading
 from oesd.store.reading import Reading as StoreReader
 from oesd.watching.alignment import Alignment, aligned
-from oesd.watching.catalogue import Catalogue
 from oesd.watching.comparison import Course, Difference, compared_runs, paired
 from oesd.watching.errors import WatchError
 from oesd.watching.grammar import BuiltIn, Formula, parse, terms, text_of
@@ -55,13 +54,12 @@ def compare(
     WatchError
         When a run has too few spectra with results.
     """
-    lines = catalogue()
-    measure = partial(_course, Readings((), lines), turn)
+    measure = partial(_course, Readings(()), turn)
     both = [list(spectra_of(reader, one, most, turn)) for one in (run, golden)]
     for one, spectra in zip((run, golden), both, strict=True):
         if len(spectra) < _FEWEST:
             raise WatchError(f"run {one.run_id} of {one.device_name} has {len(spectra)} spectra with results: too few")
-    formulas = _formulas(_species(both), lines)
+    formulas = _formulas(_species(both))
     alignment = _aligned([measure(by or BuiltIn("light"), spectra) for spectra in both], by or BuiltIn("light"))
     courses = {name: (measure(formula, both[0]), measure(formula, both[1])) for name, formula in formulas.items()}
     differences = compared_runs(courses, alignment.shift_s)
@@ -108,20 +106,20 @@ def _species(both: Sequence[Sequence[RunSpectrum]]) -> dict[str, list[str]]:
     return {name: _best(strengths.get(name, {})) for name in sorted(seen)}
 
 
-def _formulas(species: Mapping[str, Sequence[str]], lines: Catalogue) -> dict[str, Formula]:
+def _formulas(species: Mapping[str, Sequence[str]]) -> dict[str, Formula]:
     """What is measured of each: its lines as they were seen, else those it is known by; nothing where it has none."""
     found: dict[str, Formula] = {}
     for name, keys in species.items():
-        known = [key for key in keys if _is_known(key, lines)]
-        written = " + ".join(known) or (name if _is_known(name, lines) else "")
+        known = [key for key in keys if _is_known(key)]
+        written = " + ".join(known) or (name if _is_known(name) else "")
         if written:
             found[name] = parse(written)
     return found
 
 
-def _is_known(written: str, lines: Catalogue) -> bool:
+def _is_known(written: str) -> bool:
     try:
-        check(parse(written), lines)
+        check(parse(written), catalogue())
     except WatchError:
         return False
     return True

@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from oesd.config import BackgroundSection, Config
 from oesd.health import Health, Watchdog, notify
 from oesd.processing import BackgroundRules, Processing
-from oesd.processing.jobs import versions
 from oesd.processing.made import Made
 from oesd.service.advice import advice_for
 from oesd.service.bench import boot_id
@@ -279,6 +278,8 @@ class Service:
 
     def status(self) -> Mapping[str, Any]:
         """Everything a person or a monitor wants to know at a glance; JSON-ready."""
+        from oesd.processing.jobs import versions  # who asks has the engine imported, not the start
+
         tally, day, unrecorded = (
             self._tally(),
             day_document(self.store, datetime.now(UTC)),

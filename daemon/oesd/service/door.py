@@ -113,7 +113,7 @@ class Door:
         )
 
     def _reprocess(self, data_id: str) -> None:
-        self._processing.reprocess(data_id)
+        self._processing.process(data_id)
 
     def _take_file(self, data: bytes, filename: str) -> Mapping[str, Any]:
         imported = import_file(self._store, data, filename)

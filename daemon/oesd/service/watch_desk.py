@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from oesd.processing.readings import catalogue
 from oesd.service.backtesting import BackTest
 from oesd.service.comparing import compare
 from oesd.service.formula_history import FormulaHistory
@@ -126,10 +127,10 @@ class WatchDesk:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         """A line that is no named trace, from the peaks that were found."""
         formula = parse(name)
-        check(formula, self._watching.lines)
+        check(formula, catalogue())
         if not isinstance(formula, Line):
             raise WatchError(f"{name!r:.80} is no named trace: add it to [[trace]], or ask for a line such as Ar_750.4")
-        nm = self._watching.lines.line(formula.symbol, formula.nm)
+        nm = catalogue().line(formula.symbol, formula.nm)
         return self._found(nm, device, since, until)
 
     def peaks(
@@ -163,7 +164,7 @@ class WatchDesk:
     ) -> tuple[dict[str, Any], dict[str, list[Any]]]:
         """Any formula, in stored spectra; WatchError when it is none, or cannot be measured on this spectrometer."""
         watching, device = self._watching, self._device(device)
-        formula = formula_of(text, watching.watched, watching.lines)
+        formula = formula_of(text, watching.watched)
         about, columns = self._history.series(formula, watching.readings, device, since, until)
         return {"name": text, "device": device, **about, "events": []}, columns
 
@@ -253,7 +254,7 @@ class WatchDesk:
             When the rule or a run cannot be told.
         """
         watching = self._watching
-        chosen, formula = asked_rule(rule, watching.book.rules, watching.watched, watching.lines, watching.config)
+        chosen, formula = asked_rule(rule, watching.book.rules, watching.watched, watching.config)
         records = runs_meant(self._store, runs, device, last)
         return BackTest(self._store, self._watching.readings, making).document(chosen, formula, records)
 
@@ -278,7 +279,7 @@ class WatchDesk:
             raise WatchError("name a golden run, choose one on the page, or set [golden] runs")
         theirs = self._golden(names, mine.device_name)
         wanted = by or config.golden.by
-        formula = formula_of(wanted, self._watching.watched, self._watching.lines) if wanted else None
+        formula = formula_of(wanted, self._watching.watched) if wanted else None
         return compare(self._store, mine, theirs, formula, turn=making)
 
     def _golden(self, names: Sequence[str], device: str) -> Any:

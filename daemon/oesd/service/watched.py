@@ -13,7 +13,6 @@ from oesd.config import AlarmSection, Config, EndpointSection, at_line
 from oesd.model import LineSpread
 from oesd.processing.readings import catalogue
 from oesd.watching.alarms import Holds
-from oesd.watching.catalogue import Catalogue
 from oesd.watching.errors import WatchError
 from oesd.watching.grammar import BUILT_IN, BuiltIn, Formula, parse, text_of
 from oesd.watching.plan import Instrument, check, plan
@@ -57,21 +56,20 @@ def watched(config: Config, where: str = "") -> Watched:
     ConfigError
         One line: file, line, what is wrong, and the nearest that would be right.
     """
-    lines = catalogue()
     traces: dict[str, Formula] = {name: BuiltIn(name) for name in BUILT_IN}
     for number, section in enumerate(config.trace):
         with _Place(where, ("trace", "value"), number):
-            traces[section.name] = _read(section.value, traces, lines, config)
+            traces[section.name] = _read(section.value, traces, config)
     alarms, rules = [], []
     for number, alarm in enumerate(config.alarm):
         with _Place(where, ("alarm",), number):
-            alarms.append(_alarm(alarm, traces, lines, config))
+            alarms.append(_alarm(alarm, traces, config))
     for number, endpoint in enumerate(config.endpoint):
         with _Place(where, ("endpoint",), number):
-            rules.append(rule_of(endpoint, traces, lines, config))
+            rules.append(rule_of(endpoint, traces, config))
     if config.golden.by:
         with _Place(where, ("golden", "by"), 0):
-            _traced(config.golden.by, traces, lines, config)
+            _traced(config.golden.by, traces, config)
     return Watched(
         traces,
         tuple(alarms),
@@ -98,24 +96,24 @@ class _Place:
             raise at_line(rest if named else str(error), self._where, keys, self._ordinal) from None
 
 
-def _read(text: str, traces: dict[str, Formula], lines: Catalogue, config: Config) -> Formula:
+def _read(text: str, traces: dict[str, Formula], config: Config) -> Formula:
     """Formula of a text that stands on what exists, and that the stated line width can resolve."""
     formula = parse(text)
-    check(formula, lines)
+    check(formula, catalogue())
     fwhm_nm = config.identify.fwhm_nm
     if fwhm_nm:
         everywhere = Instrument(np.linspace(1.0, 9999.0, 2), LineSpread((500.0,), (fwhm_nm,), (0.0,)))
-        if refused := plan(formula, lines, everywhere).refused:
+        if refused := plan(formula, catalogue(), everywhere).refused:
             raise WatchError(refused)
     return formula
 
 
-def _traced(text: str, traces: dict[str, Formula], lines: Catalogue, config: Config) -> str:
+def _traced(text: str, traces: dict[str, Formula], config: Config) -> str:
     """Name of a trace that is there, or of the formula, which becomes a trace under its own text."""
     if text in traces:
         return text
     try:
-        formula = _read(text, traces, lines, config)
+        formula = _read(text, traces, config)
     except WatchError as refusal:
         names = ", ".join(name for name in traces if name not in BUILT_IN)
         raise WatchError(f"trace: {refusal}" + (f"; named traces are {names}" if names else "")) from None
@@ -124,7 +122,7 @@ def _traced(text: str, traces: dict[str, Formula], lines: Catalogue, config: Con
     return name
 
 
-def _alarm(section: AlarmSection, traces: dict[str, Formula], lines: Catalogue, config: Config) -> Alarm:
+def _alarm(section: AlarmSection, traces: dict[str, Formula], config: Config) -> Alarm:
     if section.kind == "missing" and 2 * section.longer_us < 3 * _slowest_us(config):
         raise WatchError("longer: must be 1.5 times [capture] every or more, or it is always raised")
     golden = section.reference == "golden"
@@ -133,7 +131,7 @@ def _alarm(section: AlarmSection, traces: dict[str, Formula], lines: Catalogue, 
         Alarm(
             name=section.name,
             kind=section.kind,
-            trace=_traced(section.trace, traces, lines, config) if section.trace else "",
+            trace=_traced(section.trace, traces, config) if section.trace else "",
             device=section.device,
             above=longer if longer is not None else section.above,
             below=float(section.less_bytes) if section.less_bytes else section.below,
@@ -154,7 +152,7 @@ def _slowest_us(config: Config) -> int:
     return max([config.capture.every_us, *(one.every_us or 0 for one in config.spectrometer)])
 
 
-def rule_of(section: EndpointSection, traces: dict[str, Formula], lines: Catalogue, config: Config) -> Rule:
+def rule_of(section: EndpointSection, traces: dict[str, Formula], config: Config) -> Rule:
     """Rule of a section; what it measures joins the traces.
 
     Raises
@@ -165,7 +163,7 @@ def rule_of(section: EndpointSection, traces: dict[str, Formula], lines: Catalog
     return checked(
         Rule(
             name=section.name,
-            trace=_traced(section.trace, traces, lines, config),
+            trace=_traced(section.trace, traces, config),
             kind=section.rule,
             direction=section.direction,
             after_us=section.after_us,
@@ -184,7 +182,7 @@ def rule_of(section: EndpointSection, traces: dict[str, Formula], lines: Catalog
 
 
 def asked_rule(
-    rule: str | Mapping[str, Any], known: Mapping[str, Rule], watched_now: Watched, lines: Catalogue, config: Config
+    rule: str | Mapping[str, Any], known: Mapping[str, Rule], watched_now: Watched, config: Config
 ) -> tuple[Rule, Formula]:
     """An endpoint rule of the configuration by its name, or one that a person writes; and what it goes by.
 
@@ -204,14 +202,14 @@ def asked_rule(
         where = ".".join(str(part) for part in first["loc"])
         raise WatchError(f"rule.{where}: {first['msg'].removeprefix('Value error, ')}") from None
     traces = dict(watched_now.traces)
-    made = rule_of(section, traces, lines, config)
+    made = rule_of(section, traces, config)
     return made, traces[made.trace]
 
 
-def formula_of(text: str, known: Watched, lines: Catalogue) -> Formula:
+def formula_of(text: str, known: Watched) -> Formula:
     """Formula of a named trace, or of a text."""
     if text in known.traces:
         return known.traces[text]
     formula = parse(text)
-    check(formula, lines)
+    check(formula, catalogue())
     return formula

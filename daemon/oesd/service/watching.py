@@ -23,7 +23,7 @@ from typing import Any
 
 from oesd.config import Config
 from oesd.model import Analysis, Measurement
-from oesd.processing.readings import Named, Readings, catalogue
+from oesd.processing.readings import Named, Readings
 from oesd.service.golden_means import GoldenMeans
 from oesd.service.rules_at_work import left_marks, looking_back
 from oesd.service.telling import Teller, tellers
@@ -84,7 +84,6 @@ class Watching:
         self._store = store
         self._beat, self._outside, self._publish, self._utc = beat, outside, publish, utc
         self.named, self.events = NamedTraces(store), WatchEvents(store)
-        self.lines = catalogue()
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -103,7 +102,7 @@ class Watching:
         listed = [(name, self.definitions[name], self.units[name]) for name in self.watched.traces]
         self.numbers = self.named.register(listed)
         named = (Named(name, formula, self.numbers[name]) for name, formula in self.watched.traces.items())
-        self.readings = Readings(tuple(named), self.lines)
+        self.readings = Readings(tuple(named))
         wanted = {alarm.trace for alarm in self.watched.alarms if alarm.golden}
         means = GoldenMeans(self._store, self.named, self.readings, self.numbers, self.watched.traces)
         self.references = means.of(wanted, self._golden(), config.golden.runs)

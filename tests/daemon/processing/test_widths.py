@@ -101,7 +101,7 @@ def test_each_result_keeps_what_was_known_and_a_restart_goes_on(store: Store) ->
 def test_doing_it_again_changes_nothing_whatever_was_learned_since(store: Store) -> None:
     processing = room(store)
     second = [processed(store, processing, seed) for seed in range(4)][1]
-    again = processing.reprocess(second.data_id)
+    again = processing.process(second.data_id)
     assert again is not None
     assert again.revision == second.revision
     assert again.analysis.detected_peaks == second.analysis.detected_peaks
