@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -14,6 +15,7 @@ import subprocess
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from asserting import Story, asked, run, shown, typed, until
@@ -38,6 +40,7 @@ PULLED = {"device gone", "usb error"}  # a cable that is pulled; the very first 
 SLOW = {"overrun"}  # an emulated processor that has other things to do
 STARVED = {"worker lost"}  # of the one whose cable was left alone, where the host gives the machine nothing for seconds
 USBDEVFS_RESET, USBDEVFS_CLAIMINTERFACE = 0x5514, 0x8004550F  # linux/usbdevice_fs.h
+IN_OPEN = 0x20  # linux/inotify.h
 ACKNOWLEDGED: set[str] = set()
 
 
@@ -288,9 +291,26 @@ def obeyed(line: dict) -> None:
     run("bash", "-c", line["do"].replace("sudo ", ""))
 
 
+@contextlib.contextmanager
+def nobody_opens(files: Sequence[Path]) -> Iterator[None]:
+    """Fail when one of these files, which others hold open all the while, is opened meanwhile (inotify(7))."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
+    assert watch >= 0, os.strerror(ctypes.get_errno())
+    try:
+        for file in files:
+            assert libc.inotify_add_watch(watch, os.fsencode(file), IN_OPEN) >= 0, os.strerror(ctypes.get_errno())
+        yield
+        with contextlib.suppress(BlockingIOError):
+            raise AssertionError(f"opened meanwhile: {len(os.read(watch, 65536)) // 16} times one of {files}")
+    finally:
+        os.close(watch)
+
+
 def nothing_wrong(story: Story) -> None:
-    """The doctor on a machine where all is well."""
-    found = doctor()
+    """The doctor on a machine where all is well: it says so, and opens no spectrometer that measures."""
+    with nobody_opens([node_of("101e"), node_of("1022")]):
+        found = doctor()
     line_of(found, "udev rules", "60-oesd", "ok")
     line_of(found, "libusb", "found", "ok")
     for model in ("USB2000", "USB4000"):
