@@ -11,6 +11,7 @@ Arrays are numpy, read-only by agreement; wavelengths are nm in air; times are
 UTC for people, monotonic ns for pace, (run, sequence) for order.
 """
 
+from oesd.model.corrections import Correction, Means
 from oesd.model.found import Analysis, Candidate, ElementFinding, Override, Peak, Result
 from oesd.model.measured import (
     Capture,
@@ -33,9 +34,9 @@ from oesd.model.runs import Conditions, Loss, RunOrder, RunRecord
 from oesd.model.told import Ambiguity, AxisCorrection, Evidence, LineEvidence
 
 __all__ = [
-    "Ambiguity", "Analysis", "AxisCorrection", "Candidate", "Capture", "Conditions", "ConstraintMode", "CountArray",
-    "Device", "ElementFinding", "Entry", "Evidence", "FloatArray", "IrradianceCalibration", "Kind", "LineEvidence",
-    "LineSpread", "Loss", "MaskArray", "Measurement", "ModelledDark", "Override", "Peak", "Photometric", "Quantity",
-    "Recipe", "Result", "RunOrder", "RunRecord", "SpectrumFile", "SpreadArray", "is_uuid", "new_id", "utc_from_text",
-    "utc_text",
+    "Ambiguity", "Analysis", "AxisCorrection", "Candidate", "Capture", "Conditions", "ConstraintMode", "Correction",
+    "CountArray", "Device", "ElementFinding", "Entry", "Evidence", "FloatArray", "IrradianceCalibration", "Kind",
+    "LineEvidence", "LineSpread", "Loss", "MaskArray", "Means", "Measurement", "ModelledDark", "Override", "Peak",
+    "Photometric", "Quantity", "Recipe", "Result", "RunOrder", "RunRecord", "SpectrumFile", "SpreadArray", "is_uuid",
+    "new_id", "utc_from_text", "utc_text",
 ]  # fmt: skip

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from oesd.model.corrections import Means
 from oesd.model.measured import FloatArray
 from oesd.model.names import utc_text
 from oesd.model.recipes import ConstraintMode, LineSpread, Recipe
@@ -105,9 +106,9 @@ class Analysis:
 
     ``sample``, ``reference`` and ``dark`` are mean raw counts of one scan. ``scope_corrected`` is sample - dark,
     linearised where the device gives sane coefficients, without the stray light that it tells, and out of the shorter
-    exposure where the sample is saturated and there is one. ``line_spread`` is what this spectrum alone shows, None
-    when no line tells. ``warnings``
-    when it was asked for, and like ``baseline`` and ``noise`` it is made again rather than stored.
+    exposure where the sample is saturated and there is one: ``means`` tells what of it. ``line_spread`` is what this
+    spectrum alone shows, None when no line tells. ``evidence`` is there when it was asked for; like ``baseline`` and
+    ``noise`` it is made again rather than stored.
     """
 
     wavelengths_nm: FloatArray
@@ -128,6 +129,8 @@ class Analysis:
     axis: AxisCorrection | None = None
     line_spread: LineSpread | None = None
     evidence: tuple[Evidence, ...] = ()
+    means: Means | None = field(default=None, compare=False)
+    """What the measurement offered to correct it by; told by the measurement, no finding."""
 
     def to_api(
         self,
@@ -164,6 +167,7 @@ class Analysis:
                 "line_table_version": self.line_table_version,
                 "recipe": self.recipe.as_dict(),
                 "warnings": list(self.warnings),
+                "corrections": self.corrections(metadata or {}),
             },
             "last_updated": utc_text(last_updated or datetime.now(UTC)),
         }
@@ -175,6 +179,10 @@ class Analysis:
             if spectrum is not None:
                 document[name] = shown(name, spectrum)
         return document
+
+    def corrections(self, metadata: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Return what was corrected, JSON-ready, with what metadata tell of it; empty when that is not known."""
+        return [] if self.means is None else [one._asdict() for one in self.means.corrections(metadata, self.warnings)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

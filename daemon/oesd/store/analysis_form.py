@@ -22,6 +22,7 @@ from oesd.model import (
     ElementFinding,
     FloatArray,
     LineSpread,
+    Means,
     Measurement,
     Peak,
     Recipe,
@@ -137,6 +138,7 @@ def _unpacked(
         ambiguous=tuple(Ambiguity(tuple(names), tuple(peaks_nm)) for names, peaks_nm in values.get("ambiguous", ())),
         axis=AxisCorrection(**values["axis"]) if values.get("axis") else None,
         line_spread=LineSpread.from_dict(values["line_spread"]) if values.get("line_spread") else None,
+        means=Means.of(measurement),
         **spectra,
     )
     return analysis, _peaks(stored, blobs, analysis.wavelengths_nm), whole_of(stored, known)

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from oesd.model import new_id
 from oesd.store.database import Connection
 from oesd.store.headings import HEADER, head_or_none
+from oesd.store.waiting import UNTRIED
 
 SCHEMA = """
 ALTER TABLE outbox ADD COLUMN alone INTEGER NOT NULL DEFAULT 0;  -- tried by itself: never to join a batch
@@ -47,7 +48,7 @@ CREATE TABLE batches (
 CREATE INDEX batches_next ON batches (next_attempt_us) WHERE open = 1;
 """
 
-_FRESH = "ready = 1 AND open = 1 AND next_attempt_us = 0 AND alone = 0"
+_FRESH = f"{UNTRIED} AND alone = 0"
 _LOOKED_AT = 4  # times the size of a batch: records of other runs in between are left for the next one
 
 

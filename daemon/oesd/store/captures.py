@@ -1,8 +1,7 @@
-"""Captures and the devices that took them: written once, read back verified or not at all."""
+"""Captures: written once, read back verified or not at all."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -11,28 +10,22 @@ from typing import Any
 from oesd.model import Capture, CountArray, Device, Kind
 from oesd.store.database import Connection
 from oesd.store.dense_counts import denser, unpack_either
+from oesd.store.devices import device_number, device_of, digest_of_known
 from oesd.store.encoding import (
     pack_counts,
-    pack_floats,
     pack_mask,
     pack_spread,
-    unpack_floats,
     unpack_mask,
     unpack_spread,
 )
-from oesd.store.errors import StoreDamaged, StoreError
+from oesd.store.errors import StoreError
 from oesd.store.headings import USUAL, head_of, heading_number, pack_header
-from oesd.store.integrity import fingerprint, intact, verify
+from oesd.store.integrity import SHORT, fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
 from oesd.store.segment_file import Blobs
 from oesd.store.segments import read_blobs
 from oesd.store.slots import Slot, account_stored, slot_of
 
-_DESCRIBED = (
-    "serial", "saturation_counts", "nonlinearity", "electric_dark_pixels", "integration_min_us", "integration_max_us",
-    "calibrated",
-)  # fmt: skip
-_LATER = ("dead_pixels", "stray_light")  # described only where there are any: what was stored before keeps its digest
 _SELECT = """
 SELECT c.capture_no, c.segment_no, s.name, c.place, c.length,
        c.record_id, c.kind, c.integration_us, c.taken_at_us, c.header, c.sha256, c.saturated, c.counts, c.spread,
@@ -40,7 +33,6 @@ SELECT c.capture_no, c.segment_no, s.name, c.place, c.length,
 FROM captures c JOIN devices d USING (device_no) LEFT JOIN segments s ON s.segment_no = c.segment_no
 LEFT JOIN headings h ON h.heading_no = c.heading_no
 """
-_DEVICE = "SELECT name, model, simulated, description, wavelengths FROM devices WHERE device_no = ?"
 _PLACE = 5  # so many columns tell where the blobs are
 Told = tuple[tuple[Any, ...], str | None]
 """The columns that the checksum covers, and the heading."""
@@ -67,7 +59,7 @@ def pack_capture(capture: Capture) -> PackedCapture:
     The fingerprint is of the counts themselves, not of a form that they are stored in. The spread is part of it where
     there is one.
     """
-    digest = _digest_of_known(capture.device)
+    digest = digest_of_known(capture.device)
     header, heading = pack_header(capture)
     columns = {
         "record_id": capture.record_id,
@@ -78,7 +70,8 @@ def pack_capture(capture: Capture) -> PackedCapture:
     }
     saturated, counts = pack_mask(capture.saturated), pack_counts(capture.counts_sum)
     spread = None if capture.spread is None else pack_spread(capture.spread, capture.scans)
-    sha256 = fingerprint(*columns.values(), heading, digest, saturated, _raw(capture.counts_sum), *_given(spread))
+    known = *columns.values(), heading, digest, saturated, _raw(capture.counts_sum), *_given(spread)
+    sha256 = fingerprint(*known)[:SHORT]
     return PackedCapture(capture.device, digest, columns, heading, saturated, counts, spread, sha256, slot_of(capture))
 
 
@@ -135,6 +128,12 @@ def load_capture(connection: Connection, record_id: str | None) -> Capture | Non
     StoreDamaged
         When what is on the disk is not what was stored.
     """
+    found = load_with_blobs(connection, record_id)
+    return None if found is None else found[0]
+
+
+def load_with_blobs(connection: Connection, record_id: str | None) -> tuple[Capture, Blobs] | None:
+    """The same, and its blobs: with those of a sealed one is the result of its entry."""
     row = connection.execute(_SELECT + "WHERE c.record_id = ?", (record_id,)).fetchone()
     return None if row is None else _unpacked(connection, row)
 
@@ -195,7 +194,7 @@ def _insert(connection: Connection, packed: PackedCapture) -> int | None:
         "RETURNING capture_no",
         (
             columns["record_id"],
-            _device_number(connection, packed),
+            device_number(connection, packed.device_digest, packed.device),
             columns["kind"],
             columns["integration_us"],
             columns["taken_at_us"],
@@ -212,44 +211,15 @@ def _insert(connection: Connection, packed: PackedCapture) -> int | None:
     return None if row is None else int(row[0])
 
 
-def _device_number(connection: Connection, packed: PackedCapture) -> int:
-    digest, device = packed.device_digest, packed.device
-    row = connection.execute("SELECT device_no FROM devices WHERE digest = ?", (digest,)).fetchone()
-    if row is not None:
-        return int(row[0])
-    (number,) = connection.execute(
-        "INSERT INTO devices (digest, name, model, simulated, description, wavelengths) VALUES (?, ?, ?, ?, ?, ?) "
-        "RETURNING device_no",
-        (digest, device.name, device.model, device.simulated, _described(device), pack_floats(device.wavelengths_nm)),
-    ).fetchone()
-    return int(number)
-
-
-def _described(device: Device) -> str:
-    later = {name: getattr(device, name) for name in _LATER}
-    return _json({name: getattr(device, name) for name in _DESCRIBED} | {n: v for n, v in later.items() if v})
-
-
-@lru_cache(maxsize=32)
-def _digest_of_known(device: Device) -> bytes:
-    """The digest, remembered for a device that goes on measuring: it is the same object in each of its captures."""
-    return _device_digest(device)
-
-
-def _device_digest(device: Device) -> bytes:
-    axis = device.wavelengths_nm.astype("<f8", copy=False).tobytes()
-    return fingerprint(device.name, device.model, int(device.simulated), _described(device), axis)
-
-
-def _unpacked(connection: Connection, row: tuple[Any, ...]) -> Capture:
+def _unpacked(connection: Connection, row: tuple[Any, ...]) -> tuple[Capture, Blobs]:
     *columns, sha256, _, _, _, digest, device_no, heading = row[_PLACE:]
     what = _named(row)
     with intact(what):
         blobs = _blobs(connection, row)
-        device = _device_of(connection, device_no, digest, what)
+        device = device_of(connection, device_no, digest, what)
         # One dark, one reference belong to many samples; a sample is read once.
         made = _verified if columns[1] == Kind.SAMPLE.value else _verified_before
-        return made(what, (tuple(columns), heading), sha256, digest, blobs, device)
+        return made(what, (tuple(columns), heading), sha256, digest, blobs, device), blobs
 
 
 def _verified(what: str, told: Told, sha256: bytes, digest: bytes, blobs: Blobs, device: Device) -> Capture:
@@ -272,35 +242,5 @@ _verified_before = lru_cache(maxsize=16)(_verified)
 """Known by every byte that is read: what has changed on the disk is another capture, and is found damaged."""
 
 
-def _device_of(connection: Connection, device_no: int, digest: bytes, what: str) -> Device:
-    """The device of a capture. Its axis is longer than the capture: a connection reads it once, and verifies it."""
-    known: Device | None = connection.remembered.get((device_no, digest))
-    if known is None:
-        row = connection.execute(_DEVICE, (device_no,)).fetchone()
-        known, sound = _device(digest, *row)
-        if not sound:
-            raise StoreDamaged(f"device {row[0]!r} of {what} is damaged: what is on the disk is not what was stored")
-        connection.remembered[device_no, digest] = known
-    return known
-
-
-@lru_cache(maxsize=32)
-def _device(
-    digest: bytes, name: str, model: str, simulated: int, description: str, wavelengths: bytes
-) -> tuple[Device, bool]:
-    """A device, and whether it is what was stored; known by every byte of its row, as those captures are."""
-    values = json.loads(description)
-    for several in ("nonlinearity", "electric_dark_pixels", *_LATER):
-        values[several] = tuple(values.get(several, ()))
-    device = Device(
-        name=name, model=model, simulated=bool(simulated), wavelengths_nm=unpack_floats(wavelengths), **values
-    )
-    return device, _device_digest(device) == digest
-
-
 def _given(spread: bytes | None) -> tuple[bytes, ...]:
     return () if spread is None else (spread,)
-
-
-def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)

@@ -17,6 +17,15 @@ def opened(path: Path) -> BinaryIO:
     return open(path, "rb", opener=lambda name, flags: os.open(name, flags | _OURS))
 
 
+def pieces_of(path: Path, *pieces: tuple[int, int]) -> list[bytes]:
+    """So many bytes from each place of a plain file, never a link, fewer at its end; raises OSError."""
+    file = os.open(path, os.O_RDONLY | _OURS)
+    try:
+        return [os.pread(file, length, place) for place, length in pieces]
+    finally:
+        os.close(file)
+
+
 class Disk:
     """What sealing asks of the disk, each an instant in which the power may fail; every method raises OSError."""
 

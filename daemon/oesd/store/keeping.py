@@ -223,7 +223,7 @@ class Keeping:
 
     def _warn(self, left: int) -> None:
         low = left < _SOFT * self._rules.min_free_bytes
-        if low and not self._low:
+        if low and not self._low and left > 0:
             log.warning("the data have little room left: %.1f GB above [store] min_free and max_size", left / 1e9)
         self._low = low
 

@@ -23,7 +23,8 @@ Integers = NDArray[np.int64]
 _SPECIES_BITS = 24  # from here on; before them the wavelength in tenths of a pm
 FURTHEST = 1 << _SPECIES_BITS
 """The first wavelength that no line here can have, in tenths of a pm."""
-_STAGES = 4
+_STAGE_BITS = 2
+_STAGES = 1 << _STAGE_BITS
 
 
 class Line(NamedTuple):
@@ -61,7 +62,7 @@ class KnownLines:
 
     def element_of(self, species: Integers) -> Integers:
         """Numbers of the elements of species."""
-        return species // _STAGES
+        return species >> _STAGE_BITS
 
     def places(self, species: Integers, tenths_pm: Integers) -> Integers:
         """Where lines of these species and wavelengths are, or would be."""

@@ -26,6 +26,7 @@ from oesd.store.database import Connection, Database
 from oesd.store.errors import UnknownEntry
 from oesd.store.moments import from_us, from_us_or_none, to_us, to_us_or_none
 from oesd.store.patches import OverridePatch
+from oesd.store.waiting import PUT_OFF, UNTRIED
 
 # No retry waits this long, so a moment further ahead was set by a clock that was wrong: the item is due now.
 LONGEST_WAIT = timedelta(hours=24)
@@ -103,15 +104,13 @@ _ITEM = f"""
 SELECT e.data_id, coalesce(c.record_id, e.data_id), {_STATE}, 0
 FROM outbox o JOIN entries e USING (entry_no) LEFT JOIN captures c ON c.capture_no = e.sample_no
 """  # noqa: S608  (texts of this module, here and below)
-_UNTRIED = _ITEM.replace("outbox o", "outbox o INDEXED BY outbox_fresh") + (
-    "WHERE o.ready = 1 AND o.open = 1 AND o.next_attempt_us = 0 AND o.alone = 0"
-)
+_UNTRIED = _ITEM.replace("outbox o", "outbox o INDEXED BY outbox_fresh") + (f"WHERE {UNTRIED} AND o.alone = 0")
 # One query for each range of one index: together they would be a scan of all that waits.
 _BEGUN = (
     f"{_UNTRIED.replace('o.alone = 0', 'o.alone = 1')} ORDER BY o.entry_no LIMIT :limit",
     *(
-        f"{_ITEM} WHERE o.ready = 1 AND o.open = 1 AND {times} ORDER BY o.next_attempt_us LIMIT :limit"
-        for times in ("o.next_attempt_us BETWEEN 1 AND :now", "o.next_attempt_us > :horizon")
+        f"{_ITEM} WHERE {PUT_OFF} AND {times} ORDER BY o.next_attempt_us LIMIT :limit"
+        for times in ("o.next_attempt_us <= :now", "o.next_attempt_us > :horizon")
     ),
 )
 _UPDATE = """
@@ -123,6 +122,11 @@ UPDATE {table} SET state = :state, open = :open, attempts = :attempts, next_atte
 _OF_ENTRY = " WHERE entry_no = (SELECT entry_no FROM entries WHERE data_id = :data_id)"
 _UPDATE_RECORD = _UPDATE.format(table="outbox") + ", alone = 1" + _OF_ENTRY
 _UPDATE_BATCH = _UPDATE.format(table="batches") + " WHERE batch_no = :batch_no"
+_OFFER_AGAIN = """
+UPDATE outbox SET state = 'stored', open = 1, alone = 1, attempts = 0, next_attempt_us = 0, remote_data_id = '',
+       upload_id = '', new_filename = '', parts = '[]', issued_at_us = NULL
+WHERE entry_no IN (SELECT entry_no FROM outbox WHERE state = 'quarantined' ORDER BY entry_no LIMIT ?)
+"""
 _BATCH = f"""
 SELECT o.batch_id, o.batch_id, {_STATE}, o.batch_no FROM batches o
 WHERE o.open = 1 AND (o.next_attempt_us <= :now OR o.next_attempt_us > :horizon)
@@ -166,7 +170,8 @@ class Outbox:
     def next_due(self) -> datetime | None:
         """Moment of the first next attempt, long past for an item never tried; None when nothing is open."""
         query = (
-            "SELECT min(first) FROM (SELECT min(next_attempt_us) AS first FROM outbox WHERE ready = 1 AND open = 1 "
+            f"SELECT min(first) FROM (SELECT min(next_attempt_us) AS first FROM outbox WHERE {PUT_OFF} "  # noqa: S608
+            f"UNION ALL SELECT 0 WHERE EXISTS (SELECT 1 FROM outbox INDEXED BY outbox_fresh WHERE {UNTRIED}) "
             "UNION ALL SELECT min(next_attempt_us) FROM batches WHERE open = 1) b"
         )
         return from_us_or_none(self._database.read(lambda db: db.execute(query).fetchone()[0]))
@@ -195,6 +200,10 @@ class Outbox:
                 raise UnknownEntry(item.data_id)
 
         return self._database.write(change)
+
+    def offer_again(self, most: int) -> Future[int]:
+        """Take records that were set aside back into the queue, each by itself; the future has how many it took."""
+        return self._database.write(lambda db: db.execute(_OFFER_AGAIN, (most,)).rowcount)
 
     def counts(self) -> dict[str, int]:
         """Number of items by state; a state that has none is left out."""
@@ -271,10 +280,7 @@ def _when(now: datetime, limit: int) -> dict[str, int]:
 
 def _columns(item: OutboxItem) -> dict[str, Any]:
     return {
-        **{name: getattr(item, name) for name in ("data_id", "attempts", "revision", "file_name", "sha256")},
-        "batch_no": item.batch_no,
-        **{name: getattr(item, name) for name in ("size_bytes", "remote_data_id", "upload_id", "new_filename")},
-        "last_error": item.last_error,
+        **{name: getattr(item, name) for name in _FIELDS},
         "state": item.state.value,
         "open": int(item.state not in FINAL),
         "next_attempt_us": to_us(item.next_attempt_at_utc),

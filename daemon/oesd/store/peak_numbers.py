@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import accumulate, pairwise
 from typing import Any
 
 import numpy as np
@@ -96,22 +95,23 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
     ValueError, KeyError, TypeError
         When the bytes make no sense.
     """
-    of_peaks, kinds, near, others = _unpacked(words, data)
+    of_peaks, signed, counts, kinds, near, others = _unpacked(words, data)
     steps, _, sigma, _, snr, height, _, _, _, marks, _ = of_peaks
-    _, nm, _, width, _, _, area, probability, counts, _, rest = whole_to_signed(of_peaks)
-    center, width, counts = steps.cumsum(), width.cumsum(), counts + _USUAL_CANDIDATES
+    _, nm, _, width, _, _, area, probability, _, _, rest = signed
+    center, width = steps.cumsum(), width.cumsum()
     nm = _wavelengths(center, wavelengths_nm) + nm
-    ends = list(accumulate(counts.tolist(), initial=0))
-    if ends[-1] != len(kinds) or (len(counts) and counts.min() < 0):
+    ends = counts.cumsum()
+    groups = ends - counts, ends
+    if (int(ends[-1]) if len(ends) else 0) != len(kinds) or (len(counts) and counts.min() < 0):
         raise EncodingError("candidates of another number")
-    bounds = list(pairwise(ends))
-    places, odd = _places(words, kinds, whole_to_signed(near), nm.repeat(counts))
-    chances = _from_rest(rest, others, counts)
+    bounds = list(zip(*(values.tolist() for values in groups), strict=True))
+    places, odd = _places(words, kinds, near, nm.repeat(counts))
+    chances = _from_rest(rest, others, counts, groups)
     elements = elements_of(words, places, odd, bounds)
     if "odd" in words:
         told = _sums(elements, lines_of(places, odd), chances.tolist(), bounds)
     else:
-        told = _usual_sums(elements, kinds, chances, counts)
+        told = _usual_sums(elements, kinds, chances, counts, groups)
     values = (nm, sigma, center, width, snr, height, _areas(height, width) + area, probability + told)
     return PeakColumns(
         ids=words.get("ids") or [f"p{number}" for number in range(1, len(counts) + 1)],
@@ -125,32 +125,42 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
     )
 
 
-Columns = tuple[Integers, Integers, Integers, Integers]
+Columns = tuple[Integers, Integers, Integers, Integers, Integers, Integers]
+Groups = tuple[Integers, Integers]
+"""Of each peak the first of its candidates, and the first behind them."""
 
 
 def _unpacked(words: Mapping[str, Any], data: bytes) -> Columns:
-    """Of the peaks, (columns, peaks); species, place and probability of each candidate."""
+    """Of the peaks, (columns, peaks), these with signs, and candidates of each; species, place, chance of those."""
     if len(data) < _SIZES.size or "counts" in words:
         return _unpacked_before(words, data)
     peaks, candidates, species = _SIZES.unpack_from(data)
     row, end = unpack_first(data[_SIZES.size :], [peaks] * _PEAK_COLUMNS + [candidates] * 2 + [species])
-    of_peaks = row[: peaks * _PEAK_COLUMNS].reshape(_PEAK_COLUMNS, peaks)
-    counts = whole_to_signed(of_peaks[_COUNTS]) + _USUAL_CANDIDATES
+    of_peaks, signed, counts, near = _with_signs(row, peaks, candidates)
     if int(counts.sum()) != candidates or (peaks and counts.min() < 0):
         raise EncodingError("candidates of another number")
     others = np.zeros(candidates, dtype=np.int64)
     others[_but_first(counts)] = unpack_falling(data[_SIZES.size + end :], np.maximum(counts - 1, 0))
-    codes, near = row[of_peaks.size : of_peaks.size + 2 * candidates].reshape(2, candidates)
-    return of_peaks, species_of(row[len(row) - species :], codes), near, others
+    codes = row[of_peaks.size : of_peaks.size + candidates]
+    return of_peaks, signed, counts, species_of(row[len(row) - species :], codes), near, others
+
+
+def _with_signs(row: Integers, peaks: int, candidates: int) -> tuple[Integers, Integers, Integers, Integers]:
+    """Columns of the peaks, these with their signs, candidates of each peak, and where each of these is."""
+    signed = whole_to_signed(row)  # of some columns nobody asks for it, but one call for all of them is quicker
+    shape, size = (_PEAK_COLUMNS, peaks), _PEAK_COLUMNS * peaks
+    of_peaks, with_signs = row[:size].reshape(shape), signed[:size].reshape(shape)
+    near = signed[size + candidates : size + 2 * candidates]
+    return of_peaks, with_signs, with_signs[_COUNTS] + _USUAL_CANDIDATES, near
 
 
 def _unpacked_before(words: Mapping[str, Any], data: bytes) -> Columns:
     """The same as schema step 7 had it."""
     peaks, candidates, species = words["counts"]
     row = unpack_whole(data, [peaks] * _PEAK_COLUMNS + [candidates] * 3 + [species])
-    of_peaks = row[: peaks * _PEAK_COLUMNS].reshape(_PEAK_COLUMNS, peaks)
-    ranks, near, others = row[of_peaks.size : len(row) - species].reshape(3, candidates)
-    return of_peaks, species_before(row[len(row) - species :], ranks), near, others
+    of_peaks, signed, counts, near = _with_signs(row, peaks, candidates)
+    ranks, _, others = row[of_peaks.size : len(row) - species].reshape(3, candidates)
+    return of_peaks, signed, counts, species_before(row[len(row) - species :], ranks), near, others
 
 
 def _but_first(counts: Integers) -> NDArray[np.bool_]:
@@ -222,19 +232,18 @@ def _by_rest(chances: Integers, counts: Integers) -> tuple[Integers, Integers]:
     return signed_to_whole(rest), chances[_but_first(counts)]
 
 
-def _from_rest(rest: Integers, others: Integers, counts: Integers) -> Integers:
-    some = counts > 0
-    chances = others.copy()
-    chances[(counts.cumsum() - counts)[some]] = (_SURE - rest - _of_each(others, counts))[some]
+def _from_rest(rest: Integers, others: Integers, counts: Integers, groups: Groups) -> Integers:
+    some, chances = counts > 0, others.copy()
+    chances[groups[0][some]] = (_SURE - rest - _of_each(others, groups))[some]
     return chances
 
 
-def _of_each(values: Integers, counts: Integers) -> Integers:
+def _of_each(values: Integers, groups: Groups) -> Integers:
     """Sums over each peak's candidates."""
     total = np.zeros(len(values) + 1, dtype=np.int64)
     values.cumsum(out=total[1:])
-    ends = counts.cumsum()
-    sums: Integers = total[ends] - total[ends - counts]
+    starts, ends = groups
+    sums: Integers = total[ends] - total[starts]
     return sums
 
 
@@ -280,11 +289,13 @@ def _told(peaks: Iterable[Peak]) -> Integers:
     )  # fmt: skip
 
 
-def _usual_sums(elements: Sequence[str | None], species: Integers, chances: Integers, counts: Integers) -> Integers:
+def _usual_sums(
+    elements: Sequence[str | None], species: Integers, chances: Integers, counts: Integers, groups: Groups
+) -> Integers:
     """The same where every candidate is in the list."""
     known = known_lines()
     named = np.array([known.numbers.get(element or "", -1) for element in elements], dtype=np.int64)
-    return _of_each(chances * (known.element_of(species) == named.repeat(counts)), counts)
+    return _of_each(chances * (known.element_of(species) == named.repeat(counts)), groups)
 
 
 def _sums(

@@ -111,6 +111,12 @@ class RemoteResults:
             document = json.loads(unpack_bytes(packed)) if packed else {}
             return RemoteResult(data_id, revision, from_us(fetched_us), json.loads(diff), document)
 
+    def last_fetched(self) -> datetime | None:
+        """When the remote result of the last stored entry that has one was fetched; None without any."""
+        query = "SELECT fetched_at_us FROM remote_results ORDER BY entry_no DESC LIMIT 1"
+        row = self._database.read(lambda db: db.execute(query).fetchone())
+        return None if row is None else from_us(row[0])
+
     def differing(self, limit: int, *, conflicts_only: bool = False) -> list[RemoteResult]:
         """Remote results that differ from ours, or that persons contradict each other in, the last stored first.
 

@@ -19,7 +19,7 @@ from oesd.store.integrity import SHORT, fingerprint, intact, verify
 from oesd.store.moments import from_us, to_us
 from oesd.store.named_traces import note_readings
 from oesd.store.overrides import Spoken, load_spoken
-from oesd.store.sealed_results import whole_payload
+from oesd.store.sealed_results import sealed_payload
 from oesd.store.sources import sources_of
 from oesd.store.traces import note, pack_points
 
@@ -265,7 +265,7 @@ def _load(
     sources = sources_of(connection, entry_of_row(data_id, of_entry))
     what = f"result {row[1]} of entry {data_id}"
     with intact(what):
-        payload = whole_payload(connection, row[0], row[1], row[4])
+        payload = row[4] or sealed_payload(sources.blobs, row[1])
         verify(what, row[-1], *row[:-2], payload)
         return (*row[:4], payload), unpack(payload, sources.measurement, sources.known), spoken
 

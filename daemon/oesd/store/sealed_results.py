@@ -39,7 +39,11 @@ def whole_payload(connection: Connection, entry_no: int, revision: int, payload:
         "JOIN segments s ON s.segment_no = c.segment_no WHERE e.entry_no = ?",
         (entry_no,),
     ).fetchone()
-    blobs = None if row is None else read_blobs(connection, *row)
+    return sealed_payload(None if row is None else read_blobs(connection, *row), revision)
+
+
+def sealed_payload(blobs: Blobs | None, revision: int) -> bytes:
+    """The payload of a result that is with the blobs of its capture; ValueError when it is not there."""
     if blobs is None or blobs.revision != revision:
         raise ValueError("the segment has no such result")
     return blobs.result

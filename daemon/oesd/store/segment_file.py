@@ -21,9 +21,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
-from typing import BinaryIO
 
-from oesd.store.disk import opened
+from oesd.store.disk import opened, pieces_of
 from oesd.store.encoding import EncodingError
 
 MAGIC = b"oesdseg2"
@@ -101,10 +100,8 @@ def read_record(path: Path, place: int, length: int, capture_no: int) -> Blobs:
     OSError
         When the file cannot be read.
     """
-    with opened(path) as file:
-        unpack = _form(file)[1]
-        file.seek(place)
-        record = unpack(file.read(length), place)
+    magic, data = pieces_of(path, (0, len(MAGIC)), (place, length))
+    record = _form(magic)[1](data, place)
     if (record.capture_no, record.length) != (capture_no, length):
         raise EncodingError("another record")
     return record.blobs
@@ -113,7 +110,7 @@ def read_record(path: Path, place: int, length: int, capture_no: int) -> Blobs:
 def records(path: Path) -> Iterator[Record]:
     """All records of a file in order; raises as :func:`read_record` at the first that is damaged."""
     with opened(path) as file:
-        (head_bytes, unpack), place = _form(file), len(MAGIC)
+        (head_bytes, unpack), place = _form(file.read(len(MAGIC))), len(MAGIC)
         while head := file.read(head_bytes):
             rest = _rest(head) if unpack is _unpacked else _rest_before(head)
             record = unpack(head + file.read(rest), place)
@@ -121,9 +118,8 @@ def records(path: Path) -> Iterator[Record]:
             place += record.length
 
 
-def _form(file: BinaryIO) -> tuple[int, Callable[[bytes, int], Record]]:
+def _form(magic: bytes) -> tuple[int, Callable[[bytes, int], Record]]:
     """How many bytes tell a record's length, and what unpacks it."""
-    magic = file.read(len(MAGIC))
     if magic not in (MAGIC, _MAGIC_BEFORE):
         raise EncodingError("no segment")
     return (_HEAD.size, _unpacked) if magic == MAGIC else (_HEAD_BEFORE.size, _unpacked_before)

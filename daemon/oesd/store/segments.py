@@ -79,8 +79,11 @@ _COLUMNS = "segment_no, name, device_name, upto_no, size_bytes, finished, gone_b
 
 def folder_of(connection: Connection) -> Path:
     """The folder of the segments beside the database that a connection is open on."""
-    database = connection.execute("PRAGMA database_list").fetchone()[2]
-    return Path(str(database)).with_name(FOLDER)
+    folder: Path | None = connection.remembered.get(FOLDER)
+    if folder is None:
+        database = connection.execute("PRAGMA database_list").fetchone()[2]
+        folder = connection.remembered[FOLDER] = Path(str(database)).with_name(FOLDER)
+    return folder
 
 
 def read_blobs(connection: Connection, name: str, place: int, length: int, capture_no: int) -> Blobs:

@@ -7,21 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 from oesd.model import Entry, Measurement
-from oesd.store.captures import load_capture
+from oesd.store.captures import load_capture, load_with_blobs
 from oesd.store.database import Connection
 from oesd.store.entries import load_entry
 from oesd.store.files import load_spectrum
 from oesd.store.integrity import damaged
 from oesd.store.known_metadata import known_metadata
 from oesd.store.modelled import load_dark
+from oesd.store.segment_file import Blobs
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sources:
-    """What a result was made from; ``known`` is what capture and entry tell of its metadata."""
+    """What a result was made from; ``known`` is what capture and entry tell of its metadata.
+
+    ``blobs`` are those of the sample, None of a file.
+    """
 
     measurement: Measurement
     known: Mapping[str, Any]
+    blobs: Blobs | None = None
 
 
 def load_sources(connection: Connection, data_id: str) -> Sources | None:
@@ -38,11 +43,12 @@ def load_sources(connection: Connection, data_id: str) -> Sources | None:
 
 def sources_of(connection: Connection, entry: Entry) -> Sources:
     """The same of an entry that was read already, in this transaction."""
-    sample = load_capture(connection, entry.sample_id)
-    if sample is not None:
+    found = load_with_blobs(connection, entry.sample_id)
+    if found is not None:
+        sample, blobs = found
         dark = load_dark(connection, entry.dark_id)
         others = (load_capture(connection, one) if one else None for one in (entry.reference_id, entry.short_id))
-        return Sources(Measurement.from_captures(sample, dark, *others), known_metadata(entry, sample))
+        return Sources(Measurement.from_captures(sample, dark, *others), known_metadata(entry, sample), blobs)
     spectrum = load_spectrum(connection, entry.data_id)
     if spectrum is None:
         raise damaged(f"entry {entry.data_id}")

@@ -167,6 +167,11 @@ class Store(Reading, Bookkeeping):
         """Take no capture and no file from now on, for this reason; "" takes them again."""
         self._refused = why
 
+    @property
+    def refused(self) -> str:
+        """Why nothing is taken in now, "" when it is."""
+        return self._refused
+
     # Captures and entries.
 
     def save_capture(

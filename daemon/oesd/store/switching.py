@@ -1,8 +1,10 @@
 """The switch: captures and results leave the pages for a segment that has the same, whole.
 
 Rows are deleted and inserted again rather than updated: SQLite joins pages that have become almost empty only when rows
-are deleted, and half of the room would stay taken. Both are one transaction. The triggers let a capture go only when it
-is told in ``let_go``, and let one without blobs in only when its segment is in the catalogue.
+are deleted, and half of the room would stay taken. Results are inserted the last first: in order, each would be put
+before the next large row that is still to go, and a third of the room between them would stay empty. All of it is one
+transaction. The triggers let a capture go only when it is told in ``let_go``, and let one without blobs in only when
+its segment is in the catalogue.
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ def seal(connection: Connection, segment: Segment, found: Sequence[Record]) -> i
     )
     connection.executemany(
         f"INSERT INTO results ({_RESULT}, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, x'')",  # noqa: S608
-        results,
+        results[::-1],
     )
     connection.execute("PRAGMA defer_foreign_keys = OFF")
     return len(switched)

@@ -115,7 +115,7 @@ class Tombstone:
     remote_data_id : str
         Where the API has it, "" when it was never uploaded.
     sha256 : str
-        Hex, of the capture with all that was known of it, or of the file's bytes.
+        Hex, of the capture with all that was known of it (the half that is stored), or of the file's bytes.
     reason : str
         ``thinned``, ``confirmed`` (room was needed, the API has it), ``unconfirmed`` (room was needed) or ``expired``.
     """

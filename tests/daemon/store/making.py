@@ -20,6 +20,7 @@ from oesd.model import (
     Kind,
     LineSpread,
     Loss,
+    Means,
     Measurement,
     Peak,
     Recipe,
@@ -137,6 +138,7 @@ def analysis(measurement: Measurement, wavelengths_nm: tuple[float, ...] = (294.
         "engine_version": "engine-1",
         "warnings": ("a warning",),
         "molecules": (ElementFinding("N2", 0.99),),
+        "means": Means.of(measurement),
         "ambiguous": (Ambiguity(("In", "H"), (410.2,)),),
         "line_spread": LineSpread((250.0, 500.0, 750.0), (1.1, 1.2, 1.4), (0.02, 0.01, 0.03), 0.05, 17),
         "axis": AxisCorrection(0.2137, 1.5e-4, 540.0, 0.012, True),
@@ -186,6 +188,6 @@ def same(one: Any, other: Any) -> bool:
     if isinstance(one, np.ndarray):
         return bool(np.array_equal(one, other, equal_nan=one.dtype.kind == "f")) and one.dtype == other.dtype
     if dataclasses.is_dataclass(one):
-        names = [field.name for field in dataclasses.fields(one)]
+        names = [field.name for field in dataclasses.fields(one) if field.compare]
         return type(one) is type(other) and all(same(getattr(one, name), getattr(other, name)) for name in names)
     return bool(one == other)

@@ -85,7 +85,7 @@ def test_a_record_that_goes_leaves_a_tombstone_and_all_sums(tmp_path: Path) -> N
         assert desk.there() == [second.data_id]
         stone = store.tombstone(first.data_id)
         assert (stone.record_id, stone.remote_data_id, stone.reason) == (first.sample_id, remote_id, "confirmed")
-        assert (stone.at_utc, stone.taken_at_utc, len(stone.sha256)) == (NOW, NOW, 64)
+        assert (stone.at_utc, stone.taken_at_utc, len(stone.sha256)) == (NOW, NOW, 32)
         assert store.tombstone(second.data_id) is None
         assert store.entry(first.data_id) is None
         assert store.capture(first.sample_id) is None

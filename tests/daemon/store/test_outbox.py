@@ -5,11 +5,13 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.daemon.store.making import NOW, processed, spectrum_file, stored_entry
+from tests.daemon.store.making import NOW, capture, entry, processed, spectrum_file, stored_entry
 from tests.support.stores import open_store
 
 from oesd.model import new_id
 from oesd.store import OutboxState, Store, StoreError, UnknownEntry, UploadPart
+from oesd.store.moments import from_us
+from oesd.store.waiting import oldest_waiting, waited_s
 
 SECOND = timedelta(seconds=1)
 
@@ -100,6 +102,32 @@ def test_a_clock_that_was_years_ahead_stalls_nothing(store: Store) -> None:
     item = store.outbox.item(data_id)
     store.outbox.update(replace(item, next_attempt_at_utc=NOW + timedelta(days=3650))).result(10)
     assert [found.data_id for found in store.outbox.due(NOW)] == [data_id]
+
+
+def test_the_oldest_that_waits_is_told_whether_it_was_tried_or_not(store: Store) -> None:
+    assert oldest_waiting(store) is None
+    made = [replace(entry(capture(seed=k)), created_at_utc=NOW + timedelta(hours=k)) for k in range(4)]
+    for k, one in enumerate(made):
+        store.save_capture(capture(seed=k, record_id=one.sample_id), one, upload=True).result(10)
+        assert oldest_waiting(store) == (NOW if k else None), "without a result nothing waits to be uploaded"
+        store.fail_result(one.data_id, "no light").result(10)
+    first, second, third = (store.outbox.item(one.data_id) for one in made[:3])
+    assert first is not None and second is not None and third is not None
+    store.outbox.update(replace(first, state=OutboxState.PROCESSED)).result(10)
+    assert oldest_waiting(store) == NOW + timedelta(hours=1)
+    put_off = NOW + timedelta(days=1)
+    store.outbox.update(replace(second, attempts=1, next_attempt_at_utc=put_off)).result(10)
+    assert oldest_waiting(store) == NOW + timedelta(hours=1)
+    assert waited_s(store, NOW + timedelta(hours=3)) == 7200.0
+    store.outbox.update(replace(second, state=OutboxState.QUARANTINED)).result(10)
+    store.outbox.update(replace(third, state=OutboxState.PRESIGNED)).result(10)
+    assert oldest_waiting(store) == NOW + timedelta(hours=2), "begun, and by itself from now on"
+    assert store.outbox.next_due() == from_us(0)
+    for one in made[2:]:
+        item = store.outbox.item(one.data_id)
+        assert item is not None
+        store.outbox.update(replace(item, next_attempt_at_utc=put_off)).result(10)
+    assert store.outbox.next_due() == put_off
 
 
 def test_an_unknown_item_is_refused(store: Store) -> None:

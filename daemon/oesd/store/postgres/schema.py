@@ -16,6 +16,7 @@ from oesd.store.postgres.kept_tables import KEPT, SEGMENTS
 from oesd.store.postgres.measured_tables import MEASURED
 from oesd.store.postgres.triggers import TRIGGERS
 from oesd.store.postgres.watched_tables import WATCHED, WATCHED_RULES
+from oesd.store.waiting import INDICES as WAITING_INDICES
 
 _STORE = """
 CREATE TABLE oesd_store (version BIGINT NOT NULL);
@@ -53,6 +54,7 @@ STEPS: Mapping[int, str] = {
     6: _ordered(SEGMENTS),
     7: "SELECT",  # newer forms of headers and peaks: the tables stay as they are
     8: _ordered(HEADINGS) + HEADING_RULES,
+    9: WAITING_INDICES,
 }
 NEWEST = max(STEPS)
 
