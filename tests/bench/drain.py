@@ -2,7 +2,8 @@
 
 So many records wait; each second another one is stored. Told are the time to start with that backlog, the pace of the
 draining, the growth of memory, and how long the live records took to be confirmed. The server (the tests' own, in a
-process of its own) does nothing slowly on purpose: the pace is bounded by it.
+process of its own) does nothing slowly on purpose: the pace is bounded by it. With ``--kilobytes 125`` the files are as
+large as those of 2,048 pixels; then with some thousand records, as the server keeps all.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from tests.support.fault_server import KEY, FaultServer
 
 from oesd.model import new_id
@@ -57,7 +61,7 @@ def measure(directory: Path, url: str, asked: argparse.Namespace) -> None:
     began = time.perf_counter()
     with Store.open(directory) as store, OesApi(url, ApiKey(KEY)) as api:
         pace = Pace(workers=4, batch=asked.batch, results=False, chores=False, newest_first=asked.newest_first)
-        forwarder = Forwarder(store, api, render, pace=pace)
+        forwarder = Forwarder(store, api, rendering(asked.kilobytes), pace=pace)
         store.outbox.due(forwarder._clock.now(), 32, fresh=asked.batch == 1)
         start_s = time.perf_counter() - began
         print(f"start with {asked.records} records waiting: {start_s:.2f} s {verdict(start_s <= 2)} (<= 2)")
@@ -125,9 +129,16 @@ def add(store: Store, number: int) -> list[str]:
     return ids
 
 
-def render(data_id: str) -> RenderedFile:
-    data = f"record {data_id}\n".encode() * 20
-    return RenderedFile(f"{data_id}.txt", data, hashlib.sha256(data).hexdigest(), None)
+def rendering(kilobytes: int) -> Callable[[str], RenderedFile]:
+    """Files of a size: a column of numbers, which packs to a third as spectra do, another piece of it for each."""
+    digits = "\n".join(f"{x:.2f}" for x in np.random.default_rng(5).normal(3000, 400, 200_000)).encode()
+
+    def render(data_id: str) -> RenderedFile:
+        start = zlib.crc32(data_id.encode()) % (len(digits) // 2)
+        data = data_id.encode() + digits[start : start + kilobytes * 1000]
+        return RenderedFile(f"{data_id}.txt", data, hashlib.sha256(data).hexdigest(), None)
+
+    return render
 
 
 def rss_kb() -> int:
@@ -139,6 +150,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--records", type=int, default=604_800)
     parser.add_argument("--batch", type=int, default=500)
+    parser.add_argument("--kilobytes", type=int, default=1, help="of a record's file; a spectrum of 2,048 pixels: 125")
     parser.add_argument("--newest-first", action="store_true")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     return parser.parse_args()

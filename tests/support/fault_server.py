@@ -112,6 +112,11 @@ class FaultServer:
     def script(self, route: str, *faults: Fault | None) -> None:
         self._script[route].extend(faults)
 
+    def next_faults_are_over(self) -> None:
+        """Behave from now on."""
+        with self.guard:
+            self._script.clear()
+
     def next_fault(self, route: str) -> Fault | None:
         with self.guard:
             for name in (route, "any"):

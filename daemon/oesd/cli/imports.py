@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 REFUSED = 1
 _LARGEST_BYTES = 64 * 1024 * 1024
 _LARGEST_CONTAINER_BYTES = 1024 * 1024 * 1024
+_HEAD_BYTES = 16
+_TOO_LARGE = f"more than {_LARGEST_BYTES >> 20} MiB: no spectrum"
+_CONTAINER_TOO_LARGE = f"more than {_LARGEST_CONTAINER_BYTES >> 30} GiB: import it in pieces"
 
 
 @click.command("import")
@@ -85,9 +88,9 @@ def _imported(access: Access, path: Path, counts: Counter[str]) -> Iterator[str]
     try:
         data = _content(path)
         if len(data) > _LARGEST_BYTES and not holds_several(data):
-            yield f"more than {_LARGEST_BYTES >> 20} MiB: no spectrum"
+            yield _TOO_LARGE
             return
-        for name, text in texts_of(data, path.name):
+        for name, text in texts_of(data, _text(path.name)):
             why = _import_one(access, text, name, counts)
             if why:
                 yield why
@@ -110,19 +113,49 @@ def _import_one(access: Access, data: bytes, name: str, counts: Counter[str]) ->
 
 def _content(path: Path) -> bytes:
     """What is in a file, as far as it can be ours; a pipe or a device is none, and is not waited for."""
+    from oesd.formats.containers import begins_as_several
+
+    if path.is_dir():
+        raise OSError(
+            "a link to a folder is not followed: name the folder itself"
+            if path.is_symlink()
+            else "the folder cannot be listed"
+        )
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
             raise OSError("no plain file")
-        return file.read(_LARGEST_CONTAINER_BYTES + 1)[:_LARGEST_CONTAINER_BYTES]
+        # Asked first: a video among the spectra must not fill the memory.
+        several = begins_as_several(os.pread(descriptor, _HEAD_BYTES, 0))
+        if status.st_size > (_LARGEST_CONTAINER_BYTES if several else _LARGEST_BYTES):
+            raise OSError(_CONTAINER_TOO_LARGE if several else _TOO_LARGE)
+        return file.read(_LARGEST_CONTAINER_BYTES)
 
 
 def _walk(files: Sequence[Path]) -> Iterator[Path]:
     """The files that are named, and those in folders that are, in order of their names; hidden ones left out."""
     for path in files:
-        if not path.is_dir():
-            yield path
-            continue
-        for folder, folders, names in os.walk(path):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            yield from (Path(folder) / name for name in sorted(names) if not name.startswith("."))
+        yield from _inside(path) if _is_folder(path) else (path,)
+
+
+def _inside(top: Path) -> Iterator[Path]:
+    """All in a folder; one that cannot be listed and links to others too, to be told as refused, not passed over."""
+    unlisted: list[Path] = []
+    for folder, folders, names in os.walk(top, onerror=lambda error: unlisted.append(Path(error.filename))):
+        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(folder) / name for name in sorted([*names, *links]) if not name.startswith("."))
+    yield from unlisted
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return False  # a loop of links, a folder above that is closed to us: told when it is read
+
+
+def _text(name: str) -> str:
+    """A file's name as text: those of older systems are not in UTF-8, and cannot be stored as they are."""
+    return os.fsencode(name).decode("utf-8", "replace")

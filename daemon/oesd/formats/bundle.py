@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from oesd.formats.errors import FormatError
 
@@ -28,7 +28,7 @@ def is_bundle(data: bytes) -> bool:
     return data.startswith(b"PK\x03\x04") and data.endswith(_MARK)
 
 
-def write_bundle(files: Sequence[tuple[str, bytes]]) -> bytes:
+def write_bundle(files: Iterable[tuple[str, bytes]]) -> bytes:
     """One archive of files, each a name and its bytes, in this order."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as archive:

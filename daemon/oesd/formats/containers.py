@@ -58,6 +58,11 @@ def texts_of(data: bytes, filename: str = "") -> Iterator[tuple[str, bytes]]:
         raise (error if error.filename else error.in_file(filename)) from None
 
 
+def begins_as_several(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of a form that may hold several spectra."""
+    return head.startswith((_HDF5_MAGIC, parquet_form.MAGIC, ZIP_MAGIC))
+
+
 def holds_several(data: bytes) -> bool:
     """Whether a file is of a form that may hold several spectra."""
     return data.startswith((_HDF5_MAGIC, parquet_form.MAGIC)) or (data.startswith(ZIP_MAGIC) and bool(_members(data)))

@@ -27,7 +27,7 @@ class Intake:
     ingest : Ingest
         Where those are listed that an earlier process left.
     take : callable
-        Makes entries of an upload, by its data id; StoreError when it cannot be stored now.
+        Makes entries of an upload, by its data id; StoreError or OSError when it cannot be stored now.
     hands : int
         Number of threads.
     beat : callable
@@ -121,7 +121,7 @@ class Intake:
     def _take_one(self, data_id: str) -> None:
         try:
             self._take(data_id)
-        except StoreError as error:
+        except (StoreError, OSError) as error:
             log.error("upload %s waits: %s", data_id, error)
             self._look_again()
         except Exception as error:  # the top of a thread: one odd file must not hold up the others

@@ -1,8 +1,9 @@
-"""Several records as one file, and what the server made of each."""
+"""The file of a record, or of several as one, and what the server made of each."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator, Mapping
 
 from oesd.formats import write_bundle
 from oesd.store.errors import StoreDamaged, UnknownEntry
@@ -10,7 +11,26 @@ from oesd.store.outbox import OutboxItem
 from oesd.upload.errors import RecordRefused, one_line
 from oesd.upload.means import Means, RenderedFile
 
-CANNOT = (StoreDamaged, UnknownEntry, ValueError, LookupError)
+_CANNOT = (StoreDamaged, UnknownEntry, ValueError, LookupError)
+
+
+def rendered(means: Means, item: OutboxItem) -> RenderedFile:
+    """Render the file of a record or a batch.
+
+    Raises
+    ------
+    RecordRefused
+        When there is none, or its bytes are not those of its hash.
+    """
+    try:
+        file = bundled(means, item) if item.batch_no else means.render(item.data_id)
+    except _CANNOT as failure:
+        raise RecordRefused(f"cannot be rendered: {one_line(str(failure))}") from failure
+    if not file.data:
+        raise RecordRefused("rendered to an empty file")
+    if hashlib.sha256(file.data).hexdigest() != file.sha256:
+        raise RecordRefused("rendered bytes are not those that were hashed")
+    return file
 
 
 def bundled(means: Means, batch: OutboxItem) -> RenderedFile:
@@ -21,18 +41,25 @@ def bundled(means: Means, batch: OutboxItem) -> RenderedFile:
     RecordRefused
         When nothing is left of it.
     """
-    files = []
+    labels: list[Mapping[str, str]] = []
+    data = write_bundle(_files(means, batch, labels))
+    if not labels:
+        raise RecordRefused("none of the batch's records can be rendered")
+    means.fill.learn(len(data), len(labels))
+    return RenderedFile(f"{batch.record_id}.zip", data, hashlib.sha256(data).hexdigest(), None, labels[0])
+
+
+def _files(means: Means, batch: OutboxItem, labels: list[Mapping[str, str]]) -> Iterator[tuple[str, bytes]]:
+    """Render one after the other, so that only the packed ones are in memory; notes the labels of each."""
     for data_id in means.outbox.members(batch):
         try:
-            files.append(means.render(data_id))
-        except CANNOT as failure:
+            file = means.render(data_id)
+        except _CANNOT as failure:
             reason = f"cannot be rendered: {one_line(str(failure))}"
             means.outbox.expel(batch, data_id, reason).result()
-    if not files:
-        raise RecordRefused("none of the batch's records can be rendered")
-    data = write_bundle([(file.name, file.data) for file in files])
-    name = f"{batch.record_id}.zip"
-    return RenderedFile(name, data, hashlib.sha256(data).hexdigest(), None, files[0].labels)
+        else:
+            labels.append(file.labels)
+            yield file.name, file.data
 
 
 def remote_ids(means: Means, batch: OutboxItem) -> tuple[dict[str, str], int]:

@@ -12,6 +12,7 @@
     +-- RetryLater             the server says so (429, 5xx); ``retry_after_s`` when it told how long
     +-- CredentialBlocked      401, 403: the whole queue waits for another key, nothing is discarded
     +-- RecordRefused          400, 413, 422: this record is set aside, the others go on
+    +-- RefusesAll             400, 413, 422 for one record after another: not theirs to bear, the queue waits
     +-- LinkExpired            the bucket no longer takes this link (403, 404): ask for a new one
     +-- ProtocolBroken         the answer is not what the API says (captive portal, redirect, damaged JSON); try later
         +-- NotFound           404
@@ -99,6 +100,12 @@ class CredentialBlocked(UploadError):
 
 class RecordRefused(UploadError):
     """The server takes others, but not this record; ``status`` is 0 when we refuse it ourselves."""
+
+
+class RefusesAll(UploadError):
+    """The server refuses one record after another."""
+
+    whole_queue = True
 
 
 class LinkExpired(UploadError):

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
-from oesd.store import Store, StoreError, UnknownEntry
+from oesd.store import Store, StoreDamaged, StoreError, UnknownEntry
 from oesd.store.outbox import OutboxItem, OutboxState
 from oesd.upload.answers import GatewayTime
 from oesd.upload.chores import Chores
@@ -46,6 +46,7 @@ _LONGEST_SLEEP_S = 30.0
 _SHORTEST_SLEEP_S = 0.05
 _FAR_END_TURN = 3  # with the newest first, the batch of a round that comes from the other end
 _STOP_CHECK_S = 0.5
+_OFFERED_AT_ONCE = 1000
 _LONGEST_WAIT = timedelta(seconds=2 * (LONGEST_S + LONGEST_RETRY_AFTER_S))
 _log = logging.getLogger(__name__)
 
@@ -100,11 +101,14 @@ class Forwarder:
     def run(self, stop: threading.Event) -> None:
         """Drain until ``stop`` is set: body of the forwarder's thread. Set ``stop``, then :meth:`wake` it."""
         self._stop = stop
-        broken = False
+        broken = offered = False
         while not stop.is_set():
             self._wake.clear()
             self._means.alive()
             try:
+                if not offered:
+                    self._offer_again()
+                    offered = True
                 moved = self.step(self._clock.now())
                 broken = False
             except Exception as failure:  # the top of a thread: forwarding must not end because one round went wrong
@@ -116,6 +120,12 @@ class Forwarder:
                 broken = True
             if not moved:
                 self._sleep(_LONGEST_SLEEP_S if broken else max(self._idle_s(), _SHORTEST_SLEEP_S))
+
+    def _offer_again(self) -> None:
+        """Offer what was set aside once more: since the last start oesd, the API or the configuration may be others."""
+        while not self._stop.is_set() and self._outbox.counts().get(OutboxState.QUARANTINED):
+            self._means.alive()
+            self._outbox.offer_again(_OFFERED_AT_ONCE).result()
 
     def step(self, now: datetime) -> int:
         """One round: carry what is due and send overrides; the number of records and overrides tried."""
@@ -134,16 +144,17 @@ class Forwarder:
 
     def _gather(self, now: datetime) -> None:
         """Make batches of what waits: at once when one is full, else every few seconds; first from the live end."""
-        waiting = self._outbox.fresh_waiting(self._pace.batch * self._pace.workers)
+        most = self._means.fill.most(self._pace.batch)
+        waiting = self._outbox.fresh_waiting(most * self._pace.workers)
         waited = self._gathered_at is None or now - self._gathered_at >= timedelta(seconds=self._pace.batch_wait_s)
         # No more than are begun at once: a batch of live records must not queue behind those of a backlog.
         room = self._pace.workers - self._outbox.batches_waiting()
-        if not waiting or room <= 0 or (waiting < self._pace.batch and not waited):
+        if not waiting or room <= 0 or (waiting < most and not waited):
             return
         self._gathered_at = now
-        for turn in range(min(room, 1 + waiting // self._pace.batch)):
+        for turn in range(min(room, 1 + waiting // most)):
             newest = turn != _FAR_END_TURN if self._pace.newest_first else turn == 0
-            if not self._outbox.gather(self._pace.batch, newest_first=newest).result():
+            if not self._outbox.gather(most, newest_first=newest).result():
                 return
 
     def wake(self) -> None:
@@ -185,6 +196,9 @@ class Forwarder:
                 self._carry_one(item, now)
             except UnknownEntry:
                 _log.warning("record %s is no longer stored, others go on", item.record_id)  # by on_full, most likely
+            except StoreDamaged as damage:
+                _log.error("record %s cannot be carried, others go on: %s", item.record_id, damage)
+                self._put_off(item, damage, now)
             except StoreError as failure:
                 broken.append(failure)
             except Exception as failure:  # the top of a thread: one odd record must not hold up the others

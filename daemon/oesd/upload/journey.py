@@ -10,7 +10,7 @@
       |                     v                  | not there           v
       '---------- anew: the remote id becomes an orphan -------------'
 
-    400, 413, 422 before the bytes are up -> QUARANTINED
+    400, 413, 422 before the bytes are up -> QUARANTINED; 400 of complete: anew
 
 What makes a kill at any point harmless: the file's name and hash are committed *before* the presign, so a record that
 is STORED with a hash may own an entry whose reply was lost, and is looked up by its record id first. Parts are
@@ -19,32 +19,34 @@ committed with their ETags, one by one. Nothing but a look at the entry and its 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from oesd.store.outbox import FINAL, OutboxItem, OutboxState, UploadPart
-from oesd.upload.bundling import CANNOT, bundled, remote_ids
+from oesd.upload.bundling import remote_ids, rendered
 from oesd.upload.client import split
 from oesd.upload.delay import next_delay
 from oesd.upload.errors import (
     CredentialBlocked,
     LinkExpired,
+    ProtocolBroken,
     RecordRefused,
+    RefusesAll,
     RetryLater,
     Uncertain,
     Unreachable,
     UploadError,
-    one_line,
 )
-from oesd.upload.looking import Found, find_lost, look_at
+from oesd.upload.filed import ask_for_links
+from oesd.upload.looking import Found, find_lost, look_at, pipeline_failed
 from oesd.upload.means import Means, RenderedFile
 from oesd.upload.remote import keep_remote
 
-_FAILED_PIPELINES = frozenset({"error", "failed", "failure"})
 _NEW_LINK = timedelta(minutes=1)
 _OLD_LINK = timedelta(hours=1)
+_PARTS_WRONG = 400  # of complete: a part is missing or damaged there (S3: InvalidPart): they are sent once more
 _UNSENT = (OutboxState.STORED, OutboxState.PRESIGNED, OutboxState.UPLOADED)
 
 
@@ -95,8 +97,7 @@ class Journey:
         except CredentialBlocked:
             raise
         except RecordRefused as refusal:
-            self._commit(self._refused(refusal))
-            raise
+            raise self._refused(refusal) from None
         except LinkExpired as expired:
             return self._replace_link(expired)
         except UploadError as failure:
@@ -110,17 +111,12 @@ class Journey:
                 return self._confirmed(found)
             self._commit(known)
         file = self._rendered()
-        sample = self._means.filing.place(file.labels)
+        size = len(file.data)
         self._commit(
-            replace(
-                self.item,
-                file_name=file.name,
-                sha256=file.sha256,
-                size_bytes=len(file.data),
-                revision=file.revision,
-            )
+            replace(self.item, file_name=file.name, sha256=file.sha256, size_bytes=size, revision=file.revision)
         )
-        given = self._means.api.presign(file.name, len(split(file.data)), sample)
+        given = ask_for_links(self._means, self.item, file)
+        self._means.refusals.taken(OutboxState.STORED)
         return replace(
             self.item,
             state=OutboxState.PRESIGNED,
@@ -140,10 +136,11 @@ class Journey:
         part = next(p for p in self.item.parts if not p.etag)
         try:
             etag = self._means.api.put_part(part.url, pieces[part.part - 1])
-        except Unreachable as silence:
+        except (Unreachable, ProtocolBroken) as silence:
             if not (self._link_is_old() and self._may_upload_again()):
                 raise
             return self._wait(self._anew(f"the link's host may have moved: {silence}"))
+        self._means.refusals.taken(OutboxState.PRESIGNED)
         parts = tuple(replace(p, etag=etag) if p is part else p for p in self.item.parts)
         if not all(p.etag for p in parts):
             return replace(self.item, parts=parts)
@@ -166,17 +163,27 @@ class Journey:
         return following
 
     def _uploaded(self) -> OutboxItem:
+        if self.item.attempts and self._has_arrived():
+            return self._confirmed(self.item.remote_data_id)
         try:
             self._complete()
         except Uncertain as doubt:
-            return replace(self.item, state=OutboxState.UNCERTAIN, last_error=str(doubt))
+            return replace(self.item, state=OutboxState.UNCERTAIN, attempts=0, last_error=str(doubt))
+        self._means.refusals.taken(OutboxState.UPLOADED)
         return replace(self.item, state=OutboxState.COMPLETED, attempts=0, last_error="")
+
+    def _has_arrived(self) -> bool:
+        """Look, after a 504 or an answer that nobody can read: behind it the parts may have been assembled."""
+        with suppress(RecordRefused):
+            return look_at(self._means, self.item) is Found.SAME
+        return False
 
     def _complete(self) -> None:
         self._means.api.complete(self.item.upload_id, self.item.new_filename, [p.etag for p in self.item.parts])
 
     def _look(self) -> OutboxItem:
         """Believe the bytes, not the status: the entry is listed and its raw file is ours."""
+        self._file = None  # what comes back is as large: not both at once
         found = look_at(self._means, self.item)
         if found is Found.SAME:
             return self._confirmed(self.item.remote_data_id)
@@ -221,7 +228,7 @@ class Journey:
         if document is not None:
             keep_remote(self._means.store, self.item.data_id, document, self._now)
             return replace(self.item, state=OutboxState.PROCESSED, last_error="")
-        if polls % 5 == 0 and self._pipeline_failed():
+        if polls % 5 == 0 and pipeline_failed(self._means, self.item):
             return replace(self.item, state=OutboxState.PROCESSED, last_error="the remote pipeline failed")
         return self._later("not processed yet")
 
@@ -238,22 +245,10 @@ class Journey:
         self.item = settled
         return settled
 
-    def _pipeline_failed(self) -> bool:
-        listed = self._means.api.find_entries(data_ids=[self.item.remote_data_id])
-        return any(e.data_id == self.item.remote_data_id and e.pipeline_status in _FAILED_PIPELINES for e in listed)
-
     def _rendered(self) -> RenderedFile:
         """Render the file, once a journey: the same bytes from pin to the last part."""
         if self._file is None:
-            try:
-                render = self._means.render
-                self._file = bundled(self._means, self.item) if self.item.batch_no else render(self.item.data_id)
-            except CANNOT as failure:
-                raise RecordRefused(f"cannot be rendered: {one_line(str(failure))}") from failure
-            if not self._file.data:
-                raise RecordRefused("rendered to an empty file")
-            if hashlib.sha256(self._file.data).hexdigest() != self._file.sha256:
-                raise RecordRefused("rendered bytes are not those that were hashed")
+            self._file = rendered(self._means, self.item)
         return self._file
 
     def _anew(self, reason: str) -> OutboxItem:
@@ -281,11 +276,19 @@ class Journey:
         wait = timedelta(seconds=next_delay(attempts, retry_after_s, self._means.rng))
         return replace(item, attempts=attempts, next_attempt_at_utc=self._now + wait)
 
-    def _refused(self, refusal: RecordRefused) -> OutboxItem:
+    def _refused(self, refusal: RecordRefused) -> UploadError:
         """Set aside what is refused while its bytes are not up; afterwards the record is no longer the matter."""
-        if self.item.state in _UNSENT:
-            return replace(self.item, state=OutboxState.QUARANTINED, last_error=str(refusal))
-        return self._later(str(refusal))
+        state = self.item.state
+        if state is OutboxState.UPLOADED and refusal.status == _PARTS_WRONG and self._may_upload_again():
+            self._commit(self._wait(self._anew(str(refusal))))
+        elif state not in _UNSENT:
+            self._commit(self._later(str(refusal)))
+        elif refusal.status and not self._means.refusals.is_its_own(state, self.item.record_id):
+            self._commit(self._later(str(refusal)))
+            return RefusesAll(f"one record after another is refused, the others wait: {refusal}")
+        else:
+            self._commit(replace(self.item, state=OutboxState.QUARANTINED, last_error=str(refusal)))
+        return refusal
 
     def _commit(self, item: OutboxItem) -> None:
         if item is not self.item:

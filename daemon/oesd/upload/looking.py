@@ -11,6 +11,7 @@ from oesd.upload.errors import AnswerTooLarge, LinkExpired, RecordRefused
 from oesd.upload.means import Means
 
 _MOST_EARLIER = 10
+_FAILED_PIPELINES = frozenset({"error", "failed", "failure"})
 
 
 class Found(Enum):
@@ -40,6 +41,12 @@ def compare_bytes(means: Means, item: OutboxItem, data_id: str) -> Found:
     if data is None:
         return Found.NOTHING
     return Found.SAME if hashlib.sha256(data).hexdigest() == item.sha256 else Found.OTHER
+
+
+def pipeline_failed(means: Means, item: OutboxItem) -> bool:
+    """Whether the server says that it could not process a record's entry."""
+    listed = means.api.find_entries(data_ids=[item.remote_data_id])
+    return any(e.data_id == item.remote_data_id and e.pipeline_status in _FAILED_PIPELINES for e in listed)
 
 
 def find_lost(means: Means, item: OutboxItem) -> tuple[str, OutboxItem]:

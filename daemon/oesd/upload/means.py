@@ -10,6 +10,8 @@ from random import Random
 from oesd.store import Store
 from oesd.store.outbox import Outbox
 from oesd.upload.client import OesApi
+from oesd.upload.fill import Fill
+from oesd.upload.refusals import Refusals
 from oesd.upload.samples import Filing
 
 
@@ -45,7 +47,7 @@ class Pace:
     newest_first : bool
         Which end of the queue goes first; the other end gets a quarter of the places.
     batch : int
-        Records that may go up as one file; 1 for each by itself.
+        Records that may go up as one file; 1 for each by itself. Fewer where they are large.
     batch_wait_s : float
         How long a record may wait for company.
     results : bool
@@ -87,7 +89,8 @@ class Pace:
 class Means:
     """What every journey needs.
 
-    ``since_utc`` is when the forwarder started; ``alive`` is called at every step, to show that it goes on.
+    ``since_utc`` is when the forwarder started; ``alive`` is called at every step, to show that it goes on;
+    ``refusals`` knows whether a refusal is the record's own matter, ``fill`` how many records a batch may hold.
     """
 
     api: OesApi
@@ -98,6 +101,8 @@ class Means:
     rng: Random
     since_utc: datetime
     alive: Callable[[], None]
+    refusals: Refusals = field(default_factory=Refusals)
+    fill: Fill = field(default_factory=Fill)
 
     @property
     def outbox(self) -> Outbox:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from oesd.store import StoreDamaged
 from oesd.store.patches import OverridePatch
+from oesd.store.remote import RemoteResult
 from oesd.upload.answers import RemotePeak, peaks
 from oesd.upload.delay import next_delay
 from oesd.upload.errors import Conflict, CredentialBlocked, NotFound, RecordRefused, RetryLater, UploadError
@@ -62,11 +65,17 @@ def _contradicts(means: Means, patch: OverridePatch, peak: RemotePeak) -> bool:
     own = [o for o in means.store.override_history(patch.data_id) if _near(o.wavelength_nm, patch)]
     if any(o.element == peak.element for o in own):
         return False  # it is our own earlier word
-    known = means.store.remote.load(patch.data_id)
+    known = _known(means, patch.data_id)
     if known is None or patch.made_at_utc is None or patch.made_at_utc <= known.fetched_at_utc:
         return True
     by_hand = known.diff.get("by_hand", ())
     return not any(h["element"] == peak.element and _near(h["wavelength_nm"], patch) for h in by_hand)
+
+
+def _known(means: Means, data_id: str) -> RemoteResult | None:
+    with suppress(StoreDamaged):  # it is fetched anew with this very answer
+        return means.store.remote.load(data_id)
+    return None
 
 
 def _near(wavelength_nm: float, patch: OverridePatch) -> bool:

@@ -7,7 +7,9 @@ assigning again here, knowing of it, overrules it there.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -125,12 +127,19 @@ def _spectra(local: Result | None, document: Mapping[str, Any]) -> list[dict[str
     there = document.get("scope_corrected")
     if local is None or not isinstance(there, list) or len(there) != len(local.analysis.scope_corrected):
         return []
-    values = np.array([float(v) if isinstance(v, int | float) else np.nan for v in there])
+    values = np.array([_count(value) for value in there])
     off = float(np.nanmax(np.abs(values - local.analysis.scope_corrected), initial=0.0))
     highest = float(np.nanmax(np.abs(local.analysis.scope_corrected), initial=1.0))
     if off <= 1.0 + _SAME_SHARE * highest:
         return []
     return [{"counts": off, "text": f"the corrected spectra differ by up to {off:.0f} counts"}]
+
+
+def _count(value: object) -> float:
+    """A count of a foreign spectrum; NaN for what is none."""
+    with suppress(OverflowError):
+        return float(value) if isinstance(value, int | float) else math.nan
+    return math.nan
 
 
 def _readable(store: Store, data_id: str) -> Result | None:

@@ -35,6 +35,7 @@ class Filing:
         self._projects: dict[str, str] | None = None
         self._tracked: set[tuple[str, str]] = set()
         self._said: set[str] = set()
+        self._doubted: set[str] = set()  # ids that were asked for again
         self._guard = threading.Lock()  # two workers must not make one sample twice
 
     def place(self, labels: Mapping[str, str]) -> RemoteNamed | None:
@@ -57,6 +58,25 @@ class Filing:
                 self._say(f"spectra of the physical sample {one_line(name, 80)!r} are not filed: {refusal}")
                 return self._samples.get(_key(name))
         return sample
+
+    def forget(self, sample: RemoteNamed) -> bool:
+        """Ask the API anew for a sample that it does not take; False when that was of no use before."""
+        with self._guard:
+            if sample.id in self._doubted:
+                return False
+            self._doubted.add(sample.id)
+            self._samples = {key: known for key, known in self._samples.items() if known.id != sample.id}
+            return True
+
+    def believe(self, sample: RemoteNamed) -> None:
+        """Note that the API took a sample: the next refusal is worth another look."""
+        with self._guard:
+            self._doubted.discard(sample.id)
+
+    def give_up(self, labels: Mapping[str, str], why: Exception) -> None:
+        """Say that records with these labels go up unfiled, because the API's samples make no sense."""
+        name = one_line(labels.get(self._sample_label, "").strip(), 80)
+        self._say(f"spectra of the physical sample {name!r} are not filed: {why}")
 
     def _sample(self, name: str) -> RemoteNamed:
         if _key(name) not in self._samples:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
+import resource
+import subprocess
 from pathlib import Path
 
 import pytest
 from tests.daemon.formats.test_procspec import archive, document
 from tests.daemon.store.making import capture, device, entry
 from tests.daemon.store.test_inspection import inspected
-from tests.support.daemons import Daemon, oesd, until
+from tests.support.daemons import OESD, Daemon, oesd, until
 
 from oesd.formats import write_columns
 from oesd.store import Store
@@ -72,3 +75,48 @@ def test_words_that_make_no_sense_are_one_line(tmp_path: Path) -> None:
     assert told.returncode == 2
     assert "no data of oesd there" in told.stderr
     assert oesd("import", tmp_path / "none.csv", "--data", tmp_path / "new").returncode == 1
+
+
+def test_a_folder_as_years_have_left_it(tmp_path: Path) -> None:
+    """Names of an older system, links, a video, a folder that cannot be listed: told or stored, never passed over."""
+    table = "\n".join(f"{300 + k},{1000 + 7 * (k % 11)}" for k in range(200))
+    old, other = tmp_path / "old", tmp_path / "other"
+    old.mkdir()
+    other.mkdir()
+    Path(os.fsdecode(bytes(old) + b"/M\xe4rz.csv")).write_text(table)
+    (old / "linked").symlink_to(other)
+    (old / "loop").symlink_to("loop")
+    with (old / "video.csv").open("wb") as file:
+        file.write(table.encode())
+        file.truncate(3 << 30)
+    _too_deep(old)
+    command = [*OESD, "import", str(old), "--data", str(tmp_path / "data"), "--json"]
+    told = subprocess.run(
+        command, capture_output=True, text=True, preexec_fn=_with_little_memory, timeout=60,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    )  # fmt: skip
+    found = json.loads(told.stdout)
+    assert (told.returncode, found["stored"]) == (1, 1)
+    why = {Path(one["file"]).name[:8]: one["why"] for one in found["refused"]}
+    assert why.pop("linked") == "cannot be read: a link to a folder is not followed: name the folder itself"
+    assert why.pop("loop") == "cannot be read: Too many levels of symbolic links"
+    assert why.pop("video.cs") == "cannot be read: more than 64 MiB: no spectrum"
+    assert why == {"d" * 8: "cannot be read: File name too long"}
+    with Store.open(tmp_path / "data") as store:
+        (entry,) = store.entries()
+        assert store.file(entry.data_id).filename == "M\ufffdrz.csv"
+
+
+def _with_little_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (3 << 29, 3 << 29))
+
+
+def _too_deep(folder: Path) -> None:
+    """Folders below each other until no path reaches the last."""
+    here = os.open(folder, os.O_RDONLY)
+    for _ in range(18):
+        os.mkdir("d" * 250, dir_fd=here)
+        below = os.open("d" * 250, os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    os.close(here)

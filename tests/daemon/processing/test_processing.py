@@ -9,18 +9,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from tests.support.daemons import until
+from tests.support.stores import rot
 
+from oesd.engine.analyze import analyze_measurement
 from oesd.formats import read_spectrum
-from oesd.model import Capture, Device, Kind, Loss, Recipe, RunRecord, new_id
+from oesd.model import Capture, Device, Entry, Kind, Loss, Recipe, RunRecord, new_id
 from oesd.processing import Processing
 from oesd.processing.losses import Losses, reason_of
 from oesd.processing.runs import Runs
 from oesd.processing.trouble import Trouble
-from oesd.store import HostTime, Store, StoreBusy, StoreError, StoreFull, UnknownEntry
+from oesd.store import HostTime, Store, StoreBusy, StoreDamaged, StoreError, StoreFull, UnknownEntry
 
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 MERCURY_NM = (365.015, 404.656, 435.833, 546.075, 576.96, 579.07)
@@ -120,6 +123,40 @@ def test_what_is_stored_is_analysed_and_can_be_rendered(store: Store) -> None:
         back = read_spectrum(rendered.data, rendered.name)
         assert np.array_equal(back.measurement.sample, taken.counts)
         assert back.record_id == taken.record_id
+
+
+@pytest.mark.parametrize("form", ["columns", "json"])
+def test_a_damaged_dark_and_reference_keep_no_sample_from_being_forwarded(
+    tmp_path: Path, form: Literal["columns", "json"]
+) -> None:
+    """A day of spectra refers to one dark: what cannot be measured again is the sample."""
+    dark, reference, sample = capture(Kind.DARK), capture(Kind.REFERENCE, seconds=1), capture(Kind.SAMPLE, seconds=2)
+    entry = Entry(new_id(), sample.record_id, dark.record_id, reference.record_id, "the last", "the only", START)
+    with Store.open(tmp_path / "store") as store:
+        for calibration in (dark, reference):
+            store.save_capture(calibration, None, upload=False).result(10)
+        store.save_capture(sample, entry, upload=True).result(10)
+        store.save_result(entry.data_id, analyze_measurement(store.measurement(entry.data_id), Recipe()), {}).result(10)
+        whole = room(store).render(entry.data_id, form)
+    rot(tmp_path / "store", "UPDATE captures SET counts = zeroblob(99) WHERE kind != 'sample'")
+    with Store.open(tmp_path / "store") as store:
+        rendered = room(store).render(entry.data_id, form)
+        back = read_spectrum(rendered.data, rendered.name)
+    assert np.array_equal(back.measurement.sample, sample.counts)
+    assert (back.measurement.dark, back.measurement.reference) == (None, None)
+    assert (rendered.name, rendered.revision, rendered.labels) == (whole.name, None, whole.labels)
+    assert f"capture {dark.record_id} is damaged".encode() in rendered.data
+    assert b"the last" not in rendered.data
+
+
+def test_a_damaged_sample_is_not_forwarded(tmp_path: Path) -> None:
+    sample = capture(Kind.SAMPLE)
+    entry = Entry(new_id(), sample.record_id, None, None, "", "", START)
+    with Store.open(tmp_path / "store") as store:
+        store.save_capture(sample, entry, upload=True).result(10)
+    rot(tmp_path / "store", "UPDATE captures SET counts = zeroblob(99)")
+    with Store.open(tmp_path / "store") as store, pytest.raises(StoreDamaged):
+        room(store).render(entry.data_id, "columns")
 
 
 def test_what_a_crash_left_without_a_result_is_analysed_at_the_next_start(store: Store) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import time
 from collections.abc import Callable
@@ -73,10 +74,11 @@ def test_more_than_fits_in_memory_is_found_in_the_store() -> None:
 
 
 def test_a_full_disk_delays_and_a_defect_costs_one_file_only(caplog: pytest.LogCaptureFixture) -> None:
-    listed = Listed("full", "odd", "good")
-    listed.failures = {"full": [StoreError("disk full")], "odd": [ZeroDivisionError()]}
+    listed = Listed("full", "of files", "odd", "good")
+    no_space = OSError(errno.ENOSPC, "No space left on device")  # a file that is kept beside the store
+    listed.failures = {"full": [StoreError("disk full")], "of files": [no_space], "odd": [ZeroDivisionError()]}
     intake = started(listed, 1)
-    until(lambda: {"full", "good"} <= set(listed.taken))
+    until(lambda: {"full", "of files", "good"} <= set(listed.taken))
     intake.put("again")
     time.sleep(0.05)
     assert listed.waiting == ["odd"]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.support import fault_server as faults
 from tests.support.fault_server import FaultServer
 from tests.support.upload_bench import Bench
@@ -11,6 +15,7 @@ from oesd.formats import read_bundle
 from oesd.model import new_id
 from oesd.store import OutboxItem, StoreDamaged
 from oesd.store import OutboxState as S
+from oesd.upload.fill import ENOUGH_BYTES, Fill
 from oesd.upload.means import Pace, RenderedFile
 
 RUN = new_id()
@@ -112,6 +117,28 @@ def test_a_refused_key_blocks_a_batch_and_discards_nothing(
     assert bench.forwarder.state()["state"] == "credential blocked"
     assert bench.store.outbox.counts() == {"stored": 7}
     all_through(bench, many)
+
+
+def test_large_records_go_in_smaller_batches(bench: Bench, server: FaultServer) -> None:
+    """A batch is in memory as a whole, once for each worker: 500 spectra of 3,648 pixels would be 35 MB packed."""
+    known = [bench.record(Random(n).randbytes(ENOUGH_BYTES // 8), run_id=RUN) for n in range(60)]
+    bench.new_forwarder(Pace(chores=False, workers=1, batch=500))
+    all_through(bench, known)
+    weights = [len(e.data or b"") for e in server.entries.values() if e.name.endswith(".zip")]
+    assert len(weights) > 3
+    assert sorted(weights)[-2] < 1.2 * ENOUGH_BYTES  # the first is a guess
+
+
+@given(st.lists(st.tuples(st.integers(1, 1 << 24), st.integers(1, 500))), st.integers(1, 500))
+def test_a_batch_has_at_least_one_record_and_never_more_than_asked(weights: list[tuple[int, int]], asked: int) -> None:
+    fill = Fill()
+    for packed_bytes, records in weights:
+        fill.learn(packed_bytes, records)
+    most = fill.most(asked)
+    assert 1 <= most <= asked
+    if weights:
+        packed_bytes, records = weights[-1]
+        assert most == 1 or most * packed_bytes / records <= ENOUGH_BYTES
 
 
 def test_records_wait_for_company_but_not_long(bench: Bench, server: FaultServer) -> None:

@@ -73,6 +73,8 @@ def test_a_date_without_a_clock_to_compare_says_nothing() -> None:
     assert retry_after(until, None) is None
     assert retry_after(until, "yesterday") is None
     assert retry_after("Mon, 99 Foo 2049 00:00:00 GMT", until) is None
+    for beyond in ("Wed, 21 Oct 2015 07:28:00 +99999999999999999", "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"):
+        assert retry_after(beyond, until) is None
 
 
 @given(st.text(max_size=30), st.text(max_size=30))

@@ -7,7 +7,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random
@@ -22,7 +22,9 @@ from oesd.store import OutboxItem, StoreClosed, StoreDamaged
 from oesd.store import OutboxState as S
 from oesd.upload.client import PART_BYTES
 from oesd.upload.delay import next_delay
+from oesd.upload.forwarder import Forwarder
 from oesd.upload.means import Pace, RenderedFile
+from oesd.upload.samples import Filing
 
 
 def test_a_record_goes_all_the_way(bench: Bench, server: FaultServer) -> None:
@@ -250,6 +252,86 @@ def test_a_refused_record_is_set_aside_and_the_others_go_on(
     ]
 
 
+def test_a_part_that_the_server_lost_is_sent_once_more(bench: Bench, server: FaultServer) -> None:
+    """What a hub and S3 say to a completion when a part is missing or damaged there."""
+    known = bench.record()
+    server.script("complete", faults.status(400, "part 1 is missing on the disk; send it again"))
+    item = bench.until(known, S.PROCESSED, S.QUARANTINED)
+    assert (item.state, len(item.orphaned_ids)) == (S.PROCESSED, 1)
+    assert server.count("put") == 2
+
+
+def test_a_record_whose_parts_are_never_right_is_set_aside_at_last(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("complete", *[faults.status(400)] * 10)
+    assert bench.until(known, S.PROCESSED, S.QUARANTINED).state is S.QUARANTINED
+    assert server.count("put") == bench.pace.most_uploads
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        [faults.effect_then(faults.raw(b""))] * 60,
+        [faults.effect_then(faults.status(504)), *[faults.status(500)] * 60],
+        [faults.effect_then(faults.html), *[faults.status(422)] * 60],
+    ],
+    ids=["empty", "gateway gave up", "portal"],
+)
+def test_a_completion_that_no_answer_tells_of_is_found_by_looking(
+    bench: Bench, server: FaultServer, replies: list[faults.Fault]
+) -> None:
+    known = bench.record()
+    server.script("complete", *replies)
+    bench.until(known, S.PROCESSED, rounds=20)
+    assert server.count("put") == 1
+
+
+def test_a_completion_that_fails_for_hours_costs_no_second_upload(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("complete", *[faults.status(500)] * 20)
+    bench.until(known, S.PROCESSED)
+    assert server.count("put") == 1
+
+
+def test_a_lost_reply_after_many_failures_costs_no_second_upload(bench: Bench, server: FaultServer) -> None:
+    known = bench.record()
+    server.script("complete", *[faults.status(500)] * 6, faults.reset)
+    bench.until(known, S.PROCESSED)
+    assert server.count("put") == 1
+
+
+def test_a_link_that_may_be_followed_no_longer_is_replaced(bench: Bench, server: FaultServer) -> None:
+    """The endpoint or the allowed hosts were changed between two starts."""
+    known = bench.record()
+    server.script("put", faults.status(503))
+    bench.step()
+    item = bench.item(known)
+    elsewhere = tuple(replace(part, url="http://10.0.0.7/put") for part in item.parts)
+    bench.store.outbox.update(replace(item, parts=elsewhere)).result()
+    bench.now += timedelta(minutes=5)
+    bench.restart()
+    bench.until(known, S.PROCESSED, rounds=10)
+
+
+@pytest.mark.parametrize(("route", "code"), [("presign", 400), ("put", 413), ("complete", 422)])
+def test_a_server_that_refuses_everything_does_not_empty_the_queue_into_quarantine(
+    bench: Bench, server: FaultServer, route: str, code: int
+) -> None:
+    known = [bench.record() for _ in range(20)]
+    server.script(route, *[faults.status(code)] * 1000)
+    for _ in range(120):
+        bench.step(seconds=30)
+    assert bench.store.outbox.counts()["quarantined"] == 3
+    assert server.count(route) <= 30  # an hour
+    state = bench.forwarder.state()
+    assert state["state"] == "failing"
+    assert "one record after another is refused" in state["last_error"]
+    server.next_faults_are_over()
+    for _ in range(80):
+        bench.step(seconds=30)
+    assert bench.store.outbox.counts() == {"quarantined": 3, "processed": len(known) - 3}
+
+
 @pytest.mark.parametrize("problem", [StoreDamaged("checksum"), ValueError("no"), KeyError("gone")])
 def test_a_record_that_cannot_be_rendered_is_set_aside(bench: Bench, server: FaultServer, problem: Exception) -> None:
     poison = bench.record()
@@ -290,6 +372,66 @@ def test_an_unforeseen_failure_of_one_record_does_not_hold_up_the_others(bench: 
     assert bench.item(good).state is S.CONFIRMED
     assert bench.item(poison).last_error == "unforeseen ZeroDivisionError"
     assert bench.item(poison).next_attempt_at_utc > bench.now
+
+
+def test_damage_that_one_record_meets_on_its_way_does_not_hold_up_the_others(bench: Bench, server: FaultServer) -> None:
+    class Odd(Filing):
+        def place(self, labels: Mapping[str, str]) -> None:
+            raise StoreDamaged("a row of it")
+
+    bench.new_forwarder(filing=Odd(bench.api, "", ""))
+    known = bench.record()
+    bench.step()
+    assert bench.item(known).last_error == "unforeseen StoreDamaged"
+    assert bench.item(known).next_attempt_at_utc > bench.now
+
+
+def test_what_was_set_aside_is_offered_again_with_the_next_start(bench: Bench, server: FaultServer) -> None:
+    """By presign, with all of it in the bucket, and because it could not be rendered."""
+    known = [bench.record() for _ in range(3)]
+    unreadable = known[2].data_id
+
+    def render(data_id: str) -> RenderedFile:
+        if data_id == unreadable:
+            raise StoreDamaged("checksum")
+        return bench.render(data_id)
+
+    bench.new_forwarder(render=render)
+    server.script("presign", faults.status(422))
+    server.script("complete", faults.status(422))
+    bench.step()
+    assert bench.store.outbox.counts() == {"quarantined": 3}
+    unreadable = ""
+    (left_behind,) = server.entries
+    bench.restart()
+    _run_until(bench, lambda: bench.store.outbox.counts() == {"processed": 3})
+    assert left_behind in [orphan for k in known for orphan in bench.item(k).orphaned_ids]
+    assert all(len(server.uploaded(k.record_id)) == 1 for k in known)
+
+
+def test_poison_that_is_offered_again_is_set_aside_again(bench: Bench, server: FaultServer) -> None:
+    poison = bench.record()
+    server.script("presign", *[faults.status(422)] * 2)
+    bench.step()
+    good = bench.record()
+    bench.restart()
+    _run_until(bench, lambda: bench.item(good).state is S.PROCESSED and bench.item(poison).state is S.QUARANTINED)
+    assert server.count("presign") == 3
+
+
+def _run_until(bench: Bench, holds: Callable[[], bool]) -> None:
+    """Run the forwarder's thread, by the host's clock."""
+    forwarder = Forwarder(bench.store, bench.api, bench.render, pace=replace(bench.pace, poll_s=0.0), rng=Random(7))
+    stop = threading.Event()
+    thread = threading.Thread(target=forwarder.run, args=(stop,))
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    stop.set()
+    forwarder.wake()
+    thread.join()
 
 
 def test_a_file_that_changed_since_the_presign_is_presigned_anew(bench: Bench, server: FaultServer) -> None:
@@ -472,6 +614,14 @@ def test_a_refusal_after_confirmation_is_no_quarantine(bench: Bench, server: Fau
     bench.step(seconds=1)
     assert bench.item(known).state is S.CONFIRMED
     bench.until(known, S.PROCESSED)
+
+
+def test_numbers_beyond_any_float_are_an_answer_of_another_shape(bench: Bench, server: FaultServer) -> None:
+    known = bench.until(bench.record(), S.CONFIRMED)
+    huge = b"1" + b"0" * 400
+    server.script("oes", faults.raw(b'{"detected_peaks": [{"peak_id": "p1", "wavelength_nm": %s}]}' % huge))
+    bench.step(seconds=30)
+    assert bench.item(known).last_error == "result: no number where one is due"
 
 
 def test_several_workers_carry_each_record_once(bench: Bench, server: FaultServer) -> None:

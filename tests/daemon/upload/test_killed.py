@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.support import fault_server as faults
 from tests.support.fault_server import FaultServer
 from tests.support.upload_bench import Bench
 
+from oesd.model import new_id
 from oesd.store import OutboxState as S
 from oesd.upload.journey import Journey
 
@@ -75,7 +77,7 @@ def test_a_kill_at_any_step_loses_nothing(
         known = bench.record()
         bench.store.close()
         server.script(route, nursery.killing(after_effect=after_effect))
-        nursery.forward_until_killed(bench.directory, bench.files, server.url)
+        nursery.forward_until_killed(bench.directory, bench.files, server.url, 1)
         bench.now = max(bench.now, datetime.now(UTC))  # by which the killed process wrote its times
         bench.reopen()
         assert bench.item(known).state is not S.QUARANTINED
@@ -86,6 +88,29 @@ def test_a_kill_at_any_step_loses_nothing(
         # Only a presign is ever repeated blindly, and only where its reply never came.
         assert server.count("presign") == (2 if route == "presign" else 1)
         assert len(same_name) == (2 if route == "presign" and after_effect else 1)
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_kill_at_any_step_of_a_batch_loses_nothing(
+    bench: Bench, server: FaultServer, nursery: Nursery, route: str, after_effect: bool
+) -> None:
+    run = new_id()
+    for _ in range(REPEATS // 10):
+        server.reset()
+        many = [bench.record(run_id=run) for _ in range(3)]
+        bench.store.close()
+        server.script(route, nursery.killing(after_effect=after_effect))
+        nursery.forward_until_killed(bench.directory, bench.files, server.url, 3)
+        bench.now = max(bench.now, datetime.now(UTC))
+        bench.reopen()
+        bench.new_forwarder(replace(bench.pace, batch=3))
+        for known in many:
+            bench.until(known, S.PROCESSED)
+            assert {e.data for e in server.uploaded(known.record_id)} == {bench.render(known.data_id).data}
+        archives = [e for e in server.entries.values() if e.name.endswith(".zip")]
+        assert len({e.name for e in archives}) == 1, "the same batch, however often it was asked for"
+        assert server.count("presign") == (2 if route == "presign" else 1)
 
 
 @pytest.mark.parametrize("steps", range(1, 7))

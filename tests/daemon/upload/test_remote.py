@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 from tests.support import fault_server as faults
 from tests.support.fault_server import FaultServer
-from tests.support.upload_bench import START, Bench, analysis
+from tests.support.upload_bench import QUICK, START, Bench, analysis
 
 from oesd.store import OutboxItem
 from oesd.store import OutboxState as S
 from oesd.store.remote import RemoteResult
+from oesd.upload.client import OesApi
+from oesd.upload.key import ApiKey
 from oesd.upload.means import Pace
 
 CHANGES = Pace(workers=1, changes_s=60.0)
@@ -197,3 +199,97 @@ def test_changes_are_asked_for_again_after_a_failure(bench: Bench, server: Fault
     bench.step(seconds=61)
     assert element_here(bench, known) == "Mn"
     assert bench.now - START < timedelta(hours=1)
+
+
+def test_what_was_changed_there_during_an_outage_is_found_after_it(
+    bench: Bench, server: FaultServer, known: OutboxItem
+) -> None:
+    bench.new_forwarder(CHANGES)
+    item = bench.until(known, S.PROCESSED)
+    bench.step(seconds=61)
+    named_there(server, item, "Mn", (bench.now + timedelta(seconds=30)).isoformat())
+    server.script("entries", *[faults.status(500)] * 6)
+    for _ in range(6):
+        bench.step(seconds=600)
+    assert element_here(bench, known) is None
+    bench.step(seconds=600)
+    assert element_here(bench, known) == "Mn"
+
+
+def test_what_was_changed_there_while_the_daemon_was_off_for_a_week_is_found(
+    bench: Bench, server: FaultServer, known: OutboxItem
+) -> None:
+    bench.new_forwarder(CHANGES)
+    item = bench.until(known, S.PROCESSED)
+    named_there(server, item, "Mn", (bench.now + timedelta(hours=1)).isoformat())
+    bench.now += timedelta(days=7)
+    bench.restart()
+    bench.step()
+    assert element_here(bench, known) == "Mn"
+
+
+@pytest.mark.parametrize("has_clock", [True, False])
+def test_a_host_clock_that_is_ahead_of_theirs_hides_no_change(
+    bench: Bench, server: FaultServer, known: OutboxItem, has_clock: bool
+) -> None:
+    ahead = timedelta(minutes=20)
+    theirs = lambda: (bench.now - ahead).timestamp() * 1e3  # noqa: E731
+    api = OesApi(server.url, ApiKey(faults.KEY), deadlines=QUICK, clock=lambda: bench.now.timestamp())
+    bench.api.close()
+    bench.api = api
+
+    def tell(_: Any) -> Any:
+        return {"receivedAtUnixMs": theirs(), "transmittedAtUnixMs": theirs()}
+
+    server.script("clock", *[faults.edited(tell) if has_clock else faults.status(404)] * 50)
+    bench.new_forwarder(CHANGES)
+    item = bench.until(known, S.PROCESSED)
+    server.entries[item.remote_data_id].updated = (bench.now - ahead).isoformat()
+    bench.step(seconds=61)
+    for _ in range(3):
+        bench.step(seconds=61)
+    named_there(server, item, "Mn", (bench.now - ahead + timedelta(seconds=5)).isoformat())
+    bench.step(seconds=61)
+    assert element_here(bench, known) == "Mn"
+
+
+def test_a_result_that_cannot_be_fetched_now_is_fetched_with_the_next_look(
+    bench: Bench, server: FaultServer, known: OutboxItem
+) -> None:
+    bench.new_forwarder(CHANGES)
+    item = bench.until(known, S.PROCESSED)
+    bench.step(seconds=61)
+    named_there(server, item, "Mn", (bench.now + timedelta(seconds=10)).isoformat())
+    server.script("oes", faults.html)
+    bench.step(seconds=61)
+    assert element_here(bench, known) is None
+    bench.step(seconds=600)
+    assert element_here(bench, known) == "Mn"
+
+
+def test_a_clock_beyond_any_number_and_a_damaged_row_do_not_slow_the_queue(
+    bench: Bench, server: FaultServer, known: OutboxItem
+) -> None:
+    """A chore that raised would end each round: the thread then waits half a minute."""
+    bench.new_forwarder(CHANGES)
+    item = bench.until(known, S.PROCESSED)
+    bench.step(seconds=61)
+    bench.store.write(lambda db: db.execute("UPDATE remote_results SET sha256 = x'00'")).result()
+    named_there(server, item, "Mn", (bench.now + timedelta(seconds=10)).isoformat())
+    huge = b"1" + b"0" * 400
+    server.script("clock", *[faults.raw(b'{"receivedAtUnixMs": %s, "transmittedAtUnixMs": 1}' % huge)] * 3)
+    server.entries["x"] = faults.Entry(
+        "ffffffff-0000-7000-8000-000000000000", "a.txt", "", updated="0001-01-01T00:00:00+23:59"
+    )
+    server.heedless = True
+    for _ in range(3):
+        bench.step(seconds=400)
+    assert element_here(bench, known) == "Mn"
+
+
+def test_an_entry_that_was_let_go_meanwhile_is_passed_over(bench: Bench, known: OutboxItem) -> None:
+    chores = bench.new_forwarder(CHANGES)._chores  # the hour between look and fetch is a moment's race
+    item = bench.until(known, S.PROCESSED)
+    chores._to_fetch = [(item.remote_data_id, "00000000-0000-7000-8000-000000000000")]
+    bench.step(seconds=61)
+    assert chores._to_fetch == []

@@ -95,3 +95,38 @@ def test_a_failure_that_may_pass_is_waited_for(bench: Bench, server: FaultServer
     with pytest.raises(RetryLater):
         filing.place({"sample": "Wafer 7"})
     assert filing.place({"sample": "Wafer 7"}) is not None
+
+
+@pytest.mark.parametrize("code", [404, 422])
+def test_a_sample_that_was_taken_away_there_is_made_again(
+    bench: Bench, server: FaultServer, filing: Filing, code: int
+) -> None:
+    bench.new_forwarder(None, labelled(bench, {"sample": "Wafer 7"}), filing=filing)
+    for _ in range(2):
+        bench.until(bench.record(), S.CONFIRMED)
+        server.samples.clear()
+        server.script("presign", faults.status(code, "no such physical sample"))
+        item = bench.until(bench.record(), S.CONFIRMED, S.QUARANTINED)
+        assert item.state is S.CONFIRMED
+        (sample_id,) = server.samples
+        assert server.entries[item.remote_data_id].sample == sample_id
+
+
+def test_a_refused_record_is_asked_for_once_more_and_set_aside(
+    bench: Bench, server: FaultServer, filing: Filing
+) -> None:
+    bench.new_forwarder(None, labelled(bench, {"sample": "Wafer 7"}), filing=filing)
+    server.script("presign", *[faults.status(422)] * 3)
+    for asked in (2, 3):  # the sample is doubted once
+        assert bench.until(bench.record(), S.CONFIRMED, S.QUARANTINED).state is S.QUARANTINED
+        assert server.count("presign") == asked
+
+
+def test_samples_that_make_no_sense_hold_no_record_up_for_ever(
+    bench: Bench, server: FaultServer, filing: Filing, caplog: pytest.LogCaptureFixture
+) -> None:
+    bench.new_forwarder(None, labelled(bench, {"sample": "Wafer 7"}), filing=filing)
+    server.script("samples", *[faults.answer([{"id": 17, "name": "Wafer 7"}])] * 50)
+    item = bench.until(bench.record(), S.CONFIRMED, rounds=20)
+    assert server.entries[item.remote_data_id].sample is None
+    assert [r for r in caplog.records if "'Wafer 7' are not filed" in r.message]
