@@ -129,3 +129,19 @@ def test_a_bound_on_the_photon_noise_takes_nothing_off_the_read_noise():
     net = counts + np.random.default_rng(7).normal(0.0, 1.0, len(WL)) * sigma
     found = noise_sigma(net, NONE[: len(WL)], 65535.0, 1)
     assert np.median(found[:400]) == pytest.approx(30.0, rel=0.2)
+
+
+def test_a_stretch_that_a_file_has_filled_with_zeros_is_not_the_dark():
+    rng = np.random.default_rng(3)
+    net = 900.0 + rng.normal(0.0, 12.0, 2048)
+    net[600:800] = 0.0
+    sigma = noise_sigma(net, np.zeros(len(net), dtype=bool), 60000.0, 1)
+    assert 9.0 < np.median(sigma) < 40.0
+    assert sigma[700] > 1.0
+
+
+@pytest.mark.parametrize("level", [-5.0, 0.0, 5.0])
+def test_noise_whose_lower_half_a_file_has_cut_off_is_told_by_its_upper_half(level):
+    rng = np.random.default_rng(4)
+    net = np.maximum(level + rng.normal(0.0, 10.0, 4096), 0.0)
+    assert 6.5 < np.median(noise_sigma(net, np.zeros(len(net), dtype=bool), 1e4, 1)) < 11.0

@@ -175,7 +175,8 @@ def test_line_by_line_the_shift_is_known_better_than_by_the_bins_of_the_comb():
     for _ in range(20):
         true_nm, center = spread_lines(rng, 0.4, 1e-4)
         coarse = Axis(0.4 + rng.uniform(-0.12, 0.12), sigma_nm=0.08 * fwhm)
-        axis = sharpened(coarse, center, np.full(len(center), 50.0), fwhm, true_nm, np.ones(len(true_nm)))
+        widths = np.full(len(center), fwhm)
+        axis = sharpened(coarse, center, np.full(len(center), 50.0), widths, fwhm, true_nm, np.ones(len(true_nm)))
         off = (axis.true_nm(center) - (center - 0.4 - 1e-4 * (center - 600.0))) / fwhm
         assert np.abs(off).max() < 0.06
         assert axis.sigma_nm < coarse.sigma_nm
@@ -183,7 +184,8 @@ def test_line_by_line_the_shift_is_known_better_than_by_the_bins_of_the_comb():
 
 def test_two_lines_sharpen_nothing():
     coarse = Axis(0.3)
-    found = sharpened(coarse, np.array([400.0, 500.0, 600.0]), np.ones(3), 0.5, np.array([399.7, 499.6]), np.ones(2))
+    center, line = np.array([400.0, 500.0, 600.0]), np.array([399.7, 499.6])
+    found = sharpened(coarse, center, np.ones(3), np.full(3, 0.5), 0.5, line, np.ones(2))
     assert found is coarse
 
 
@@ -205,7 +207,7 @@ WELL = np.full(8, 0.02)
     ],
 )
 def test_why_a_correction_is_not_safe(found, worth, offsets, why):
-    told = why_unsafe(found, found.axis, worth, offsets, 0.9, 0.65)
+    told = why_unsafe(found, found.axis, worth, offsets / 0.9, 0.65)
     assert (why in told) if why else told == ""
     assert correction(found.axis, told).sure == (not why)
 

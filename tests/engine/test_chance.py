@@ -62,6 +62,7 @@ def scene_of(centers, heights):
         sigma=np.full(len(WL), 10.0),
         fwhm_nm=FWHM_NM,
         fwhm_px=FWHM_NM / (WL[1] - WL[0]),
+        peak_fwhm_nm=np.full(len(centers), FWHM_NM),
         axis_sigma_nm=0.01,
     )
     return build_scene(observed, shipped_patterns(FWHM_NM))

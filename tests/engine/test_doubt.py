@@ -30,6 +30,7 @@ def observed(light, centers, heights):
         sigma=np.full(len(WL), 10.0),
         fwhm_nm=FWHM_NM,
         fwhm_px=FWHM_NM / STEP,
+        peak_fwhm_nm=np.full(len(centers), FWHM_NM),
         axis_sigma_nm=0.01,
     )
 

@@ -114,3 +114,21 @@ def test_a_saturated_line_does_not_hide_its_element():
     result = oesd.analyze(WL, np.minimum(sample, 8000.0), dark, saturation_counts=8000.0)
     assert named(result) == {"Ar", "Cu"}
     assert any(p.saturated for p in result.detected_peaks)
+
+
+def two_channels(shift_nm, seed=0):
+    """Iron in a fine channel, hydrogen and oxygen in a coarse one that is joined to it and off by so much."""
+    fine, coarse = np.arange(200.0, 460.0, 0.065), np.arange(460.07, 980.0, 0.14)
+    ultraviolet = plasma(fine, {"Fe": 30000.0}, 0.22)
+    red = plasma(coarse - shift_nm, {"O": 1500.0, "H": 3000.0}, 0.5) + 0.02 * plasma(coarse, {"Fe": 30000.0}, 0.5)
+    sample, dark = measured(np.concatenate([ultraviolet, red]), seed)
+    return oesd.analyze(np.concatenate([fine, coarse]), sample, dark, integration_us=100_000)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_where_two_channels_were_joined_a_line_is_as_wide_as_its_own(seed):
+    """0.15 nm are a third of a line width in the coarse channel, and two thirds of one in the fine channel."""
+    result = two_channels(0.15, seed)
+    assert {"Fe", "O", "H"} <= named(result)
+    width = {round(p.fwhm_nm, 2) for p in result.detected_peaks if not p.blended and p.snr > 30}
+    assert min(width) < 0.3 and max(width) > 0.45

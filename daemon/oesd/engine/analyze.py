@@ -24,7 +24,7 @@ from oesd.engine.molecules import molecule_findings, proven
 from oesd.engine.naming import contested_peaks, name_peaks, with_bands
 from oesd.engine.notes import axis_notes, band_notes, ghost_notes, width_notes
 from oesd.engine.priors import Prior
-from oesd.model import Analysis, Measurement, Recipe
+from oesd.model import Analysis, Means, Measurement, Recipe
 
 MIN_PIXELS = 10
 LARGEST, SMALLEST = 1e12, 1e-6
@@ -145,6 +145,7 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe, *, explain: bo
         line_spread=light.line_spread,
         ambiguous=report.ambiguities(inference, contested_peaks(scene, inference), at_nm),
         evidence=explained(scene, inference, at_nm, factor) if explain else (),
+        means=Means.of(measurement),
     )
 
 

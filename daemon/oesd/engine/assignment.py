@@ -35,7 +35,7 @@ def expected_centers(scene: Scene, inference: Inference) -> tuple[FloatArray, Ma
     owner = patterns.species.take(line)
     strength = amount.take(owner) * patterns.relative[excitation.take(owner), line]
     offset = patterns.wl_nm.take(line) - seen.center_nm.take(peak)
-    near = strength * np.exp(-0.5 * (offset / (0.6 * seen.fwhm_nm)) ** 2)
+    near = strength * np.exp(-0.5 * (offset / (0.6 * seen.peak_fwhm_nm.take(peak))) ** 2)
     total = binned(peak, near, len(seen.height))
     centre = binned(peak, near * offset, len(seen.height)) / np.maximum(total, 1e-300)
     trusted = (inference.light > 0.4 * seen.height) & (inference.light < 4.0 * seen.height) & ~seen.saturated

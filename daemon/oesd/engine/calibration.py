@@ -134,28 +134,37 @@ def _vertex(score: FloatArray, best: int) -> float:
 
 
 def sharpened(
-    coarse: Axis, center_nm: FloatArray, clarity: FloatArray, fwhm_nm: float, line_nm: FloatArray, weight: FloatArray
+    coarse: Axis,
+    center_nm: FloatArray,
+    clarity: FloatArray,
+    peak_fwhm_nm: FloatArray,
+    fwhm_nm: float,
+    line_nm: FloatArray,
+    weight: FloatArray,
 ) -> Axis:
     """The shift of the comb, read off line by line: a straight line through the nearest peaks of those that voted.
 
     Most of the offsets are right or chance, spread evenly: Tukey's weights (Beaton and Tukey 1974) about the comb's
-    shift. ``center_nm`` are on the device's axis, ``line_nm`` the true positions of the lines, each with a ``weight``.
+    shift. ``center_nm`` are on the device's axis, ``line_nm`` the true positions of the lines, each with a ``weight``;
+    ``peak_fwhm_nm`` is the line width at each peak, ``fwhm_nm`` that of the axis' middle.
     """
     wanted = line_nm + coarse.shift_nm
     after = np.minimum(np.maximum(center_nm.searchsorted(wanted), 1), len(center_nm) - 1)
     peak = after - (wanted - center_nm[after - 1] < center_nm[after] - wanted)
     offset = center_nm[peak] - wanted
-    met = (np.abs(offset) < MET_FWHM * fwhm_nm).nonzero()[0]
+    reach = MET_FWHM * peak_fwhm_nm[peak]
+    met = (np.abs(offset) < reach).nonzero()[0]
     if len(met) < LEAST_PEAKS:
         return coarse
-    offset, peak, weight = offset[met], peak[met], weight[met]
+    offset, peak, weight, reach = offset[met], peak[met], weight[met], reach[met]
     weight = weight * np.minimum(np.log1p(clarity[peak]), MOST_CLARITY)
     pivot = float(weight @ center_nm[peak] / weight.sum())
     line = _Line((center_nm[peak] - pivot) / STRETCH_OVER_NM, offset, (SHIFT_FWHM * fwhm_nm, VOTED_STRETCH_NM))
-    weight *= (float(weight.max()) * (RIGHT_FWHM * fwhm_nm) ** 2) ** -1.0
+    weight *= 1.0 / float(weight.max())
+    weight *= (reach * (RIGHT_FWHM / MET_FWHM)) ** -2.0
     left, solution = offset, (0.0, 0.0, 0.0)
     for _ in range(ROUNDS):
-        near = np.maximum(1.0 - (left / (MET_FWHM * fwhm_nm)) ** 2, 0.0)
+        near = np.maximum(1.0 - (left / reach) ** 2, 0.0)
         solution = line.through(near * near * weight)
         left = line.left(*solution)
     shift, stretch, _ = solution
@@ -217,25 +226,23 @@ def _huber_weight(residual: FloatArray, sharp: FloatArray) -> FloatArray:
     return weight
 
 
-def why_unsafe(
-    found: Hypothesis, axis: Axis, worth_nats: float, offset_nm: FloatArray, fwhm_nm: float, reach_nm: float
-) -> str:
+def why_unsafe(found: Hypothesis, axis: Axis, worth_nats: float, offset: FloatArray, reach_nm: float) -> str:
     """One sentence why the correction must not be relied on; empty when it is safe.
 
-    ``worth_nats`` is what the found elements gain beyond their prices; ``offset_nm``, (peaks,), what is left on the
-    corrected axis between their peaks and their lines.
+    ``worth_nats`` is what the found elements gain beyond their prices; ``offset``, (peaks,), what is left on the
+    corrected axis between their peaks and their lines, in line widths.
     """
-    if len(offset_nm) < LEAST_PEAKS:
-        return too_few(len(offset_nm))
+    if len(offset) < LEAST_PEAKS:
+        return too_few(len(offset))
     if worth_nats < LEAST_WORTH_NATS:
         return "the elements found are too weakly there to calibrate the axis"
     if abs(axis.shift_nm) > EDGE * reach_nm:
         where = "outside" if abs(axis.shift_nm) > reach_nm else "at the edge of"
         return f"{axis.shift_nm:+.2f} nm is {where} the {reach_nm:g} nm searched: {SEARCH_WIDER}"
-    if found.clear_nats + WITNESS * _agreement_nats(offset_nm / fwhm_nm) < STANDS_OUT_NATS:
+    if found.clear_nats + WITNESS * _agreement_nats(offset) < STANDS_OUT_NATS:
         better = "better" if found.clear_nats < 0.0 else "nearly as well"
         return f"the lines fit {better} at {found.rival_nm:+.2f} nm" + _outside(found.rival_nm, reach_nm)
-    if sqrt(float(offset_nm @ offset_nm) / len(offset_nm)) > RESIDUAL_FWHM * fwhm_nm:
+    if sqrt(float(offset @ offset) / len(offset)) > RESIDUAL_FWHM:
         return "the lines scatter about the correction as lines do that were met by chance"
     return ""
 

@@ -43,7 +43,7 @@ def weighed_lines(scene: Scene, inference: Inference, prior: Prior) -> tuple[Int
     hope = _hope_weight(table.elements, inference)
     base = _base(table.elements, prior)
     hope[found] = 0.0  # their lines are asked for by themselves, and all of them
-    reach, sharp = np.maximum(REACH * scene.tolerance_nm, seen.fwhm_nm), 1.0 / _closeness(scene)
+    reach, sharp = np.maximum(REACH * scene.tolerance_nm, seen.peak_fwhm_nm), 1.0 / _closeness(scene)
     worth = _worth_naming(table.elements, prior)
     peak, place, _, close = _within_reach(seen.center_nm, reach, sharp, worth.nm)
     faint = hope.take(worth.element.take(place))
@@ -89,7 +89,7 @@ def _within_reach(
 def _closeness(scene: Scene) -> FloatArray:
     """1 sigma of the distance between a peak and the line that makes it alone, nm; shape (peaks,)."""
     seen = scene.observed
-    close: FloatArray = np.sqrt((CLOSE_FWHM * seen.fwhm_nm) ** 2 + seen.center_sigma_nm**2 + seen.axis_sigma_nm**2)
+    close: FloatArray = np.sqrt((CLOSE_FWHM * seen.peak_fwhm_nm) ** 2 + seen.center_sigma_nm**2 + seen.axis_sigma_nm**2)
     return close
 
 

@@ -51,7 +51,7 @@ def darkness(observed: Observed, places: Places) -> Dark:
 
 def _lonely(observed: Observed, middle: FloatArray) -> MaskArray:
     """Places on the axis whose middle no peak is near to."""
-    near = NEAR_FWHM * observed.fwhm_nm
+    near = NEAR_FWHM * observed.peak_fwhm_nm
     size = len(middle) + 1
     entered = np.bincount(middle.searchsorted(observed.center_nm - near), minlength=size)
     left = np.bincount(middle.searchsorted(observed.center_nm + near), minlength=size)

@@ -62,6 +62,7 @@ class _Seen:
     center_nm: FloatArray
     center_sigma_nm: FloatArray
     fwhm_nm: float
+    peak_fwhm_nm: FloatArray
 
     def on(self, axis: Axis, among: MaskArray | None = None) -> Scene:
         """Everything the inference asks, with the axis corrected."""
@@ -77,6 +78,7 @@ class _Seen:
             sigma=light.sigma,
             fwhm_nm=self.fwhm_nm,
             fwhm_px=light.fwhm_px,
+            peak_fwhm_nm=self.peak_fwhm_nm,
             axis_sigma_nm=axis.sigma_nm,
         )
         return build_scene(observed, shipped_patterns(self.fwhm_nm), among)
@@ -98,7 +100,9 @@ def identify(
 ) -> Identified:
     """Shift, elements, the straight line through their peaks, and the elements again where it moves them."""
     center_nm = light.center_nm
-    seen = _Seen(device_nm, light, center_nm, light.peaks.sigma_px * light.nm_per_px, fwhm_nm)
+    seen = _Seen(
+        device_nm, light, center_nm, light.peaks.sigma_px * light.nm_per_px, fwhm_nm, light.fwhm_px * light.nm_per_px
+    )
     reach_nm = min(reach_nm, WIDEST_SEARCH_NM)
     tried = _hypotheses(seen, reach_nm)
     if not tried:
@@ -108,11 +112,11 @@ def identify(
         return _without_ghosts(axis, reason, scene, infer(scene, prior, explain, doubted=True), prior, explain)
     found, scene, inference = _best(seen, tried, prior, explain)
     axis = finer = found.axis
-    center, expected, sigma = _calibrating(center_nm, scene, inference)
+    center, expected, sigma, width = _calibrating(center_nm, scene, inference)
     if len(center):
         finer = refined_axis(axis, center, expected, sigma)
-    worth, left_nm = sum(inference.margin.values()), finer.true_nm(center) - expected
-    unsafe = why_unsafe(found, finer, worth, left_nm, seen.fwhm_nm, reach_nm)
+    worth, left = sum(inference.margin.values()), (finer.true_nm(center) - expected) / width
+    unsafe = why_unsafe(found, finer, worth, left, reach_nm)
     told = unsure(finer, seen.fwhm_nm) if unsafe else finer
     moved = np.abs(finer.true_nm(center_nm) - axis.true_nm(center_nm))
     if moved.max() < WORTH_REPEATING_FWHM * seen.fwhm_nm:
@@ -146,7 +150,10 @@ def _hypotheses(seen: _Seen, reach_nm: float) -> list[Hypothesis]:
     clarity = peaks.height / peaks.height_sigma
     shifts, votes = shift_scores(seen.center_nm, clarity, low_nm, high_nm, seen.fwhm_nm, reach_nm)
     return [
-        replace(told, axis=sharpened(told.axis, seen.center_nm, clarity, seen.fwhm_nm, *votes.at(told.number)))
+        replace(
+            told,
+            axis=sharpened(told.axis, seen.center_nm, clarity, seen.peak_fwhm_nm, seen.fwhm_nm, *votes.at(told.number)),
+        )
         for told in hypotheses(shifts, seen.fwhm_nm, reach_nm)
     ]
 
@@ -175,12 +182,13 @@ def _worth(inference: Inference) -> float:
 
 def _calibrating(
     center_nm: FloatArray, scene: Scene, inference: Inference
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Peaks of found elements on the device's axis, where their light belongs, and the errors of these."""
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Peaks of found elements on the device's axis, where their light belongs, the errors of these, and line widths."""
     expected, trusted = expected_centers(scene, inference)
     light = np.zeros(len(center_nm))
     for claim in inference.claims.values():
         light += claim.light
     trusted &= light > OF_ELEMENTS * inference.light
-    spread = np.hypot(scene.observed.center_sigma_nm, BLEND_FWHM * scene.observed.fwhm_nm)
-    return center_nm[trusted], expected[trusted], spread[trusted]
+    width = scene.observed.peak_fwhm_nm
+    spread = np.hypot(scene.observed.center_sigma_nm, BLEND_FWHM * width)
+    return center_nm[trusted], expected[trusted], spread[trusted], width[trusted]

@@ -8,6 +8,8 @@ tells no slope.
 
 from __future__ import annotations
 
+from statistics import NormalDist
+
 import numpy as np
 
 from oesd.engine.windows import blocks, median, quantile
@@ -22,6 +24,8 @@ QUIET_QUANTILE = 0.4  # of their variances: lines only add
 SMOOTH_SHARE, SMOOTH_SIGMAS = 0.15, 4.0  # by how much a block of continuum may differ within itself
 TELLING_SHARE = 0.1  # of the read noise's variance that the photons' must reach to be told from it
 FEWEST_BLOCKS = 3
+CUT_PX = 3  # so many more than one of a block at the spectrum's lowest value: what lay below was cut off
+GAUSSIAN = np.array([NormalDist().inv_cdf((n + 0.5) / BLOCK_PX) for n in range(BLOCK_PX)])  # a block's, sorted
 LEAST_LEVEL = 1e-150  # counts; below it nothing can be divided by
 SLOPE_QUANTILE = 0.4
 TOLD_APART = 1.5  # of a brighter half of the blocks against the dimmer
@@ -52,8 +56,10 @@ def noise_sigma(net: FloatArray, saturated: MaskArray, full_scale: float, scans:
         bright = level[telling]
         slope, uneven = _law(bright, (high[telling] - read2) / bright, floor)
     dark = quiet & (slope * level < TELLING_SHARE * read2)
-    if dark.sum() >= FEWEST_BLOCKS:  # so dim that photons add next to nothing, were they as many as they may be
-        read2 = quantile(low[dark], QUIET_QUANTILE)
+    # so dim that photons add next to nothing, were they as many as they may be; what shows no noise is a file's filling
+    told = quantile(low[dark], QUIET_QUANTILE) if dark.sum() >= FEWEST_BLOCKS else 0.0
+    if told > 0.0:
+        read2 = told
     else:
         read2 = max(read2 - slope * max(float(median(level[quiet])), 0.0), 0.05 * read2, 0.0)
     counts = np.maximum(net, 0.0)
@@ -84,6 +90,20 @@ def _law(level: FloatArray, rise: FloatArray, floor: float) -> tuple[float, floa
     return max(dim_rise - uneven * low, floor), uneven
 
 
+def _above_the_cut(levels: FloatArray) -> FloatArray:
+    """Variance of blocks, (blocks, BLOCK_PX) sorted, whose lowest pixels were cut off: by the quantiles of the others.
+
+    0 where fewer than a quarter of a block is left.
+    """
+    first = (levels == levels[:, :1]).sum(axis=1)
+    last = np.minimum(first + (BLOCK_PX - first) * 3 // 4, BLOCK_PX - 1)
+    told = first <= BLOCK_PX - BLOCK_PX // 4
+    first = np.minimum(first, last - 1)
+    row = np.arange(len(levels))
+    sigma = (levels[row, last] - levels[row, first]) / (GAUSSIAN[last] - GAUSSIAN[first])
+    return np.where(told, sigma * sigma, 0.0)
+
+
 def _blocks(net: FloatArray, saturated: MaskArray) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
     """Of each block of pixels: median level, quartiles' distance, alternating variance by quartile and by median.
 
@@ -99,6 +119,9 @@ def _blocks(net: FloatArray, saturated: MaskArray) -> tuple[FloatArray, FloatArr
     low, high = alternating[:, quarter] * (1.0 / QUARTILE), alternating[:, half] * (1.0 / MEDIAN)
     low, high = low * low, high * high
     low = np.where(low > 0.0, low, high)
+    cut = (levels[:, CUT_PX] <= net.min()).nonzero()[0]
+    if len(cut):
+        low[cut] = high[cut] = _above_the_cut(levels[cut])
     spread = levels[:, BLOCK_PX - quarter] - levels[:, quarter]
     if not saturated.any():
         return levels[:, half], spread, low, high

@@ -17,7 +17,9 @@ class Observed:
     saturated : (peaks,) bool
     true_nm, net, sigma : (pixels,) float64
     fwhm_nm : float
-        Line width; ``fwhm_px`` the same in pixels.
+        Line width, at the axis' median dispersion; ``fwhm_px`` the same in pixels.
+    peak_fwhm_nm : (peaks,) float64
+        Line width at each peak: the dispersion changes along an axis, and steps where two channels were joined.
     axis_sigma_nm : float
     """
 
@@ -31,4 +33,5 @@ class Observed:
     sigma: FloatArray
     fwhm_nm: float
     fwhm_px: float
+    peak_fwhm_nm: FloatArray
     axis_sigma_nm: float

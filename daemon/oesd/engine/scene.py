@@ -91,7 +91,9 @@ class Scene:
 
 def build_scene(observed: Observed, patterns: Patterns, among: MaskArray | None = None) -> Scene:
     """Lay out one spectrum, for all species or for those marked, (species,)."""
-    tolerance = np.sqrt((MATCH_FWHM * observed.fwhm_nm) ** 2 + observed.center_sigma_nm**2 + observed.axis_sigma_nm**2)
+    tolerance = np.sqrt(
+        (MATCH_FWHM * observed.peak_fwhm_nm) ** 2 + observed.center_sigma_nm**2 + observed.axis_sigma_nm**2
+    )
     places = places_of(patterns, float(observed.true_nm[0]), float(observed.true_nm[-1]), observed.fwhm_nm)
     sites = sites_of(observed, places.near, patterns.species_count, tolerance, among)
     return Scene(observed, patterns, places, tolerance, sites, darkness(observed, places))
@@ -126,7 +128,7 @@ def peak_lines(observed_nm: FloatArray, reach_nm: FloatArray, lines_nm: FloatArr
 def _density(observed: Observed) -> FloatArray:
     """Peaks per nm around each peak; shape (peaks,)."""
     center = observed.center_nm
-    reach = SURROUNDINGS_FWHM * observed.fwhm_nm
+    reach = SURROUNDINGS_FWHM * observed.peak_fwhm_nm
     low = np.maximum(center - reach, observed.true_nm[0])
     high = np.minimum(center + reach, observed.true_nm[-1])
     neighbours = center.searchsorted(high, side="right") - center.searchsorted(low)
@@ -205,7 +207,7 @@ def _surprise(observed: Observed, peak: IntArray, offset_nm: FloatArray) -> Floa
     meets one, much where it meets the middle of a lone one.
     """
     unsure = observed.center_sigma_nm * observed.center_sigma_nm + observed.axis_sigma_nm**2
-    close, far = ((width * observed.fwhm_nm) ** 2 + unsure for width in (CLOSE_FWHM, FAR_FWHM))
+    close, far = ((width * observed.peak_fwhm_nm) ** 2 + unsure for width in (CLOSE_FWHM, FAR_FWHM))
     density, close, far = np.array([2.0 * _density(observed), close, 1.0 / far]).take(peak, axis=1)
     square = offset_nm * offset_nm
     chance: FloatArray = np.sqrt(square + close) * density
