@@ -114,6 +114,7 @@ def measuring(studio: Studio, daemon: Daemon) -> None:
     studio.take("live-tablet-tall", url, drawn, size=TALL_TABLET, scheme="dark")
     studio.take("live-log-lines", url, lines_of_copper)
     studio.take("live-raw-dark", url, raw_with_reference, scheme="dark")
+    studio.take("live-corrections", url, corrections)
     studio.take("history-light", f"{url}/#history", waterfall)
     for view in ("runs", "devices"):
         studio.take(f"{view}-light", f"{url}/#{view}", settled)
@@ -163,6 +164,11 @@ def raw_with_reference(page: Page) -> None:
     drawn(page)
     page.locator("[data-show=raw]").first.click()
     page.locator("[data-show=reference]").first.click()
+
+
+def corrections(page: Page) -> None:
+    drawn(page)
+    page.locator(".corrections summary").first.click()
 
 
 def lines_of_copper(page: Page) -> None:
@@ -269,7 +275,16 @@ def hub(studio: Studio, daemon: Daemon) -> None:
         page.locator("#rows tr", has_text="success").first.click()
         page.get_by_role("button", name="Back to the newest").wait_for()
 
+    def find(page: Page, names: str) -> None:
+        paste(page)
+        page.locator("#named").fill(names)
+        page.keyboard.press("Enter")
+        page.locator("#list", has_text="that show").wait_for()
+        page.locator("#list").scroll_into_view_if_needed()
+
     studio.take("hub-key", url)
+    studio.take("hub-elements", url, lambda page: find(page, "Cu, ar"))
+    studio.take("hub-elements-none", url, lambda page: find(page, "Xx"))
     studio.take("hub-light", url, paste)
     studio.take("hub-dark-tablet", url, choose, scheme="dark", size=WIDE_TABLET)
 

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -36,11 +37,12 @@ from tests.bench.pacing import DEVICES, Arrivals, bus, unit_of
 from tests.daemon.web import spectra
 
 from oesd.engine.analyze import analyze_measurement
-from oesd.model import Entry, Kind, Recipe, RunOrder, new_id
+from oesd.model import Capture, Device, Entry, Kind, Recipe, RunOrder, new_id
 from oesd.service.exporting import exporter
 from oesd.service.memory import stay_small
 from oesd.service.punctual import take_short_turns
 from oesd.store import Store
+from oesd.store.sealing import Sealing
 from oesd.web import Feed, Server, Shown, create_api, newest_shown
 from oesd.web.answers import encode
 from oesd.web.pieces import pieces
@@ -54,9 +56,12 @@ GOAL = 0.6
 
 
 def stored(directory: Path) -> Store:
-    """A store with entries of four spectra of 3,648 values each; as on a chamber, a dark belongs to ten of them."""
+    """A store with entries of four spectra of 3,648 values each, sealed as those of a day that is over.
+
+    As on a chamber a dark belongs to ten of them, and is of ten scans: a spectrum less its dark has tenths.
+    """
     store, device = Store.open(directory), spectra.device(pixels=PIXELS)
-    darks = [spectra.capture(device, Kind.DARK, seed=number) for number in range(ENTRIES // 10)]
+    darks = [_of_scans(spectra.capture(device, Kind.DARK, seed=number), 10) for number in range(ENTRIES // 10)]
     for dark in darks:
         store.save_capture(dark, None, upload=False).result()
     for number in range(ENTRIES):
@@ -67,7 +72,30 @@ def stored(directory: Path) -> Store:
         assert measurement is not None
         made = analyze_measurement(measurement, Recipe())
         store.save_result(entry.data_id, made, {"serial": device.serial, "integration_us": 20_000}).result()
+    _seal(store, device)
     return store
+
+
+def _of_scans(dark: Capture, scans: int) -> Capture:
+    noise = np.random.default_rng(scans).integers(-40, 40, dark.counts_sum.size)
+    summed = dark.counts_sum.astype(np.int64) * scans // dark.scans + noise
+    return replace(dark, scans=scans, counts_sum=summed.astype(dark.counts_sum.dtype))
+
+
+def _seal(store: Store, device: Device) -> None:
+    """Let the next day begin, and what was stored go into a segment."""
+    tomorrow = spectra.NOW + timedelta(days=2)
+    sample = replace(spectra.capture(device, seed=ENTRIES, sequence=10 * ENTRIES), taken_at_utc=tomorrow)
+    entry = Entry(new_id(), sample.record_id, None, None, "", "", tomorrow)
+    store.save_capture(sample, entry, upload=False).result()
+    sealing = Sealing(store, least_bytes=1)
+    while sealing.look(1 << 40, 1 << 28):
+        pass
+
+
+def results(store: Store) -> list[str]:
+    """Data ids of the entries with a result, the newest first."""
+    return [entry.data_id for entry in store.entries(ENTRIES + 1) if entry.revision]
 
 
 def app_of(store: Store, directory: Path, feed: Feed | None = None) -> Starlette:
@@ -100,7 +128,7 @@ def serve(kind: str, directory: Path) -> None:
     stay_small()
     take_short_turns()
     with Store.open(directory) as store:
-        ids = [entry.data_id for entry in store.entries(ENTRIES)]
+        ids = results(store)
         feed = Feed(lambda: {"version": "bench"}, partial(newest_shown, store))
         app = bare(ids, store) if kind == "bare" else app_of(store, directory, feed)
         server = Server(app)
@@ -283,7 +311,7 @@ def readers_table(seconds: float) -> None:
         store = stored(Path(directory))
         server = Server(app_of(store, Path(directory)))
         server.start()
-        ids = [entry.data_id for entry in store.entries(ENTRIES)]
+        ids = results(store)
         each = [f"/oes/{data_id}" for data_id in ids]
         for name, paths in (
             ("nobody asks", []),

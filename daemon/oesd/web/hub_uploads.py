@@ -130,6 +130,8 @@ class Uploads:
         parts, name = query.num_parts, _last_component(query.original_filename)
         sample_id = self._sample_id(body.physical_sample_id)
         key_id = self._within_quota(request)
+        if self._bucket.refused:
+            raise Refusal(507, self._bucket.refused)  # parts would only fill what must stay free
         if self._bucket.shelf.staged_bytes > self._staged_limit_bytes:
             self._bucket.drop_abandoned()
             raise Refusal(507, "too many unfinished uploads; the hub takes new ones when some are finished")

@@ -58,6 +58,7 @@ class Shown:
                 "detector_temperature_c": about.get("detector_temperature_c"),
                 "board_temperature_c": about.get("board_temperature_c"),
                 "warnings": list(analysis.warnings),
+                "corrections": analysis.corrections(about),
             },
         }
 

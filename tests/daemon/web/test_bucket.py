@@ -14,6 +14,7 @@ from oesd.store import Store
 from oesd.web import Server
 from oesd.web.bucket import Bucket
 from oesd.web.shelf import PartDamaged, Shelf
+from oesd.web.signing import SignatureRefused, Signer
 
 
 class TestBucket:
@@ -43,6 +44,13 @@ class TestBucket:
             assert "<Code>" in answer.text
         assert bucket.get(url).status_code == 405
         assert bucket.get(url.copy_with(path="/nothing")).status_code == 404
+
+    def test_a_signature_is_of_one_method(self) -> None:
+        signer, now = Signer(b"secret"), datetime(2026, 1, 1, tzinfo=UTC)
+        signed = httpx.URL("http://bucket" + signer.sign("GET", "/raw/x", now)).params
+        signer.check("GET", "/raw/x", signed["expires"], signed["signature"], now)
+        with pytest.raises(SignatureRefused):
+            signer.check("PUT", "/raw/x", signed["expires"], signed["signature"], now)
 
     def test_a_url_expires(self, store: Store, tmp_path: Path) -> None:
         now = [datetime(2026, 1, 1, tzinfo=UTC)]

@@ -292,6 +292,18 @@ class TestRestart:
             assert client.post(COMPLETE, json=completion(parts, tags)).status_code == 200
             assert download(client, bucket, parts[0]["data_id"]) == b"half of itthe rest"
 
+    def test_without_room_nothing_is_begun_and_what_was_begun_is_finished(
+        self, hub: Hub, store: Store, client: httpx.Client, bucket: httpx.Client
+    ) -> None:
+        parts = begin(client)
+        store.refuse("the data directory has no room: 5 MB are missing")
+        refused = client.post(BEGIN, params={"original_filename": "a", "num_parts": 1})
+        assert (refused.status_code, refused.json()["detail"][:32]) == (507, "the data directory has no room: ")
+        tag = put(bucket, parts[0], b"x")
+        assert client.post(COMPLETE, json=completion(parts, [tag])).status_code == 200
+        store.refuse("")
+        begin(client)
+
     def test_too_much_unfinished_is_refused_before_the_disk_is_full(
         self, store: Store, bucket: httpx.Client, tmp_path: Path
     ) -> None:

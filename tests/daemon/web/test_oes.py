@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+import math
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +19,8 @@ from oesd.model import Recipe, new_id
 from oesd.processing import Processing
 from oesd.store import Store
 from oesd.web import Shown
+from oesd.web.answers import encode
+from oesd.web.encoded import encodable
 
 AUTH = {"X-API-KEY": TOKEN}
 
@@ -276,3 +280,23 @@ def test_a_result_that_was_just_told_of_is_the_one_that_is_stored(store: Store) 
     assert first()["manual"] is True
     store.clear(data_id, peak.peak_id, now=spectra.NOW)
     assert "manual" not in first()
+
+
+@pytest.mark.parametrize("name", ["sample", "dark"])
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ([1468.0, -3.0, -0.0, 2.0**53], b"[1468,-3,0,9007199254740992]"),
+        ([1.0] * 20 + [0.5], b"[" + b"1.0," * 20 + b"0.5]"),
+        ([1.0, math.nan], b"[1.0,null]"),
+        ([1.0, math.inf], b"[1.0,null]"),
+        ([1e300, 1.0], b"[1e+300,1.0]"),
+        ([], b"[]"),
+    ],
+)
+def test_whole_numbers_are_written_as_integers_and_all_others_as_they_are(
+    name: str, values: list[float], text: bytes
+) -> None:
+    assert encode(encodable(name, np.array(values))) == text
+    finite = [value if math.isfinite(value) else None for value in values]
+    assert json.loads(text) == finite

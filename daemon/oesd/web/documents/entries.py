@@ -106,7 +106,10 @@ class OesDocument(Document):
     molecules: list[Finding]
     constraint_mode: Literal["auto", "include", "exclude"]
     constrained_elements: list[str] | None
-    spectral_metadata: dict[str, Any]
+    spectral_metadata: dict[str, Any] = Field(
+        description="how it was measured and analysed; `corrections` lists what `scope_corrected` was freed of (dark, "
+        "nonlinearity, stray_light, shorter_exposure, boxcar): name, applied, doubtful, note"
+    )
     last_updated: datetime
 
 

@@ -137,7 +137,7 @@ export class Alarms {
       data: [line(plain(name), trace.value, ink("trace"), "solid"), ...(trace.statistic ? [{ ...line("what the rule sums", trace.statistic, ink("over"), "solid"), yaxis: "y2" }] : []), ...(trace.limit ? [{ ...line("limit", trace.limit, ink("bad"), "dash"), yaxis: trace.statistic ? "y2" : "y" }] : [])],
       layout: layout({
         margin: { l: 76, r: 70, t: 10, b: 46 }, showlegend: true, legend: { orientation: "h", y: 1.12, font: { color: ink("ink") } }, xaxis: axis({ title: title("since the run began / s") }),
-        yaxis: axis({ exponentformat: "e", nticks: 6, title: title(plain(name), 8) }), yaxis2: axis({ overlaying: "y", side: "right", showgrid: false, tickmode: "auto", nticks: 6, tickformat: ".3~g", title: title("what the rule sums") }),
+        yaxis: axis({ exponentformat: "SI", nticks: 6, title: title(plain(name), 8) }), yaxis2: axis({ overlaying: "y", side: "right", showgrid: false, tickmode: "auto", nticks: 6, tickformat: ".3~g", title: title("what the rule sums") }),
         shapes: fired ? [{ type: "line", xref: "x", yref: "y domain", x0: fired.run_s, x1: fired.run_s, y0: 0, y1: 1, line: { color: ink("good"), width: 3 } }] : [],
       }),
     }));

@@ -40,7 +40,7 @@ export class Devices {
 
   show() {
     if (!this.status) return;
-    const units = this.status.spectrometers ?? [];
+    const units = [...(this.status.spectrometers ?? [])].sort((one, other) => (one.name < other.name ? -1 : 1));
     const minute = Math.floor(Date.now() / 10000);
     showOnce($("device-cards"), [units.map((unit) => ({ ...unit, captures: 0, next_slot: 0, last_capture_utc: "" })), this.status.library, [...this.more], this.darks, minute], () => (units.length ? units.map((unit) => this.card(unit))
       : [holding("article", "card", element("h2", "", "No spectrometer"), element("p", "", "Plug one in; it is found within seconds. In a terminal, oesd devices lists what is found and what is wrong with it."))]));

@@ -24,7 +24,7 @@ export class History {
   // Spectrometers may become known after the view was opened.
   known() {
     const names = this.tell.units().sort(), chosen = this.device;
-    if (!showOnce($("history-device"), names, () => names.map((name) => new Option(name, name)))) return;
+    if (!showOnce($("history-device"), names, () => (names.length ? names : [""]).map((name) => new Option(name || "none yet", name)))) return;
     if (names.includes(chosen)) $("history-device").value = chosen; else this.load();
   }
 
@@ -205,7 +205,7 @@ function strip(trace, range) {
   const colour = (event) => ink(LEVELS[event.level] ?? "soft");
   return layout({
     margin: { l: 76, r: 14, t: 18, b: 28 }, uirevision: "kept", hovermode: "x",
-    xaxis: axis({ type: "date", range, tickformat: "%H:%M:%S", uirevision: String(range) }), yaxis: axis({ nticks: 5, exponentformat: "e" }),
+    xaxis: axis({ type: "date", range, tickformat: "%H:%M:%S", uirevision: String(range) }), yaxis: axis({ nticks: 5, exponentformat: "SI" }),
     shapes: events.map((event) => ({ type: "line", xref: "x", yref: "y domain", x0: wallText(event.at_utc), x1: wallText(event.at_utc), y0: 0, y1: 1, line: { color: colour(event), width: 2, dash: "dot" } })),
     annotations: events.slice(-6).map((event) => ({ x: wallText(event.at_utc), xref: "x", y: 1, yref: "y domain", yanchor: "bottom", showarrow: false, text: plain(event.name ?? event.kind), font: { size: 12, color: colour(event) } })),
   });

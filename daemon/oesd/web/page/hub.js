@@ -1,18 +1,18 @@
-// The hub's page: the newest spectrum as it comes, uploads by keyword and state, and the spectrum of the one that is chosen.
+// The hub's page: the newest spectrum as it comes, uploads by keyword and state, spectra by element, and the one that is chosen.
 // Foreign text (file names, samples, errors) goes through textContent only. The key stays in this tab.
 import { colourOf, startTheme } from "/colours.js";
+import { headOf, listed, rowOf } from "/hub_lists.js";
 import { Spectrum } from "/spectrum.js";
 import { Stream } from "/stream.js";
 import { $, button, chance, counted, element, holding, labelOf, showOnce, thousands, whenText } from "/words.js";
 
 const PATIENCE_MS = 10000;
-const PAGE = 50;
 const KEPT = "oesd-hub-key";
 const SETTLED_MS = 1500;   // between two looks at the list while uploads come
 const HEADERS = () => ({ "X-API-KEY": sessionStorage.getItem(KEPT) ?? "" });
 const DEVICES = 64;
 let followed = null;
-let next = "", asked = "", chosen = null, following = false, pages = 0, due = null, waiting = 0;
+let next = "", asked = null, chosen = null, following = false, pages = 0, due = null, waiting = 0;
 
 startTheme();
 const spectrum = new Spectrum($("plot"), { peak: (peak) => tell(peak) });
@@ -29,14 +29,6 @@ async function ask(path) {
   const document = await answer.json();
   if (!answer.ok) throw new Error(typeof document.detail === "string" ? document.detail : `answered with ${answer.status}`);
   return [document, answer.headers.get("link") ?? ""];
-}
-
-function row(entry) {
-  const name = button(entry.raw_name, (event) => { event.stopPropagation(); open(entry); }, "small");
-  const state = element("td", entry.pipeline_error ? "bad" : "", entry.pipeline_error || entry.pipeline_status);
-  const line = holding("tr", "", element("td", "", entry.upload_datetime.slice(0, 19).replace("T", " ")), holding("td", "", name), element("td", "", entry.physical_sample_name ?? ""), state);
-  line.addEventListener("click", () => open(entry));
-  return line;
 }
 
 // One that is not read yet, or cannot be, is no fault of the hub.
@@ -92,7 +84,7 @@ function draw(title, result) {
 
 // The list is looked at again soon, once for many uploads; not under a person who has gone further down.
 function again() {
-  if (!due && asked && pages === 1) due = setTimeout(() => { due = null; attempt(() => list(asked, true)); }, SETTLED_MS);
+  if (!due && asked && pages === 1) due = setTimeout(() => { due = null; attempt(() => list(asked.path, true)); }, SETTLED_MS);
 }
 
 const stream = new Stream(() => "/events?points=2400", HEADERS, {
@@ -115,13 +107,18 @@ function tell(peak) {
 }
 
 async function list(path, anew = false) {
-  const [entries, link] = await ask(path);
-  if (anew) showOnce($("rows"), entries, () => entries.map(row)); else { $("rows").append(...entries.map(row)); pages += 1; }
-  $("none").textContent = $("rows").children.length ? "" : "Nothing was uploaded that fits. A daemon sends here when [upload] endpoint names this hub.";
-  next = /<([^>]*)>; rel="next"/.exec(link)?.[1] ?? "";
+  const kind = asked;
+  const [entries, following] = kind.page(await ask(path));
+  if (kind !== asked) return;   // another one was asked for meanwhile
+  const rows = () => entries.map((entry) => rowOf(kind, entry, open));
+  showOnce($("head"), kind.columns, () => headOf(kind));
+  $("list").firstChild.data = `${kind.title} `;
+  if (anew) showOnce($("rows"), [kind.path, entries], rows); else { $("rows").append(...rows()); pages += 1; }
+  next = following;
+  $("none").textContent = $("rows").children.length ? "" : kind.nothing(next);
   $("more").hidden = !next;
   connected();
-  if (!document.body.classList.contains("chosen")) $("about").textContent = $("rows").children.length ? "Choose an upload below." : "";
+  if (!document.body.classList.contains("chosen")) $("about").textContent = $("rows").children.length ? "Choose one below." : "";
 }
 
 async function attempt(action) {
@@ -137,12 +134,12 @@ $("search").addEventListener("submit", (event) => {
   if ($("key").value) sessionStorage.setItem(KEPT, $("key").value);
   stream.open();
   $("key").value = "";
-  const query = new URLSearchParams({ limit: PAGE, status: $("status").value });
-  if ($("words").value.trim()) query.set("keywords", $("words").value.trim());
-  asked = `/data_entries/?${query}`;
+  asked = listed({ words: $("words").value, status: $("status").value, elements: $("named").value });
   pages = 1;
-  attempt(() => list(asked, true));
+  attempt(() => list(asked.path, true));
 });
+// Words and states are of uploads; elements of spectra, which have neither.
+$("named").addEventListener("input", () => { for (const other of [$("words"), $("status")]) other.disabled = Boolean($("named").value.trim()); });
 $("newest").addEventListener("click", () => { chosen = null; $("newest").hidden = true; stream.open(); });
 $("follow").addEventListener("change", () => { followed = $("follow").value; chosen = null; $("newest").hidden = true; stream.open(); });
 document.addEventListener("visibilitychange", () => { if (document.visibilityState !== "visible") stream.close(); else if (asked) { stream.open(); again(); } });

@@ -1,6 +1,7 @@
 // One spectrometer: its live spectrum, what is in it, and the orders it takes.
 import { get } from "/calls.js";
 import { onTheme } from "/colours.js";
+import { tellCorrections } from "/corrections.js";
 import { Found } from "/found.js";
 import { ask } from "/orders.js";
 import { Overlays } from "/overlays.js";
@@ -224,5 +225,6 @@ export class Panel {
     this.part(".facts").textContent = facts.join(" · ");
     const warnings = [...(saturated ? [`${saturated} pixels saturated`] : []), ...(metadata.warnings ?? [])];
     this.part(".warning").textContent = warnings.join(" · ");
+    tellCorrections(this.part(".corrections"), metadata.corrections ?? []);
   }
 }

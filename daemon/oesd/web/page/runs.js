@@ -38,7 +38,7 @@ export class Runs {
     this.runs = runs;
     const golden = runs.map(isGoldenRun), options = () => runs.map((run) => new Option(nameOf(run), run.run_id));
     showOnce($("run-rows"), [runs, golden], () => runs.map((run, i) => this.row(run, golden[i])));
-    for (const [id, first] of [["compare-run", []], ["compare-golden", [["the golden run of its spectrometer", ""]]]]) {
+    for (const [id, first] of [["compare-run", runs.length ? [] : [["none yet", ""]]], ["compare-golden", [["the golden run of its spectrometer", ""]]]]) {
       const chosen = $(id).value;
       showOnce($(id), runs.map((run) => run.run_id), () => [...first.map(([words, value]) => new Option(words, value)), ...options()]);
       if (runs.some((run) => run.run_id === chosen)) $(id).value = chosen;
@@ -130,7 +130,7 @@ export class Runs {
         x: times, y: series[name][which], type: "scatter", mode: "lines", name: `${plain(name)} ${which === "run" ? "this run" : "golden"}`,
         line: { color: colourOf(name), width: which === "run" ? 2 : 1.6, dash: which === "run" ? "solid" : "dot" },
       }))),
-      layout: layout({ margin: { l: 76, r: 14, t: 10, b: 46 }, showlegend: true, legend: { orientation: "h", y: 1.12, font: { color: ink("ink") } }, xaxis: axis({ title: title("since the run began / s") }), yaxis: axis({ exponentformat: "e", title: title("counts/s", 8) }) }),
+      layout: layout({ margin: { l: 76, r: 14, t: 10, b: 46 }, showlegend: true, legend: { orientation: "h", y: 1.12, font: { color: ink("ink") } }, xaxis: axis({ title: title("since the run began / s") }), yaxis: axis({ exponentformat: "SI", title: title("counts/s", 8) }) }),
     }));
   }
 }

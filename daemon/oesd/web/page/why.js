@@ -17,7 +17,7 @@ function row(line, name) {
 }
 
 function table(rows) {
-  const head = holding("tr", "", ...["line / nm", "expected / counts", "there / counts", "shared"].map((text) => element("th", "", text)));
+  const head = holding("tr", "", ...["line / nm", "expected", "seen / counts", "shared"].map((text) => element("th", "", text)));
   return holding("table", "lines", holding("thead", "", head), holding("tbody", "", ...rows));
 }
 

@@ -75,6 +75,41 @@ def test_what_comes_is_shown_and_a_choice_goes_before(
     expect(title).to_have_text("chamber-a, newest")
 
 
+def test_spectra_are_found_by_their_elements(page: tuple[Page, Hub], store: Store, bucket: httpx.Client) -> None:
+    opened, hub = page
+    with httpx.Client(base_url=hub.url, headers={"X-API-KEY": KEY}, trust_env=False) as client:
+        ids = [upload(client, bucket, spectra.file_bytes(record), f"{record}.txt") for record in ("REC-1", "REC-2")]
+    result = store.result(ids[0])
+    assert result is not None
+    first, *others = [found.element for found in result.analysis.elements]
+    rows, title, elements = (
+        opened.locator("#rows tr"),
+        opened.locator("#title"),
+        opened.get_by_label("Elements", exact=True),
+    )
+    opened.locator("#key").fill(KEY)
+    elements.fill(f"{first.lower()}, {others[0]}")
+    expect(opened.get_by_label("Find")).to_be_disabled()
+    elements.press("Enter")
+    expect(opened.locator("#list")).to_contain_text(f"Spectra that show {first} and {others[0]}")
+    expect(rows).to_have_count(2)
+    expect(rows.first.locator("td").nth(2)).to_contain_text(first)
+    rows.first.get_by_role("button").focus()
+    opened.keyboard.press("Enter")
+    expect(title).to_have_text(re.compile(r", 2026-"))
+    expect(opened.locator("#elements")).to_contain_text(first)
+    elements.fill("Xx")
+    elements.press("Enter")
+    expect(rows).to_have_count(0)
+    expect(opened.locator("#none")).to_contain_text("No spectrum of this hub shows Xx")
+    elements.fill("")
+    expect(opened.get_by_label("Find")).to_be_enabled()
+    elements.press("Enter")
+    expect(rows).to_have_count(2)
+    expect(rows.first).to_contain_text("REC-2.txt")
+    expect(opened.get_by_role("columnheader", name="file")).to_be_visible()
+
+
 def test_it_says_that_the_hub_is_silent_and_comes_back(
     context: BrowserContext, hub_maker: HubMaker, store: Store
 ) -> None:

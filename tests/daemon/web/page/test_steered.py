@@ -8,7 +8,7 @@ from tests.daemon.web import spectra
 from tests.daemon.web.conftest import TOKEN
 from tests.daemon.web.page.conftest import Site, Visit
 
-from oesd.model import Candidate, Kind, RunOrder
+from oesd.model import Candidate, Entry, Kind, RunOrder, new_id
 
 
 def give_token(page: Page, token: str = TOKEN) -> None:
@@ -37,6 +37,28 @@ def test_it_is_live_and_the_zoom_stays(site: Site, visit: Visit) -> None:
     assert ticks.all_text_contents() == before, "the zoom stays while new spectra come"
     page.locator("[data-zoom=all]").click()
     expect(ticks.last).to_have_text("800")
+
+
+def test_a_spectrum_tells_what_it_was_corrected_for_and_that_a_dark_is_missing(site: Site, visit: Visit) -> None:
+    device, bare = spectra.device(), spectra.device("<b>bare", serial="SN-2")
+    site.show(site.analyse(device), device)
+    sample = spectra.capture(bare)
+    entry = Entry(new_id(), sample.record_id, None, None, "no dark at 20 ms", "", spectra.NOW)
+    site.store.save_capture(sample, entry, upload=False).result()
+    site.reprocess(entry.data_id)
+    site.show(entry.data_id, bare)
+    site.tell(device, bare)
+    page = visit()
+    good, missing = (page.get_by_role("article", name=f"Spectrometer {one.name}") for one in (device, bare))
+    expect(good.locator(".corrections summary")).to_have_text("Corrected for dark")
+    summary = missing.locator(".corrections summary")
+    expect(summary).to_have_text("Not corrected for dark: no dark at 20 ms")
+    expect(missing.locator(".corrections li").first).not_to_be_visible()
+    summary.focus()
+    page.keyboard.press("Enter")
+    rows = missing.locator(".corrections li")
+    expect(rows).to_contain_text(["dark not corrected: no dark at 20 ms", "non-linearity", "stray light"])
+    expect(rows.first).to_have_attribute("data-level", "wait")
 
 
 def test_a_peak_gets_another_name_here_and_on_another_open_page_and_keeps_it(site: Site, visit: Visit) -> None:
