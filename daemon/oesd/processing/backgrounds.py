@@ -12,6 +12,7 @@ The acquisition threads ask here, and never wait for a judgement or a fit: those
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -28,8 +29,10 @@ from oesd.processing.library_state import state_of
 from oesd.processing.prediction import modelled_dark
 from oesd.processing.rules import DARK_RULES, REFERENCE_RULES, BackgroundRules
 from oesd.processing.shelf import EXPOSURES, OF_ONE_EXPOSURE, Moment, Shelf, conditions_of, shelved, tenth
-from oesd.store import Store
+from oesd.store import Store, StoreDamaged
 from oesd.store.verdicts import LibraryKey, StoredVerdict, key_of
+
+log = logging.getLogger(__name__)
 
 
 def _utc_now() -> datetime:
@@ -233,6 +236,27 @@ class Backgrounds:
                 shelf.missing = model
             else:
                 shelf.use(model, last_dark_id)
+
+    def drop_damaged(self, data_id: str) -> None:
+        """Choose no more what an entry refers to and the disk has damaged: every sample to come would fail, too."""
+        entry = self._store.entry(data_id)
+        named = (entry.dark_id, entry.reference_id) if entry else ()
+        damaged = {one for one in named if one and self._is_damaged(one)}
+        for record_id in damaged:
+            log.error(
+                "capture %s is damaged and serves no further sample; another is chosen, or taken when due", record_id
+            )
+        with self._lock:
+            for shelf in self._shelves.values():
+                for sort in shelf.sorts.values():
+                    sort.drop(damaged)
+
+    def _is_damaged(self, record_id: str) -> bool:
+        try:
+            self._store.capture(record_id)
+        except StoreDamaged:
+            return True
+        return False
 
     def wanting_model(self) -> Shelf | None:
         """A library that wants its model learned."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -227,6 +228,8 @@ class Processing:
         except StoreDamaged as error:
             log.error("entry %s: %s", data_id, error)
             self._store.fail_result(data_id, str(error))
+            with suppress(StoreError):  # the next sample that it spoils tries again
+                self._backgrounds.drop_damaged(data_id)
         except StoreError as error:
             # A full disk, most likely: the entry stays without a result and is found again.
             self._trouble.is_now(str(error))

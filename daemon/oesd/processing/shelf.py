@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -62,6 +62,15 @@ class Sort:
         self.kept.move_to_end(one.integration_us)
         if len(self.kept) > EXPOSURES:
             self.kept.popitem(last=False)
+
+    def drop(self, record_ids: Set[str]) -> None:
+        """Take some off the shelf."""
+        for integration_us, row in list(self.kept.items()):
+            left = [one for one in row if one.record_id not in record_ids]
+            if left:
+                self.kept[integration_us] = deque(left, maxlen=OF_ONE_EXPOSURE)
+            else:
+                del self.kept[integration_us]
 
     def of_exposure(self, integration_us: int) -> tuple[Shelved, ...]:
         """All that are kept of an integration time."""

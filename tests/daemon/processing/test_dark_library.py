@@ -12,6 +12,7 @@ import pytest
 from tests.support.daemons import until
 from tests.support.dark_library import Bench
 from tests.support.dark_units import Unit
+from tests.support.stores import rot
 
 from oesd.formats import read_spectrum
 from oesd.model import Capture, Entry, Kind, ModelledDark, Recipe
@@ -125,6 +126,22 @@ def test_a_clean_dark_serves_and_one_with_plasma_in_it_does_not(lab: Lab) -> Non
     assert isinstance(darks, dict)
     assert (darks["accepted"], darks["refused"]) == (1, 1)
     assert darks["last_refused"]["reason"] == verdict.reason
+
+
+def test_a_dark_that_the_disk_has_damaged_spoils_one_sample_and_no_further_one(tmp_path: Path, bench: Bench) -> None:
+    with Lab(tmp_path / "data", bench) as lab:
+        good, _ = lab.dark()
+        bench.now_s = 60.0
+        bad, _ = lab.dark()
+    rot(tmp_path / "data", f"UPDATE captures SET counts = zeroblob(99) WHERE record_id = '{bad.record_id}'")
+    with Lab(tmp_path / "data", bench) as lab:
+        spoiled = lab.sample()
+        assert spoiled.dark_id == bad.record_id
+        until(lab.room.idle)
+        assert lab.store.result(spoiled.data_id) is None
+        following = lab.sample()
+        assert following.dark_id == good.record_id
+        until(lambda: lab.store.result(following.data_id))
 
 
 def test_where_no_dark_fits_the_model_stands_in_and_says_so(lab: Lab) -> None:
