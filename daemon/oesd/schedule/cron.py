@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-
-from apscheduler.triggers.cron import CronTrigger
+from typing import TYPE_CHECKING
 
 from oesd.config import Config, ConfigError
+
+if TYPE_CHECKING:
+    from apscheduler.triggers.cron import CronTrigger
 
 _SOON = timedelta(minutes=1)
 _TICK = timedelta(microseconds=1)
@@ -20,6 +22,8 @@ def cron(expression: str, key: str = "run.start") -> CronTrigger:
     ConfigError
         When it is none, or one that never fires, such as 31 February; ``key`` names it.
     """
+    from apscheduler.triggers.cron import CronTrigger
+
     try:
         trigger = CronTrigger.from_crontab(expression, timezone=UTC)
     except ValueError as error:

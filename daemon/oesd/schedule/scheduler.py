@@ -14,21 +14,17 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-
-from apscheduler.events import EVENT_JOB_ERROR, JobExecutionEvent
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.jobstores.memory import MemoryJobStore
-from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.date import DateTrigger
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from oesd.config import Config
 from oesd.model import Kind, RunOrder
 from oesd.schedule.plan import Moment, Order, Steps, Stop, items_of
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from oesd.schedule.waking import Waking
 
-_SHORTEST_S, _LONGEST_S = 0.01, 86_400.0
+log = logging.getLogger(__name__)
 
 
 def host_moment() -> Moment:
@@ -64,7 +60,6 @@ class Schedule:
         take: Callable[[Kind], None],
         moment: Callable[[], Moment] = host_moment,
     ) -> None:
-        logging.getLogger("apscheduler").setLevel(logging.WARNING)
         self._run = config.run
         self._items = items_of(config)
         self._start_runs = start_runs
@@ -73,13 +68,7 @@ class Schedule:
         self._moment = moment
         self._steps = Steps()
         self._lock = threading.Lock()
-        self._scheduler = BackgroundScheduler(
-            timezone=UTC,
-            jobstores={"default": MemoryJobStore()},
-            executors={"default": ThreadPoolExecutor(1)},
-            job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
-        )
-        self._scheduler.add_listener(self._heed, EVENT_JOB_ERROR)
+        self._waking: Waking | None = None
 
     def start(self) -> None:
         """Give the order that stands from the start, if any, and plan what comes.
@@ -88,13 +77,18 @@ class Schedule:
         """
         if self._run.start in ("always", "plasma on"):
             self._start_runs(RunOrder(cause=self._run.start, labels=self._run.labels))
-        self._scheduler.start()
+        if self._items:
+            from oesd.schedule.waking import Waking  # who plans nothing imports no APScheduler: a start so much sooner
+
+            self._waking = Waking(self.look)
         self.look()
 
     def stop(self) -> None:
         """End the scheduler; an order that is being given is given to its end."""
-        if self._scheduler.running:
-            self._scheduler.shutdown(wait=True)
+        with self._lock:  # who looks at this moment must not ask an APScheduler that waits for it
+            waking, self._waking = self._waking, None
+        if waking is not None:
+            waking.stop()
 
     def look(self) -> None:
         """Give the orders that are due, once; cheap when there are none. Call it a few times a second."""
@@ -105,8 +99,8 @@ class Schedule:
                 log.warning("the host's clock stepped by %+.1f s to %s; planned anew, no run that is on ends by it",
                             step_s, now.utc)  # fmt: skip
             orders = [order for item in self._items for order in item.look(now, bool(step_s))]
-            if orders or step_s or self._scheduler.get_job("plan") is None:
-                self._wake_in(min((item.wait_s(now) for item in self._items), default=math.inf))
+            if self._waking is not None and (orders or step_s or not self._waking.is_set):
+                self._waking.set(min((item.wait_s(now) for item in self._items), default=math.inf))
             for order in orders:
                 self._give(order)
 
@@ -117,12 +111,3 @@ class Schedule:
             self._start_runs(order)
         else:
             self._take(order)
-
-    def _wake_in(self, wait_s: float) -> None:
-        if self._items and self._scheduler.running:
-            delay = timedelta(seconds=min(max(wait_s, _SHORTEST_S), _LONGEST_S))
-            when = DateTrigger(datetime.now(UTC) + delay)
-            self._scheduler.add_job(self.look, when, id="plan", replace_existing=True)
-
-    def _heed(self, event: JobExecutionEvent) -> None:
-        log.error("a planned order failed: %r", event.exception)
