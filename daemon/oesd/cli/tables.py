@@ -24,7 +24,7 @@ def finding_lines(document: Mapping[str, Any]) -> list[str]:
     peaks = document["detected_peaks"]
     lines = summary_lines(document)
     if peaks:
-        lines.append(f"{'peak':5} {'nm':>9} {'sigma':>6} {'FWHM':>5} {'SNR':>7} {'height':>9}  name  p     candidates")
+        lines.append(f"{'peak':5} {'nm':>9} {'sigma':>6} {'FWHM':>5} {'SNR':>7} {'height':>9}  name  p      candidates")
     lines += [_peak_line(peak) for peak in peaks]
     return lines + ([LEGEND] if peaks else [])
 
@@ -92,7 +92,7 @@ def _peak_cells(peak: Mapping[str, Any]) -> list[str]:
         number(peak["snr"], 7, 1),
         number(peak["intensity"], 9, 1),
         f"{peak['element'] or '-'} {_flags(peak)}".rstrip(),
-        f"{peak['probability']:.2f}",
+        f"{chance(peak['probability']):5}",
         " ".join(_candidates(peak)),
     ]
 
@@ -104,7 +104,7 @@ def _candidates(peak: Mapping[str, Any]) -> Iterator[str]:
     if chosen and all(one["candidate_key"] != chosen for one in ordered):
         yield f"{chosen}*"
     for one in ordered[:4]:
-        yield f"{one['candidate_key']}{'*' if one['candidate_key'] == chosen else ''}({one['probability']:.2f})"
+        yield f"{one['candidate_key']}{'*' if one['candidate_key'] == chosen else ''}({chance(one['probability'])})"
 
 
 def _flags(peak: Mapping[str, Any]) -> str:
