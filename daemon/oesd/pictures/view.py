@@ -183,7 +183,7 @@ def _mark(peak: Mapping[str, Any], nm: FloatArray, counts: FloatArray, said: Seq
     names = [candidate["element"] for candidate in peak["candidates"]]
     unsure = bool(peak.get("ambiguous"))
     called = f"{'/'.join(dict.fromkeys(names[:4]))}? " if unsure and names else ""
-    candidates = ", ".join(f"{c['candidate_key']} {c['probability']:.2f}" for c in peak["candidates"][:5])
+    candidates = ", ".join(f"{c['candidate_key']} {chance(c['probability'])}" for c in peak["candidates"][:5])
     words = [
         f"{peak['peak_id']}: {peak['element'] or 'not named'}"
         + (f" {chance(peak['probability'])}" if peak["element"] else ""),
