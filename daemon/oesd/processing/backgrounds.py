@@ -238,7 +238,10 @@ class Backgrounds:
                 shelf.use(model, last_dark_id)
 
     def drop_damaged(self, data_id: str) -> None:
-        """Choose no more what an entry refers to and the disk has damaged: every sample to come would fail, too."""
+        """Choose an entry's dark or reference no more that the disk has damaged: every sample to come would fail, too.
+
+        A modelled dark is not among them: another one comes with the next darks that are learned from.
+        """
         entry = self._store.entry(data_id)
         named = (entry.dark_id, entry.reference_id) if entry else ()
         damaged = {one for one in named if one and self._is_damaged(one)}

@@ -233,7 +233,10 @@ def test_a_host_clock_that_is_ahead_of_theirs_hides_no_change(
     bench: Bench, server: FaultServer, known: OutboxItem, has_clock: bool
 ) -> None:
     ahead = timedelta(minutes=20)
-    theirs = lambda: (bench.now - ahead).timestamp() * 1e3  # noqa: E731
+
+    def theirs() -> float:
+        return (bench.now - ahead).timestamp() * 1e3
+
     api = OesApi(server.url, ApiKey(faults.KEY), deadlines=QUICK, clock=lambda: bench.now.timestamp())
     bench.api.close()
     bench.api = api

@@ -1,14 +1,10 @@
-"""Spectra with known lines for the tests of this room, and the engine's catalogue."""
+"""Spectra with known lines for the tests of this room."""
 
 from __future__ import annotations
-
-from functools import cache
 
 import numpy as np
 
 from oesd.model import AxisCorrection, LineSpread
-from oesd.processing.readings import catalogue
-from oesd.watching.catalogue import Catalogue
 from oesd.watching.light import FWHM_PER_SIGMA, Light
 from oesd.watching.plan import Instrument
 
@@ -16,11 +12,6 @@ AXIS_NM = np.linspace(200.0, 900.0, 2048)
 SPREAD = LineSpread((300.0, 550.0, 800.0), (1.0, 1.0, 1.0), (0.01, 0.01, 0.01))
 INSTRUMENT = Instrument(AXIS_NM, SPREAD)
 SECONDS = 0.02
-
-
-@cache
-def lines() -> Catalogue:
-    return catalogue()
 
 
 def mean_light(lines_nm: dict[float, float], continuum: float = 500.0) -> np.ndarray:

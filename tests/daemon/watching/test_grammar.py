@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.daemon.watching.spectra import INSTRUMENT, SPREAD, lines
+from tests.daemon.watching.spectra import INSTRUMENT, SPREAD
 
+from oesd.processing.readings import catalogue
 from oesd.watching.errors import WatchError
 from oesd.watching.grammar import Band, BuiltIn, Line, Lines, Number, Operation, Window, parse, terms, text_of
 from oesd.watching.plan import Instrument, check, kind_of, plan, unit_of
@@ -76,7 +77,7 @@ def test_what_is_wrong_is_said(text: str, said: str) -> None:
 )
 def test_what_does_not_exist_is_named_with_the_nearest(text: str, said: str) -> None:
     with pytest.raises(WatchError) as refusal:
-        check(parse(text), lines())
+        check(parse(text), catalogue())
     assert said in str(refusal.value)
 
 
@@ -94,7 +95,7 @@ def test_what_does_not_exist_is_named_with_the_nearest(text: str, said: str) -> 
 )
 def test_a_formula_is_planned(text: str, kind: str, unit: str, places: list[float]) -> None:
     formula = parse(text)
-    found = plan(formula, lines(), INSTRUMENT)
+    found = plan(formula, catalogue(), INSTRUMENT)
     assert (kind_of(formula), unit_of(formula), found.refused) == (kind, unit, "")
     assert [nm for term in found.places.values() for nm in term] == pytest.approx(places, abs=0.02)
 
@@ -108,19 +109,19 @@ def test_a_formula_is_planned(text: str, kind: str, unit: str, places: list[floa
     ],
 )
 def test_what_the_spectrometer_cannot_tell_is_refused_with_the_reason(text: str, said: str) -> None:
-    assert said in plan(parse(text), lines(), INSTRUMENT).refused
+    assert said in plan(parse(text), catalogue(), INSTRUMENT).refused
 
 
-def test_a_finer_spectrometer_tells_the_same_two_lines() -> None:
+def test_a_finer_spectrometer_tells_the_same_two_catalogue() -> None:
     fine = Instrument(INSTRUMENT.wavelengths_nm, type(SPREAD)((550.0,), (0.2,), (0.01,)))
-    assert plan(parse("Ar_420.1 / Ar_419.8"), lines(), fine).refused == ""
+    assert plan(parse("Ar_420.1 / Ar_419.8"), catalogue(), fine).refused == ""
 
 
 def test_an_elements_best_lines_are_its_own() -> None:
-    alone = plan(parse("Mn"), lines(), INSTRUMENT).places[Lines("Mn")]
-    with_gallium = plan(parse("Mn"), lines(), Instrument(INSTRUMENT.wavelengths_nm, SPREAD, ("Ga",)))
+    alone = plan(parse("Mn"), catalogue(), INSTRUMENT).places[Lines("Mn")]
+    with_gallium = plan(parse("Mn"), catalogue(), Instrument(INSTRUMENT.wavelengths_nm, SPREAD, ("Ga",)))
     assert any(abs(nm - 403.08) < 0.02 for nm in alone)
     assert not any(abs(nm - 403.08) < 0.02 for nm in with_gallium.places[Lines("Mn")])
-    named = plan(parse("In_410.2"), lines(), Instrument(INSTRUMENT.wavelengths_nm, SPREAD, ("H",)))
+    named = plan(parse("In_410.2"), catalogue(), Instrument(INSTRUMENT.wavelengths_nm, SPREAD, ("H",)))
     assert named.refused == ""
     assert "H_410.2" in named.notes[0]

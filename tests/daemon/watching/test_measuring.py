@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.daemon.watching.spectra import AXIS_NM, INSTRUMENT, SECONDS, light, lines
+from tests.daemon.watching.spectra import AXIS_NM, INSTRUMENT, SECONDS, light
 
 from oesd.model import AxisCorrection
+from oesd.processing.readings import catalogue
 from oesd.watching.grammar import parse
 from oesd.watching.measuring import measured
 from oesd.watching.plan import plan
@@ -22,7 +23,7 @@ AR, F = 750.3868, 703.7459
 
 
 def planned(text: str):
-    return plan(parse(text), lines(), INSTRUMENT)
+    return plan(parse(text), catalogue(), INSTRUMENT)
 
 
 @pytest.mark.parametrize("height", [0.0, 10.0, 40.0, 400.0, 5000.0])
