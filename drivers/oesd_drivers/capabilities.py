@@ -203,7 +203,7 @@ CAPABILITIES: dict[str, Capabilities] = {
     ),
     "QEPRO": replace(
         _STS, name="QE-PRO", pixels=1044, full_scale=262143, shortest_us=8000, beyond_us=_LONG_US, cooled=True,
-        triggers=_PRO_TRIGGERS, layout=Layout(skip=32, width=4), spectrum_message=0x00100928,
+        triggers=_PRO_TRIGGERS, layout=Layout(skip=32, width=4, bits=18), spectrum_message=0x00100928,
         clear_message=0x00100830, usual_saturation=200_000,
         dark_pixels=_BOTH_ENDS_1044, tells_board_temperature=False,
     ),

@@ -3,7 +3,8 @@
 ::
 
     SpectrometerError
-    +-- Retry          the same call may succeed at once: nothing is broken (a trigger that did not come)
+    +-- Retry          the same call may succeed at once: nothing is broken
+    |   +-- NoTrigger  no trigger came in time
     +-- Reopen         the device or its process is in doubt: close, open, set everything again, discard one frame
     |   +-- Gone       it is no longer plugged in: wait for it
     |   +-- Lost       the worker process died or missed its deadline
@@ -20,6 +21,10 @@ class SpectrometerError(Exception):
 
 class Retry(SpectrometerError):
     """The same call may succeed at once."""
+
+
+class NoTrigger(Retry):
+    """No trigger came in time."""
 
 
 class Reopen(SpectrometerError):

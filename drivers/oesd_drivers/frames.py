@@ -35,6 +35,8 @@ class Layout:
         Blocks of 64 low bytes, then 64 high bytes.
     mask : int
         Bits of a pixel that count.
+    bits : int
+        Of the ADC, where a word has more: a larger number is no count, and sums of such would wrap round unseen.
     """
 
     skip: int = 0
@@ -43,6 +45,7 @@ class Layout:
     flip: int = 0
     interleaved: bool = False
     mask: int = 0xFFFFFFFF
+    bits: int = 32
 
     def size(self, words: int) -> int:
         """Bytes of a whole spectrum of so many pixels, those that mean nothing included."""
@@ -55,7 +58,7 @@ def decode(raw: bytes, layout: Layout, pixels: int) -> NDArray[np.uint32]:
     Raises
     ------
     Reopen
-        The length or the sync byte is wrong: this is not, or not only, the spectrum that was asked for.
+        The length, the sync byte or a count is wrong: this is not, or not only, the spectrum that was asked for.
     """
     if len(raw) != layout.size(pixels):
         raise Reopen(f"a spectrum of {len(raw)} bytes came where {layout.size(pixels)} were due")
@@ -65,4 +68,7 @@ def decode(raw: bytes, layout: Layout, pixels: int) -> NDArray[np.uint32]:
     if layout.interleaved:
         body = np.ascontiguousarray(body.reshape(-1, 2, _BLOCK).transpose(0, 2, 1)).reshape(-1)
     words = body.view(np.dtype(f"<u{layout.width}")).astype(np.uint32)
-    return (words & np.uint32(layout.mask)) ^ np.uint32(layout.flip)
+    counts = (words & np.uint32(layout.mask)) ^ np.uint32(layout.flip)
+    if layout.bits < 32 and int(counts.max()) >> layout.bits:
+        raise Reopen(f"a pixel of {int(counts.max())} counts came from an ADC of {layout.bits} bits")
+    return counts

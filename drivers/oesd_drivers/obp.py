@@ -77,8 +77,6 @@ class ObpDevice:
         self._can = capabilities
         self._messages = _MESSAGES_2 if version == _VERSION_2 else _MESSAGES_1
         self._reads_back = self._tells_trigger = True
-        self._detector_tells = capabilities.cooled
-        self._board_tells = capabilities.tells_board_temperature
 
     def serial(self) -> str:
         """Serial number as it stands; bytes that are no ASCII are shown escaped."""
@@ -203,16 +201,12 @@ class ObpDevice:
         return counts
 
     def detector_temperature_c(self) -> float | None:
-        """Detector temperature in degrees Celsius of a cooled model; one that gives none is asked only once."""
-        value_c = self._temperature(_READ_DETECTOR, b"") if self._detector_tells else None
-        self._detector_tells = value_c is not None
-        return value_c
+        """Detector temperature in degrees Celsius of a cooled model; None where there is no answer."""
+        return self._temperature(_READ_DETECTOR, b"") if self._can.cooled else None
 
     def board_temperature_c(self) -> float | None:
-        """Temperature of the first sensor, the board's, in degrees Celsius; a model without it is asked only once."""
-        value_c = self._temperature(_READ_BOARD, _FIRST_SENSOR) if self._board_tells else None
-        self._board_tells = value_c is not None
-        return value_c
+        """Temperature of the first sensor, the board's, in degrees Celsius; None where there is no answer."""
+        return self._temperature(_READ_BOARD, _FIRST_SENSOR) if self._can.tells_board_temperature else None
 
     def _temperature(self, message: int, sensor: bytes) -> float | None:
         try:

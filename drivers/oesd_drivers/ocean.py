@@ -112,8 +112,8 @@ class OceanSpectrometer:
         ------
         Refused
             No exposure was set since the device was opened.
-        Retry
-            No trigger came in time.
+        NoTrigger
+            None came in time.
         Gone, Reopen
         """
         self._ready()
@@ -308,4 +308,5 @@ def _describe(device: LibraryDevice, *, simulated: bool) -> Description:
         simulated=simulated,
         triggers=tuple(can.triggers),
         cooled=can.cooled,
+        integration_step_us=can.step_us,
     )

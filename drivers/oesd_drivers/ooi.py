@@ -42,8 +42,7 @@ class OoiDevice:
         self._protocol = self._feature.protocol
         apart = self._spectra_apart()
         self._parts = self._spectrum_parts(apart)
-        self._board_tells = capabilities.tells_board_temperature and apart
-        self._detector_tells = capabilities.cooled and apart
+        self._thermometers = apart
 
     def serial(self) -> str:
         """Serial number as it stands; bytes that are no ASCII are shown escaped."""
@@ -172,20 +171,20 @@ class OoiDevice:
         return ((first, "high_speed_alt"), (whole - first, "high_speed")) if apart else ((whole, None),)
 
     def detector_temperature_c(self) -> float | None:
-        """Detector temperature in degrees Celsius of a cooled model; one that gives no answer is asked only once."""
-        if not self._detector_tells:
+        """Detector temperature in degrees Celsius of a cooled model; None where there is no answer."""
+        if not (self._can.cooled and self._thermometers):
             return None
         answer = self._temperature(_READ_DETECTOR, 2)
-        self._detector_tells = answer is not None
         return None if answer is None else float(struct.unpack("<h", answer)[0]) * _DETECTOR_STEP_C
 
     def board_temperature_c(self) -> float | None:
-        """Temperature of the circuit board in degrees Celsius; a device that gives no answer is asked only once."""
-        if not self._board_tells:
+        """Temperature of the circuit board in degrees Celsius; None where there is no answer."""
+        if not (self._can.tells_board_temperature and self._thermometers):
             return None
         answer = self._temperature(_READ_BOARD, 3)
-        self._board_tells = answer is not None and answer[0] == _BOARD_MARK
-        return float(struct.unpack("<xh", answer)[0]) * _BOARD_STEP_C if answer and self._board_tells else None
+        if answer is None or answer[0] != _BOARD_MARK:
+            return None
+        return float(struct.unpack("<xh", answer)[0]) * _BOARD_STEP_C
 
     def _temperature(self, command: bytes, size: int) -> bytes | None:
         """Answer to a command, None when it is missing or of another length."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import calibration
-from .errors import Reopen, Retry
+from .errors import NoTrigger, Reopen
 from .obp import ObpDevice
 from .ooi import OoiDevice
 from .pace import SLICE_NS, Clock
@@ -17,7 +17,7 @@ from .spectrometer import Exposure, Series, Trigger
 
 Device = OoiDevice | ObpDevice
 
-_TEMPERATURE_EVERY_NS = 1_000_000_000
+_TEMPERATURE_EVERY_NS, _SILENT_EVERY_NS, _NEVER_NS = 1_000_000_000, 60_000_000_000, 1 << 62
 _SLICE_MS = SLICE_NS // 1_000_000
 #: These begin an exposure of the whole time set: no frame can come earlier than that after it was asked for.
 _BEGINS_WHOLE = frozenset((Trigger.EDGE, Trigger.EXTERNAL, Trigger.SINGLE))
@@ -48,8 +48,8 @@ def triggered_scan(
 
     Raises
     ------
-    Retry
-        No trigger came in time. As after None, the request may be armed still.
+    NoTrigger
+        None came in time. As after None, the request may be armed still.
     Reopen
         A frame came that cannot be the one asked for: sooner than its exposure takes.
     """
@@ -67,7 +67,29 @@ def triggered_scan(
         if cancelled():
             return None
         if now_ns >= until_ns:
-            raise Retry(f"no trigger within {series.trigger_wait_s:g} s")
+            raise NoTrigger(f"no trigger within {series.trigger_wait_s:g} s")
+
+
+class _Sensor:
+    """One thermometer of a device, and when it is to be asked again."""
+
+    def __init__(self) -> None:
+        self._celsius: float | None = None
+        self._told = False
+        self._next_ns: int | None = None
+
+    def read(self, ask: Callable[[], float | None], now_ns: int) -> float | None:
+        if self._next_ns is None or now_ns >= self._next_ns:
+            self._celsius = calibration.sane_temperature_c(ask())
+            self._told |= self._celsius is not None
+            self._next_ns = now_ns + self._rest_ns()
+        return self._celsius
+
+    def _rest_ns(self) -> int:
+        """An answer that does not come costs up to a second: waited for again in a minute, where it once came."""
+        if self._celsius is not None:
+            return _TEMPERATURE_EVERY_NS
+        return _SILENT_EVERY_NS if self._told else _NEVER_NS
 
 
 class Thermometers:
@@ -75,20 +97,16 @@ class Thermometers:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._told: tuple[float | None, float | None] = (None, None)
-        self._at_ns: int | None = None
+        self.forget()
 
     def forget(self) -> None:
         """Ask anew the next time."""
-        self._at_ns = None
+        self._detector, self._board = _Sensor(), _Sensor()
 
     def of(self, device: Device) -> tuple[float | None, float | None]:
         """Detector and board, degrees Celsius."""
         now_ns = self._clock.monotonic_ns()
-        if self._at_ns is None or now_ns - self._at_ns >= _TEMPERATURE_EVERY_NS:
-            self._told = (
-                calibration.sane_temperature_c(device.detector_temperature_c()),
-                calibration.sane_temperature_c(device.board_temperature_c()),
-            )
-            self._at_ns = now_ns
-        return self._told
+        return (
+            self._detector.read(device.detector_temperature_c, now_ns),
+            self._board.read(device.board_temperature_c, now_ns),
+        )

@@ -74,6 +74,8 @@ class Description:
         What can begin an exposure of this model.
     cooled : bool
         It has a detector cooler: :meth:`Spectrometer.set_cooling` works.
+    integration_step_us : int
+        It takes whole multiples of this; a time between two is rounded to the nearer one.
     """
 
     serial: str
@@ -88,6 +90,7 @@ class Description:
     simulated: bool
     triggers: tuple[Trigger, ...] = (Trigger.FREE,)
     cooled: bool = False
+    integration_step_us: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,8 +178,8 @@ class Spectrometer(Protocol):
 
         Raises
         ------
-        Retry
-            No trigger came in time; the frame that a later one begins is never given out.
+        NoTrigger
+            None came in time; the frame that a later one begins is never given out.
         """
         ...
 

@@ -98,6 +98,7 @@ def unpack_description(header: Mapping[str, Any], arrays: Arrays) -> Description
         simulated=_value(header, "simulated", bool),
         triggers=tuple(_trigger(text) for text in _numbers(header, "triggers", str)),
         cooled=_value(header, "cooled", bool),
+        integration_step_us=_positive(header, "integration_step_us"),
     )
 
 
@@ -236,6 +237,13 @@ def _value(header: Mapping[str, Any], name: str, kind: type) -> Any:
     if type(header.get(name)) is not kind:
         raise WireError(f"{name} is missing or of the wrong type")
     return header[name]
+
+
+def _positive(header: Mapping[str, Any], name: str) -> int:
+    number = _value(header, name, int)
+    if number < 1:
+        raise WireError(f"{name} is {number}")
+    return int(number)
 
 
 def _numbers(header: Mapping[str, Any], name: str, kind: type) -> list[Any]:

@@ -31,6 +31,8 @@ def test_counts_are_those_pyseabreeze_decodes(model):
     raw = np.random.default_rng(len(model)).integers(0, 256, layout.size(pixels), dtype=np.uint8)
     if layout.sync:
         raw[-1] = SYNC_BYTE
+    if layout.bits < 32:
+        raw[layout.skip :].view("<u4")[:] &= (1 << layout.bits) - 1
     feature._get_spectrum_raw = lambda: raw.copy()
     ours = decode(raw.tobytes(), layout, pixels)
     assert ours.dtype == np.uint32
@@ -42,6 +44,17 @@ def test_a_wrong_sync_byte_is_refused(model):
     layout = CAPABILITIES[model].layout
     with pytest.raises(Reopen, match="sync byte"):
         decode(bytes(layout.size(128)), layout, 128)
+
+
+@pytest.mark.parametrize(("count", "good"), [(0x3FFFF, True), (0x40000, False), (0xFFFFFFFF, False)])
+def test_a_count_beyond_the_adc_is_refused_before_a_sum_of_such_wraps_round(count, good):
+    layout = CAPABILITIES["QEPRO"].layout
+    raw = bytes(layout.skip) + np.array([5, count, 7], dtype="<u4").tobytes()
+    if good:
+        assert decode(raw, layout, 3)[1] == count
+    else:
+        with pytest.raises(Reopen, match="ADC of 18 bits"):
+            decode(raw, layout, 3)
 
 
 @settings(max_examples=50)

@@ -8,7 +8,7 @@ from oesd.acquisition.light import CutShort, Light
 from oesd.acquisition.settings import Settings
 from oesd.acquisition.values import device_of
 from oesd.model import Kind
-from oesd_drivers.errors import Refused
+from oesd_drivers.errors import Gone
 from oesd_drivers.spectrometer import ONE, Address, Description, Exposure, Frame, Series, Spectrometer
 
 
@@ -24,6 +24,15 @@ class Camera:
         Switches the light for darks and references, where the spectrometer's own line does not.
     rest : callable
         Waits so many seconds; False when it was cut short because everything ends.
+
+    Attributes
+    ----------
+    address : Address
+        Where it is plugged in.
+    displaced : bool
+        Another spectrometer answered there when it was opened last.
+    device : Device
+        What it said of itself.
     """
 
     def __init__(
@@ -43,6 +52,7 @@ class Camera:
         self._light_at: Kind | None = None
         self._cooled = False
         self.address = address
+        self.displaced = False
         self._description = description
         self.device = device_of(description, settings)
 
@@ -50,6 +60,11 @@ class Camera:
     def opened(self) -> tuple[Spectrometer, Description, Address]:
         """The driver as another camera may take it over, and what it said of itself where it is."""
         return self._spectrometer, self._description, self.address
+
+    @property
+    def step_us(self) -> int:
+        """The device takes integration times that are whole multiples of this."""
+        return self._description.integration_step_us
 
     def take(
         self,
@@ -71,11 +86,12 @@ class Camera:
         self.prepare(kind, exposure)
         return self._spectrometer.take(series, cancelled)
 
-    def prepare(self, kind: Kind, exposure: Exposure) -> None:
-        """Bring light, cooling and exposure; raises as :meth:`take` does."""
+    def prepare(self, kind: Kind, exposure: Exposure | None) -> None:
+        """Bring light, cooling and exposure, None for the light alone; raises as :meth:`take` does."""
         self._bring_light(kind)
-        self._cool()
-        self._expose(exposure)
+        if exposure is not None:
+            self._cool()
+            self._expose(exposure)
 
     def reopen(self) -> None:
         """Close and open the device; everything is set again before the next frame.
@@ -83,9 +99,11 @@ class Camera:
         Raises
         ------
         SpectrometerError
-            ``Refused`` when another spectrometer answers at its address.
+            ``Gone`` when another spectrometer answers at its address, which is let go at once.
         """
         self._forget()
+        if self.displaced:
+            raise Gone(f"another spectrometer is plugged in at {self.address}")  # when ours is back, it is adopted
         self._described(self._spectrometer.open())
 
     def adopt(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
@@ -100,8 +118,11 @@ class Camera:
         self._spectrometer.close()
 
     def _described(self, description: Description) -> None:
-        if description.serial != self._settings.serial:
-            raise Refused(f"another spectrometer answers at {self.address}: {description.serial!r}")
+        self.displaced = (description.serial, description.model) != (self._settings.serial, self.device.model)
+        if self.displaced:
+            self._spectrometer.close()
+            found = f"{description.model} with serial {description.serial!r}"
+            raise Gone(f"another spectrometer answers at {self.address}: {found:.200}")
         self._description = description
         self.device = device_of(description, self._settings)
 

@@ -152,6 +152,11 @@ class Discovery:
         with self._lock:
             return list(self._units.values())
 
+    def unit_of(self, serial: str) -> Unit | None:
+        """The unit of a serial number, in trouble or not; None when there is none."""
+        with self._lock:
+            return self._units.get(serial)
+
     def problems(self) -> dict[str, str]:
         """Spectrometers that are plugged in but cannot be used, by address, each with its reason."""
         with self._lock:
@@ -184,7 +189,11 @@ class Discovery:
         for address in set(self._tries) - present:
             self._left(address)
         with self._lock:
-            new = sorted(present - self._known - set(self._opening))
+            # Where a unit has its spectrometer open it may have come back by itself: opened here it would be busy.
+            held = {unit.address for unit in self._units.values() if unit.holds_device}
+            # Where it found another one instead, that one is new.
+            self._known -= {unit.address for unit in self._units.values() if unit.displaced}
+            new = sorted(present - self._known - held - set(self._opening))
         for address in new:
             if not self._stop.is_set() and self._tries.setdefault(address, _Tries()).due():
                 self._open_aside(address)
@@ -240,24 +249,41 @@ class Discovery:
     def _place(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
         with self._lock:
             self._known.add(address)
-            unit = self._units.get(description.serial)
-        if self._stop.is_set():
-            spectrometer.close()
-        elif unit is None:
-            enlisted = self._enlist(spectrometer, description, address)
-            if enlisted is None:
-                spectrometer.close()
-                return
+        try:
+            used = not self._stop.is_set() and self._is_placed(spectrometer, description, address)
+        except BaseException:
+            # Such as no thread to be had for its unit: a later look finds it new.
             with self._lock:
-                self._units[description.serial] = enlisted
-            self._enlisted(enlisted)
-        elif unit.address != address and unit.address in self._present:
+                self._known.discard(address)
             spectrometer.close()
+            raise
+        if not used:
+            spectrometer.close()
+
+    def _is_placed(self, spectrometer: Spectrometer, description: Description, address: Address) -> bool:
+        """Find its unit for an opened spectrometer; False when it is not to be used."""
+        unit = self.unit_of(description.serial)
+        if unit is None:
+            return self._is_enlisted(spectrometer, description, address)
+        if unit.model != description.model or (unit.address != address and unit.address in self._present):
             with self._lock:
                 self._doubles.add(address)
             self._problem(str(address), f"a second spectrometer with serial {description.serial!r}: not used")
-        else:
-            unit.adopt(spectrometer, description, address)
+            return False
+        if unit.adopt(spectrometer, description, address):
+            return True
+        with self._lock:
+            self._known.discard(address)  # its thread has just failed: the unit after it takes it over
+        return False
+
+    def _is_enlisted(self, spectrometer: Spectrometer, description: Description, address: Address) -> bool:
+        unit = self._enlist(spectrometer, description, address)
+        if unit is None:
+            return False
+        with self._lock:
+            self._units[description.serial] = unit
+        self._enlisted(unit)
+        return True
 
     def _problem(self, where: str, what: str) -> None:
         if self._problems.get(where) != what:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oesd.acquisition.exposure import AutoExposure, bracket_us, brightness_of, scans_in
+from oesd.acquisition.exposure import AutoExposure, bracket_us, brightness_of, in_steps, scans_in
 from oesd.acquisition.settings import Settings
 from oesd.model import Device, FloatArray, Kind, MaskArray
 from oesd_drivers.spectrometer import Exposure, Trigger
@@ -22,6 +22,9 @@ class Exposing:
     settings : Settings
     device : Device
         Its limits and its saturation.
+    step_us : int
+        The device takes whole multiples of this: what it would round is never asked for, so that what is said of an
+        exposure, and what a dark is wanted for, is what frames tell.
 
     Attributes
     ----------
@@ -29,9 +32,10 @@ class Exposing:
         Scans that a dark needs to prove itself, as far as somebody has said.
     """
 
-    def __init__(self, settings: Settings, device: Device) -> None:
+    def __init__(self, settings: Settings, device: Device, step_us: int = 1) -> None:
         self._settings = settings
-        self.integration_us = settings.capture.integration_us
+        self._step_us = step_us
+        self.integration_us = in_steps(settings.capture.integration_us, step_us)
         self.proving_scans = 0
         self.locked = False
         self._device = device
@@ -59,6 +63,7 @@ class Exposing:
         if not ratio:
             return None
         shorter_us = bracket_us(self.integration_us, ratio, self._device.integration_min_us)
+        shorter_us = in_steps(shorter_us, self._step_us)
         if shorter_us >= self.integration_us:
             return None
         return Exposure(shorter_us, self.scans(Kind.SAMPLE), Trigger(self._settings.trigger.mode))
@@ -102,4 +107,5 @@ class Exposing:
         most_us = int(_ROOM * period_us) // self._scans_at_least()
         limits = (most_us, bounds.longest_us, capture.total_us, device.integration_max_us)
         shortest_us = max(bounds.shortest_us, device.integration_min_us, 1)
-        return AutoExposure(bounds.aim, shortest_us, min(limit for limit in limits if limit), device.saturation_counts)
+        longest_us = min(limit for limit in limits if limit)
+        return AutoExposure(bounds.aim, shortest_us, longest_us, device.saturation_counts, step_us=self._step_us)

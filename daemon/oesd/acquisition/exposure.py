@@ -91,6 +91,8 @@ class AutoExposure:
     offset_counts : float, optional
         Raw count without light. Too low a value is safe and takes a few frames more; the lowest that
         :meth:`next_us` was told wins, because light only ever adds to it.
+    step_us : int
+        What is returned is a whole multiple of this, where the bounds leave room for one.
     """
 
     def __init__(
@@ -100,12 +102,14 @@ class AutoExposure:
         longest_us: int,
         saturation_counts: float,
         offset_counts: float | None = None,
+        step_us: int = 1,
     ) -> None:
         self._aim = aim
-        self._bounds = (max(1, shortest_us), max(1, shortest_us, longest_us))
+        first_us = -(-max(1, shortest_us) // step_us) * step_us
+        self._bounds = (first_us, max(first_us, longest_us // step_us * step_us))
         self._full = float(saturation_counts)
         self._offset = offset_counts
-        self._rungs = _rungs(*self._bounds, sqrt(aim[1] / aim[0]))
+        self._rungs = _rungs(*self._bounds, sqrt(aim[1] / aim[0]), step_us)
         self._seen: deque[_Seen] = deque(maxlen=HOLD_FRAMES)
         self._clipped, self._clipped_us = 0, 0
         self._now_us: int | None = None
@@ -213,13 +217,18 @@ def bracket_us(integration_us: int, ratio: float, shortest_us: int) -> int:
     return min(integration_us, max(round(integration_us * ratio), shortest_us, 1))
 
 
-def _rungs(shortest_us: int, longest_us: int, widest_step: float) -> list[int]:
-    """The bounds and between them preferred numbers to three digits, no further apart than asked for.
+def in_steps(integration_us: int, step_us: int) -> int:
+    """The whole multiple of a device's step that is nearest to a time, as the driver rounds it; never nothing."""
+    return (integration_us + step_us // 2) // step_us * step_us or integration_us
+
+
+def _rungs(shortest_us: int, longest_us: int, widest_step: float, step_us: int) -> list[int]:
+    """The bounds and between them preferred numbers to three digits, no further apart than asked for or one step.
 
     They lie at the same places for every spectrometer and start, so that a dark taken at one of them serves again.
     """
     series = next((n for n in RUNGS_PER_DECADE if 10.0 ** (1 / n) <= widest_step), RUNGS_PER_DECADE[-1])
     first, last = ceil(series * log10(shortest_us)), floor(series * log10(longest_us))
     between: NDArray[np.float64] = 10.0 ** (np.arange(first, last + 1) / series)
-    rounded = {round(float(f"{rung:.2e}")) for rung in between}
+    rounded = {in_steps(round(float(f"{rung:.2e}")), step_us) for rung in between}
     return sorted({shortest_us, longest_us} | {rung for rung in rounded if shortest_us < rung < longest_us})

@@ -54,8 +54,9 @@ class CommandLight:
             done = subprocess.run(filled, timeout=self._timeout_s, capture_output=True, check=False)  # noqa: S603
         except subprocess.TimeoutExpired:
             raise LightError(f"light command {filled[0]!r} took longer than {self._timeout_s:g} s") from None
-        except OSError as error:
-            raise LightError(f"light command {filled[0]!r} cannot be run: {error.strerror}") from None
+        except (OSError, ValueError) as error:  # ValueError: a serial number may hold a NUL
+            why = getattr(error, "strerror", None) or str(error)
+            raise LightError(f"light command {filled[0]!r} cannot be run: {why}") from None
         if done.returncode != 0:
             said = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             raise LightError(

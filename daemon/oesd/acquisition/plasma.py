@@ -20,8 +20,6 @@ class Plasma:
     ----------
     section : PlasmaSection
     device : Device
-    period_s : float
-        Distance of the spectra; a silence of more than a few of them proves nothing.
 
     Attributes
     ----------
@@ -29,7 +27,7 @@ class Plasma:
         Why its state is what it is.
     """
 
-    def __init__(self, section: PlasmaSection, device: Device, period_s: float) -> None:
+    def __init__(self, section: PlasmaSection, device: Device) -> None:
         self._device = device
         bands = [Band(band.centre_nm, band.half_width_nm, band.side_nm) for band in section.bands]
         self._bands = [band for band in bands if self._on_axis(band)]
@@ -39,7 +37,7 @@ class Plasma:
                 section.off_below,
                 section.on_hold_us / 1e6,
                 section.off_hold_us / 1e6,
-                max(_LEAST_GAP_S, 3 * period_s),
+                _LEAST_GAP_S,
             )
         )
         self._section = section
@@ -57,6 +55,14 @@ class Plasma:
     def state(self) -> State:
         """What is proven now."""
         return self._watch.state
+
+    def pace(self, period_s: float) -> None:
+        """Say how far apart spectra are: a silence of more than a few of them proves nothing."""
+        self._watch.allow_gap(max(_LEAST_GAP_S, 3 * period_s))
+
+    def proves_off(self, now_s: float) -> bool:
+        """Whether it is off, and was seen so just now: what was off an hour ago may be burning."""
+        return self._watch.proves_off(now_s)
 
     def see(self, counts: FloatArray, integration_us: int, saturated: MaskArray, now_s: float) -> bool:
         """Take in the mean counts of a sample's scan; True when this spectrum changes the state."""

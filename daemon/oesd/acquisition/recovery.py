@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterator
 
 from oesd.acquisition.clock import Clock
-from oesd_drivers.errors import Busy, Denied, Gone, Lost, Refused, Retry, SpectrometerError
+from oesd_drivers.errors import Busy, Denied, Gone, Lost, NoTrigger, Refused, SpectrometerError
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ _NAMES: tuple[tuple[type[SpectrometerError], str], ...] = (
     (Denied, "no permission"),
     (Busy, "device busy"),
     (Refused, "refused by device"),
-    (Retry, "no trigger"),
+    (NoTrigger, "no trigger"),
 )
 
 

@@ -1,4 +1,4 @@
-"""What the thread of a spectrometer does between two orders: serves slots, takes darks, watches the plasma.
+"""What the thread of a spectrometer does between two orders: serves slots, watches the plasma.
 
 Knows no thread and never waits but for the spectrometer; :class:`~oesd.acquisition.unit.Unit` decides what comes next.
 """
@@ -8,21 +8,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
 
+from oesd.acquisition.asides import Asides
 from oesd.acquisition.camera import Camera
 from oesd.acquisition.clock import Clock
-from oesd.acquisition.exposing import Exposing
 from oesd.acquisition.host_time import Gap
 from oesd.acquisition.light import LightError
-from oesd.acquisition.plasma import Plasma
-from oesd.acquisition.recovery import Trouble, blame
-from oesd.acquisition.run_book import Run, RunBook
+from oesd.acquisition.parts import Parts
+from oesd.acquisition.run_book import Run
 from oesd.acquisition.settings import Settings
-from oesd.acquisition.values import Sinks, capture_of, celsius_of
-from oesd.acquisition.wishes import Wishes
-from oesd.model import Conditions, Kind, RunOrder
-from oesd_drivers.errors import Gone, Retry, SpectrometerError
+from oesd.acquisition.values import Sinks, celsius_of
+from oesd.model import Kind, RunOrder
+from oesd_drivers.errors import Gone, NoTrigger, SpectrometerError
 from oesd_drivers.spectrometer import Address, Description, Exposure, Frame, Series, Spectrometer, Trigger
 
 log = logging.getLogger(__name__)
@@ -48,28 +45,24 @@ class Sampling:
     ----------
     watching : RunOrder or None
         The run that begins when the plasma goes on.
-    captures : int
-        Handed over since the start.
+    exposing, plasma, book, delivery, trouble
+        As in :class:`~oesd.acquisition.parts.Parts`.
+    asides : Asides
+        Darks and references.
     """
 
     def __init__(self, settings: Settings, camera: Camera, sinks: Sinks, clock: Clock, boot_id: str) -> None:
+        parts = Parts.of(settings, camera, sinks, clock, boot_id)
         self._settings = settings
         self._camera = camera
-        self._sinks = sinks
         self._clock = clock
         self._next_look_ns = 0
-        self._celsius: float | None = None
-        period_s = settings.capture.every_us / 1e6
-        self.exposing = Exposing(settings, camera.device)
-        self.plasma = Plasma(settings.plasma, camera.device, period_s) if settings.plasma.bands else None
-        self.book = RunBook(settings.name, sinks, clock, boot_id, settings.serial)
-        self.trouble = Trouble(settings.name, clock, settings.serial)
-        self.wishes = Wishes(settings, sinks, clock)
+        self.exposing, self.plasma = parts.exposing, parts.plasma
+        self.book, self.delivery, self.trouble = parts.book, parts.delivery, parts.trouble
+        self.asides = Asides(parts, self._prepare)
         self.watching: RunOrder | None = None
         self.waits_for_trigger = False
-        self.captures = 0
-        self.saturated_pixels = 0
-        self.last_capture_utc: datetime | None = None
+        self._pace()
 
     # -- runs --------------------------------------------------------------------------------------------------------
 
@@ -77,13 +70,23 @@ class Sampling:
         """End the run that is on and begin another."""
         self.end()
         self.exposing.lock(order.lock_exposure or self._settings.exposure.lock_in_runs)
-        self.exposing.fit(order.every_us or self._settings.capture.every_us)
+        self._pace(order.every_us)
         exposure = self.exposing.of(Kind.SAMPLE)
         self._prepare(exposure)
         self.book.begin(order, self._settings.capture.every_us, exposure.integration_us * exposure.scans)
 
-    def _prepare(self, exposure: Exposure) -> None:
-        """Set everything before the first slot is due: none is lost to it. What fails is met again by that slot."""
+    def _pace(self, every_us: int | None = None) -> None:
+        """Go by another distance of the slots, None for the configuration's."""
+        period_us = every_us or self._settings.capture.every_us
+        self.exposing.fit(period_us)
+        if self.plasma is not None:
+            self.plasma.pace(period_us / 1e6)
+
+    def _prepare(self, exposure: Exposure | None) -> None:
+        """Bring the light of samples, and set their exposure before a slot is due: none is lost to it.
+
+        What fails is met again by the slot.
+        """
         try:
             if not self.trouble.reopen:
                 self._camera.prepare(Kind.SAMPLE, exposure)
@@ -165,7 +168,7 @@ class Sampling:
         except LightError as error:
             self.trouble.light(str(error))
             self.book.lose(1, "light switch", str(error))
-        except Retry as error:
+        except NoTrigger as error:
             self.book.lose(1, "no trigger", str(error))
             self.book.lose_passed("no trigger", str(error))
         finally:
@@ -187,49 +190,30 @@ class Sampling:
                 self._keep(frame, first_slot + frame.index)
                 self._heed(frame)
         if short is not None and frame is not None:
-            self._serve_bracket(frame, first_slot + frame.index, short)
+            self._serve_bracket(frame, first_slot + frame.index, short, stops)
+        if triggered and run.grid.period_ns > 1_000 * exposure.integration_us * exposure.scans:
+            self.book.lose_passed("no trigger", "no trigger came in its time")
 
-    def _serve_bracket(self, frame: Frame, slot: int, short: Exposure) -> None:
+    def _serve_bracket(self, frame: Frame, slot: int, short: Exposure, stops: Callable[[], bool]) -> None:
         """Keep a frame with its shorter exposure; without that one it is good all the same."""
         second, failure = None, None
+        series = Series(trigger_wait_s=self._settings.trigger.timeout_us / 1e6)
         try:
-            (second,) = [*self._camera.take(Kind.SAMPLE, short)] or (None,)
+            (second,) = [*self._camera.take(Kind.SAMPLE, short, series, stops)] or (None,)
         except SpectrometerError as error:
             failure = error
             log.warning("%s: a bracket without its short exposure: %s", self._settings.name, error)
         self._keep(frame, slot, second)
         self._heed(frame)
-        if failure is not None and not isinstance(failure, Retry):
+        if failure is not None and not isinstance(failure, NoTrigger):
             raise failure
 
     def _keep(self, frame: Frame, slot: int, short: Frame | None = None) -> None:
-        """Hand a sample over; whatever hinders it is the slot's reason."""
+        """Hand a sample over."""
         # The slots that have passed belong to the trouble that is over now, not to this capture.
         self.book.lose_before(slot, *self._excuse())
         self.trouble.over()
-        full = frame.saturated if short is None else frame.saturated & short.saturated
-        if self._settings.capture.saturated == "refuse" and full.any():
-            pixels = int(full.sum())
-            self.book.lose(1, "saturated", f"{pixels} pixels were saturated, which the configuration forbids")
-            return
-        refused = self._hand_over(Kind.SAMPLE, frame, slot, short)
-        if refused:
-            self.book.lose(1, refused, f"{refused}: the sample could not be kept")
-
-    def _hand_over(self, kind: Kind, frame: Frame, slot: int, short: Frame | None = None) -> str:
-        place, boxcar = self.book.place(slot), self._settings.capture.boxcar
-        capture = capture_of(self._camera.device, kind, frame, place, boxcar)
-        beside = None
-        if short is not None:
-            beside = capture_of(self._camera.device, kind, short, replace(place, slot=-1), boxcar)
-        refused = self._sinks.capture(capture, beside)
-        if not refused:
-            self.book.kept(place)
-            self.captures += 1
-            self.last_capture_utc = self._clock.utc()
-            self.saturated_pixels = int(frame.saturated.sum())
-            self._celsius = celsius_of(frame)
-        return refused
+        self.delivery.sample(frame, slot, short)
 
     # -- light and plasma --------------------------------------------------------------------------------------------
 
@@ -262,57 +246,12 @@ class Sampling:
             # Run to its end first: a run that begins with this frame sets the exposure anew.
             for frame in [*self._camera.take(Kind.SAMPLE, look)]:
                 self.trouble.over()
-                self._celsius = celsius_of(frame)
+                self.delivery.celsius = celsius_of(frame)
                 self._heed(frame)
         except LightError as error:
             self.trouble.light(str(error))
 
-    # -- darks and references ----------------------------------------------------------------------------------------
-
-    def wished(self) -> list[Kind]:
-        """Darks and references that are due and can be had without a hand; each is told once, until it was taken."""
-        proven_dark = self.plasma is not None and self.plasma.state == "off"
-        ready = self.wishes.ready(self._conditions(), proven_dark=proven_dark)
-        self.exposing.proving_scans = self.wishes.proving_scans
-        return ready
-
-    def take_aside(self, kind: Kind) -> None:
-        """Take what stands outside the slots: a background, or a sample by hand.
-
-        Raises
-        ------
-        SpectrometerError
-            It is lost by name, and may be wished for again.
-        """
-        try:
-            self._take_aside(kind)
-        except SpectrometerError as error:
-            self.book.lose_aside(kind, blame(error), str(error))
-            if not isinstance(error, Retry):
-                raise
-        except LightError as error:
-            log.warning("%s: no %s taken: %s", self._settings.name, kind, error)
-            self.book.lose_aside(kind, "light switch", f"no {kind} taken: {error}")
-        finally:
-            self.wishes.taken(kind)
-        self.book.lose_passed(f"{kind} taken", f"a {kind} was taken in its time")
-
-    def _take_aside(self, kind: Kind) -> None:
-        for frame in self._camera.take(kind, self.exposing.of(kind)):
-            self.trouble.over()
-            refused = self._hand_over(kind, frame, -1)
-            if refused:
-                self.book.lose_aside(kind, refused, f"{refused}: the {kind} could not be kept")
-
-    def _conditions(self) -> Conditions:
-        return Conditions(
-            self._settings.name,
-            self._camera.device.pixels,
-            self.exposing.integration_us,
-            self.exposing.scans(Kind.SAMPLE),
-            self._settings.capture.boxcar,
-            self._celsius,
-        )
+    # -- the device --------------------------------------------------------------------------------------------------
 
     def reopen(self, adopted: tuple[Spectrometer, Description, Address] | None) -> None:
         """Open the device, or go on with it where it was opened; all is set again before the next frame.

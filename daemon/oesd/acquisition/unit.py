@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from oesd.acquisition.camera import Camera
 from oesd.acquisition.clock import Clock, HostClock
@@ -86,7 +87,7 @@ class Unit:
         self._orders: deque[_Order] = deque()
         self._adopted: Opened | None = None
         self._stopping = False
-        self._handing_over = False
+        self._handing_over = self._ended = False
         self._handed: Opened | None = None
         self._thread = threading.Thread(target=self._main, name=f"unit-{settings.name}", daemon=True)
 
@@ -123,6 +124,21 @@ class Unit:
         return self._camera.address
 
     @property
+    def model(self) -> str:
+        """What its spectrometer is."""
+        return self._camera.device.model
+
+    @property
+    def holds_device(self) -> bool:
+        """Whether it has its spectrometer open."""
+        return not self._work.trouble.reopen
+
+    @property
+    def displaced(self) -> bool:
+        """Whether another spectrometer answered where its own was."""
+        return self._camera.displaced
+
+    @property
     def in_trouble(self) -> bool:
         """Whether the unit is without a working device at this moment."""
         return bool(self._work.trouble.reason)
@@ -154,20 +170,23 @@ class Unit:
 
     def take(self, kind: Kind) -> None:
         """Take one capture as soon as it disturbs no slot; a sample stands outside the schedule."""
-        self._work.wishes.ordered(kind)
-        self._order(lambda: self._work.take_aside(kind), needs_device=True)
+        self._work.asides.wishes.ordered(kind)
+        self._order(lambda: self._work.asides.take(kind, self._more_backgrounds), needs_device=True)
 
     def left(self, address: Address) -> None:
         """The spectrometer at this address was unplugged."""
         self._order(lambda: self._work.left(address))
 
-    def adopt(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
-        """Go on with the same spectrometer, opened elsewhere after it was plugged in again."""
+    def adopt(self, spectrometer: Spectrometer, description: Description, address: Address) -> bool:
+        """Go on with the same spectrometer, opened elsewhere after it was plugged in again; False when it cannot."""
         with self._changed:
+            if self._ended:
+                return False
             before, self._adopted = self._adopted, (spectrometer, description, address)
             self._changed.notify_all()
         if before is not None:
             before[0].close()
+        return True
 
     def state(self) -> UnitState:
         """What the unit is doing now."""
@@ -196,6 +215,7 @@ class Unit:
 
     def _close(self) -> None:
         with self._changed:
+            self._ended = True
             adopted, self._adopted = self._adopted, None
         if self._handing_over and adopted is None and not self.in_trouble:
             self._handed = self._camera.opened
@@ -210,11 +230,13 @@ class Unit:
         if gap is not None:
             self._work.bridge(gap)
         self._work.settle()
-        for kind in self._work.wished():
-            self.take(kind)
+        for kind in self._work.asides.wished():
+            self._order(partial(self._work.asides.take_wished, kind, self._more_backgrounds), needs_device=True)
         task = self._next_task()
         if task is None:
             return
+        # Once more: what was wished for, or learned of the light, may take longer than what was on before.
+        self._sinks.beat(self.settings.name, self._patience_s())
         try:
             task()
         except SpectrometerError as error:
@@ -229,8 +251,11 @@ class Unit:
         """
         capture, light, exposing = self.settings.capture, self.settings.light, self._work.exposing
         scans = max(exposing.scans(kind) for kind in Kind) + 2
-        waits_us = 2 * scans * max(exposing.integration_us, capture.integration_us) + 2 * light.settle_us
-        return 45.0 + (waits_us + self.settings.trigger.timeout_us + 2 * light.timeout_us) / 1e6
+        waits_us = 2 * scans * max(exposing.integration_us, capture.integration_us)
+        waits_us += 2 * (light.settle_us + light.timeout_us)
+        if exposing.of(Kind.SAMPLE).trigger.waits:
+            waits_us += 2 * exposing.scans(Kind.SAMPLE) * self.settings.trigger.timeout_us  # each scan waits for one
+        return 45.0 + waits_us / 1e6
 
     def _rest(self, seconds: float) -> bool:
         """Let time pass; False when it is time to stop."""
@@ -271,6 +296,10 @@ class Unit:
         if order is None or not order.needs_device or self._fits(order, now_ns):
             return order
         return None
+
+    def _more_backgrounds(self) -> bool:
+        with self._changed:
+            return any(order.needs_device for order in self._orders)
 
     def _fits(self, order: _Order, now_ns: int) -> bool:
         """Whether a background can be taken before the coming slot would be over, or has waited for long enough.

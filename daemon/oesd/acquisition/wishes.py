@@ -50,7 +50,7 @@ class Wishes:
         self.proving_scans = self._sinks.proving_scans(conditions)
         reasons = {kind: self._sinks.due(kind, conditions) for kind in (Kind.DARK, Kind.REFERENCE)}
         self._due = {kind: reason for kind, reason in reasons.items() if reason}
-        ready = [k for k in self._due if k not in self._ordered and self._without_a_hand(k, proven_dark)]
+        ready = [k for k in self._due if k not in self._ordered and self.without_a_hand(k, proven_dark=proven_dark)]
         self._ordered.update(ready)
         return ready
 
@@ -63,7 +63,8 @@ class Wishes:
         self._ordered.discard(kind)
         self._asked_ns = self._clock.monotonic_ns()  # it has to be stored and judged before it counts
 
-    def _without_a_hand(self, kind: Kind, proven_dark: bool) -> bool:
+    def without_a_hand(self, kind: Kind, *, proven_dark: bool) -> bool:
+        """Whether one can be taken now without somebody who sees to the light."""
         section = self._settings.background(kind)
         how = section.how if section else "by hand"
         return how == "switch" or (how == "plasma off" and proven_dark)

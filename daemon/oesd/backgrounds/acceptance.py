@@ -17,6 +17,7 @@ from oesd.backgrounds.expectation import (
     from_darks,
     from_itself,
     from_model,
+    tells_offset,
 )
 from oesd.backgrounds.fitting import Noise
 from oesd.backgrounds.photon_transfer import Undetermined, photon_transfer
@@ -31,6 +32,7 @@ _SAME_TIME = 1e-6
 _FAR_SHORTER = 4.0
 _NEAR_K = 4.0  # between a dark and the earlier ones it is held against
 _DARKER_READ_NOISES = 0.5
+_MOVED_READ_NOISES = 2.0  # of the offset: more is no drift that a mean over old and new darks may hold
 _CLEAR = 20.0  # signal to noise of a light worth looking for
 _LAMP_NOISES = 5.0
 _STRETCH_PX = 16
@@ -47,7 +49,8 @@ class Judgement:
     reason : str
         A sentence for a person.
     darker : bool
-        It lies below what it was held against: the earlier darks may have seen light.
+        It lies below what it was held against, as the earlier darks may have seen light, or its offset is another one:
+        darks before it do not hold any more.
     numbers : mapping of str to float, int or str
         For the record.
     """
@@ -95,8 +98,8 @@ def judge_dark(dark: Dark, known: Known) -> Judgement:
     if _knows_better(known.model, dark):
         verdict = _verdict(dark, known, expected, STRICT)
         if verdict.accepted or verdict.light or verdict.scans_needed <= MOST_SCANS:
-            return _judgement(verdict, dark, expected)
-    return _judgement(_verdict(dark, known, expected, FIRST), dark, expected)
+            return _judgement(verdict, dark, expected, known.black)
+    return _judgement(_verdict(dark, known, expected, FIRST), dark, expected, known.black)
 
 
 def _verdict(dark: Dark, known: Known, expected: Expectation, strictness: Strictness) -> Verdict:
@@ -119,9 +122,10 @@ def _knows_better(model: DarkModel | None, dark: Dark) -> bool:
     return error < 0.5 * model.noise_counts(dark.integration_us, dark.temperature_c, dark.scans)
 
 
-def _judgement(verdict: Verdict, dark: Dark, expected: Expectation) -> Judgement:
+def _judgement(verdict: Verdict, dark: Dark, expected: Expectation, black: tuple[int, ...]) -> Judgement:
     above = float(np.median(dark.counts - expected.counts))
     darker = verdict.darker_counts > 0 or (not verdict.accepted and above < -_DARKER_READ_NOISES * expected.read_counts)
+    moved = expected.source != ITSELF and tells_offset(black) and abs(above) > _MOVED_READ_NOISES * expected.read_counts
     numbers: dict[str, float | int | str] = {
         "against": expected.source,
         "light": verdict.light,
@@ -134,7 +138,7 @@ def _judgement(verdict: Verdict, dark: Dark, expected: Expectation) -> Judgement
         "read_noise_counts": round(expected.read_counts, 4),
     }
     proven = verdict.accepted and verdict.scans_needed <= dark.scans and expected.source != ITSELF
-    return Judgement(verdict.accepted, proven, verdict.reason, darker, numbers)
+    return Judgement(verdict.accepted, proven, verdict.reason, darker or (verdict.accepted and moved), numbers)
 
 
 def proving_scans(model: DarkModel | None, integration_us: int, temperature_c: float | None, pixels: int) -> int:
@@ -154,13 +158,13 @@ def proving_scans(model: DarkModel | None, integration_us: int, temperature_c: f
 def expectation(dark: Dark, known: Known) -> Expectation:
     """What the dark ought to show, from the best that there is."""
     if known.model is not None:
-        return from_model(known.model, dark)
+        return from_model(known.model, dark, known.black)
     cells = [cell for cell in known.statistics.cells if _alike(cell, dark)]
     earlier = [_mean(cell) for cell in cells]
     if not earlier:
         return from_itself(dark, dark.scan_noise or alternating_sigma(dark.counts) * math.sqrt(dark.scans))
     noise = _noise(known.statistics, earlier, dark)
-    expected = from_darks(earlier, dark, noise, _offset(known.statistics, dark))
+    expected = from_darks(earlier, dark, noise, _offset(known.statistics, dark), known.black)
     captures = sum(cell.captures for cell in cells)
     return expected if captures == 1 else replace(expected, source=f"{captures} earlier darks")
 
@@ -247,12 +251,16 @@ def unchecked(kind: str) -> Judgement:
 
 
 def begins_anew(judgement: Judgement, dark: Dark, known: Known) -> Judgement:
-    """Judge a dark as the first of a new library: the earlier ones have seen light, for light only adds."""
+    """Judge a dark as the first of a new library: the earlier ones have seen light, for light only adds.
+
+    Or the offset has moved for good, as black pixels tell: a mean of old and new darks would be that of neither.
+    """
     alone = replace(known, statistics=DarkStatistics(dark.counts.size), model=None)
     first = judge_dark(dark, alone)
     if not first.accepted:
         return judgement
-    return replace(first, reason=f"{first.reason}; darker than all earlier darks, which are set aside")
+    why = "of another offset" if judgement.accepted else "darker"
+    return replace(first, reason=f"{first.reason}; {why} than all earlier darks, which are set aside")
 
 
 def scan_noise(counts: FloatArray, spread: FloatArray | SpreadArray) -> float | None:

@@ -22,6 +22,8 @@ from oesd.model import FloatArray, MaskArray
 ITSELF = "the spectrum itself"
 TEMPERATURE_SIGMA_K = 0.3
 OFFSET_DRIFT = 0.1  # of the read noise, from one dark to the next
+OFFSET_STEP = 100.0  # read noises that it may move where black pixels tell it from light: a power cycle, years
+ENOUGH_BLACK = 8
 _DOUBLING_K = 7.0
 _RISE_PER_K = math.log(2.0) / _DOUBLING_K
 _EVEN_TO_TEXTURE = 4.0  # of a dark current: its level to the robust sigma of its pattern
@@ -51,12 +53,26 @@ class Expectation:
     read_counts: float
 
 
-def from_model(model: DarkModel, dark: Dark) -> Expectation:
+def offset_drift(black: Sequence[int]) -> float:
+    """How far the offset may have moved since it was learned, in read noises.
+
+    Without optically black pixels an offset that moves looks as an even light does, and a small one must do. With them
+    it may move as it likes: light that falls on all the others leaves them dark.
+    """
+    return OFFSET_STEP if tells_offset(black) else OFFSET_DRIFT
+
+
+def tells_offset(black: Sequence[int]) -> bool:
+    """Whether there are enough optically black pixels to tell an offset that moved from light."""
+    return len(black) >= ENOUGH_BLACK
+
+
+def from_model(model: DarkModel, dark: Dark, black: Sequence[int] = ()) -> Expectation:
     """Expect what the learned model predicts for this exposure and temperature."""
     predicted = model.predict(dark.integration_us, dark.temperature_c, dark.scans)
     current = predicted.counts - model.offset_counts
     hot = np.where(model.hot, _HOT_DOUBT * current, 0.0)
-    drift = np.full_like(current, OFFSET_DRIFT * model.noise.read_counts)
+    drift = np.full_like(current, offset_drift(black) * model.noise.read_counts)
     warmer = _RISE_PER_K * TEMPERATURE_SIGMA_K * current
     shared = np.vstack([predicted.shared, drift, warmer])
     own2 = predicted.noise**2 + predicted.own_sigma**2 + hot**2
@@ -72,7 +88,13 @@ def from_model(model: DarkModel, dark: Dark) -> Expectation:
     return Expectation("the dark model", predicted.counts, own, shared, model.noise.read_counts)
 
 
-def from_darks(earlier: Sequence[Dark], dark: Dark, noise: Noise, offset_counts: float | None = None) -> Expectation:
+def from_darks(
+    earlier: Sequence[Dark],
+    dark: Dark,
+    noise: Noise,
+    offset_counts: float | None = None,
+    black: Sequence[int] = (),
+) -> Expectation:
     """Expect the mean of earlier darks of the same exposure, grown with the temperature.
 
     Parameters
@@ -86,6 +108,8 @@ def from_darks(earlier: Sequence[Dark], dark: Dark, noise: Noise, offset_counts:
     offset_counts : float, optional
         Counts of no exposure; tells how much of the dark is current and may change with temperature. Without it the
         even part of the current is guessed from its pattern, and a change of temperature may hide an even light.
+    black : sequence of int
+        Optically black pixels, which tell an offset that moved from light.
     """
     scans = sum(one.scans for one in earlier)
     mean = np.asarray(np.sum([one.scans * one.counts for one in earlier], axis=0) / scans)
@@ -98,7 +122,7 @@ def from_darks(earlier: Sequence[Dark], dark: Dark, noise: Noise, offset_counts:
     growth = 2.0 ** (warmer_k / _DOUBLING_K) - 1.0
     unknown_k = UNKNOWN_TEMPERATURE_SIGMA_K if dark.temperature_c is None else TEMPERATURE_SIGMA_K + 0.3 * abs(warmer_k)
     doubt = _RISE_PER_K * unknown_k
-    level = (OFFSET_DRIFT * noise.read_counts, doubt * even, 0.0 if offset_counts is not None else growth * even)
+    level = (offset_drift(black) * noise.read_counts, doubt * even, 0.0 if offset_counts is not None else growth * even)
     own2 = noise.variance(current) * (1.0 / scans + 1.0 / dark.scans) + (doubt * texture) ** 2
     source = "the earlier dark" if len(earlier) == 1 else f"{len(earlier)} earlier darks"
     shared = np.full((1, mean.size), math.hypot(*level))  # as for a model that knows the pattern badly

@@ -15,6 +15,7 @@ from datetime import datetime
 
 from oesd.backgrounds.dark_model import DarkModel
 from oesd.model import Conditions, Kind
+from oesd.model.sentences import BEYOND_LIMITS
 
 _NOTABLE_K = 0.2
 _DAY_S = 86400.0
@@ -225,5 +226,5 @@ def _beyond(sample: Conditions, fitting: list[Background], limits: Limits, kind:
     if not fitting or not limits.beyond:
         return Choice(None, _missing(sample, fitting, limits, kind), within_limits=False)
     nearest = min(fitting, key=lambda one: (_deviation(sample, one, limits), one.record_id))
-    allowed = f"beyond the limits of {duration(limits.age_s)} and {limits.temperature_k:g} C"
+    allowed = f"{BEYOND_LIMITS} of {duration(limits.age_s)} and {limits.temperature_k:g} C"
     return Choice(nearest.record_id, f"{_described(sample, nearest)}: {allowed}, none better", within_limits=False)

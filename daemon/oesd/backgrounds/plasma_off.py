@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import numpy as np
@@ -166,10 +166,14 @@ class PlasmaWatch:
         self._leaning, self._seen_s = leaning, now_s
         return self._decide(now_s - self._since_s, value)
 
-    def forget(self) -> None:
-        """Begin anew: the light was switched, or another exposure set."""
-        self._state, self._leaning, self._seen_s = State.UNKNOWN, State.UNKNOWN, None
-        self._reason = "nothing seen since it began anew"
+    def proves_off(self, now_s: float) -> bool:
+        """Whether it is off by the last spectrum as well, and that is no older than the gap."""
+        recent = self._seen_s is not None and 0.0 <= now_s - self._seen_s <= self._thresholds.gap_s
+        return recent and self._state is State.OFF and self._leaning is State.OFF
+
+    def allow_gap(self, gap_s: float) -> None:
+        """Let spectra be so far apart from now on."""
+        self._thresholds = replace(self._thresholds, gap_s=gap_s)
 
     def _lean(self, intensities: Sequence[Intensity]) -> tuple[State, float]:
         """Where this spectrum alone points."""

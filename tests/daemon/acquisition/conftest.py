@@ -52,6 +52,7 @@ class Bench:
     begun: list[RunRecord] = field(default_factory=list)
     ended: list[RunRecord] = field(default_factory=list)
     refusal: str = ""
+    beats: list[float] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
     drivers: list[IsolatedSpectrometer] = field(default_factory=list)
     due: Callable[[Kind, Conditions], str | None] = lambda _kind, _conditions: None
@@ -128,7 +129,7 @@ def discover(bench: Bench) -> Iterator[MakeDiscovery]:
             serial = description.serial
             given = {"capture": capturing(), "light": section or LightSection(), **changes}
             settings = Settings(serial, serial, **given)  # type: ignore[arg-type]
-            beat: Callable[[str, float], None] = lambda _name, _within_s: None  # noqa: E731
+            beat: Callable[[str, float], None] = lambda _name, within_s: bench.beats.append(within_s)  # noqa: E731
             sinks = Sinks(bench.take, bench.lose, beat, bench.begun.append, bench.ended.append, bench.due)
             unit = Unit(settings, spectrometer, description, address, sinks, light or NoLight(), "boot")  # type: ignore[arg-type]
             unit.start()

@@ -1,5 +1,7 @@
 """Whether a background may serve, from the first dark of a spectrometer on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tests.support.dark_units import Unit, light
@@ -94,6 +96,7 @@ def test_a_full_detector_is_not_dark():
 def test_what_is_darker_than_all_before_is_told_and_may_begin_anew(usb2000):
     unit, _ = usb2000
     even = np.full(unit.detector.pixels, 200.0 * unit.detector.electrons_per_count / 0.1)
+    even[list(unit.detector.dark_pixels)] = 0.0
     known = Known(unit.optics.wavelengths_nm, statistics_of([unit.dark(100_000, 22.0, 16, even)], unit.detector.pixels))
     dark = unit.dark(100_000, 22.0, 16)
     verdict = judge_dark(dark, known)
@@ -104,6 +107,26 @@ def test_what_is_darker_than_all_before_is_told_and_may_begin_anew(usb2000):
     bright = unit.dark(100_000, 22.0, 16, lit(unit, 100_000, 3_000.0))
     judged = judge_dark(bright, known)
     assert begins_anew(judged, bright, known) is judged  # lines in it: no first dark either
+
+
+@pytest.mark.parametrize("read_noises", [-30.0, -1.0, 1.0, 3.0, 30.0])
+def test_an_offset_that_moved_is_no_light_where_black_pixels_tell(usb2000, read_noises):
+    """After a power cycle, or in years: refused for light, no dark would ever have been accepted again."""
+    unit, model = usb2000
+    rise = read_noises * model.noise.read_counts
+    dark = unit.dark(10_000, 25.0, 60)
+    moved = replace(dark, counts=dark.counts + rise)
+    verdict = judge_dark(moved, known_of(unit, model=model))
+    assert verdict.accepted, verdict.reason
+    assert verdict.darker == (abs(read_noises) > 2.0)
+    if verdict.darker:
+        anew = begins_anew(verdict, moved, known_of(unit, model=model))
+        assert anew.accepted
+        assert anew.reason.endswith("of another offset than all earlier darks, which are set aside")
+    black = list(unit.detector.dark_pixels)
+    lit = replace(dark, counts=np.where(np.isin(np.arange(dark.counts.size), black), dark.counts, dark.counts + rise))
+    verdict = judge_dark(lit, known_of(unit, model=model))
+    assert verdict.accepted == (read_noises < 1.0), "light leaves the black pixels as they are"
 
 
 @pytest.mark.parametrize("scans", [2, 3, 20])

@@ -93,13 +93,20 @@ def test_a_gap_and_a_clock_that_steps_back_break_the_proof():
         assert all(watch.update(sure(0.0), t).state is State.UNKNOWN for t in times)
 
 
-def test_forgetting_begins_anew():
+def test_off_is_proven_only_as_long_as_it_is_seen():
+    """A plasma that was off when the last run ended may burn when a dark falls due an hour later."""
     watch = PlasmaWatch(LEVELS)
     for t in range(6):
         watch.update(sure(0.0), t)
+    gap_s = LEVELS.gap_s
+    assert [watch.proves_off(5.0 + age_s) for age_s in (0.0, gap_s, gap_s + 0.1, 3600.0, -1.0)] == [
+        True, True, False, False, False,
+    ]  # fmt: skip
+    watch.allow_gap(100.0)
+    assert watch.proves_off(90.0)
+    watch.update(sure(2 * LEVELS.on_above), 6.0)  # the state holds for a while; the proof does not
     assert watch.state is State.OFF
-    watch.forget()
-    assert watch.update(sure(0.0), 7.0).state is State.UNKNOWN
+    assert not watch.proves_off(6.0)
 
 
 @given(st.lists(st.tuples(st.floats(0.01, 4.0), st.floats(-100.0, 5_000.0)), min_size=1, max_size=60))
