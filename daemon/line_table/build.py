@@ -164,7 +164,7 @@ def _window(rows: Rows) -> NDArray[np.str_]:
 
 
 def _emission(rows: Rows, kt_ev: float) -> FloatArray:
-    """Light of an optically thin plasma in equilibrium, photons on any scale; NaN where it is not known."""
+    """Light of an optically thin plasma in equilibrium, energy on any scale; NaN where it is not known."""
     return np.asarray(rows["gk"] * rows["aki_s1"] / rows["wl_vac_nm"] * np.exp(-rows["ek_ev"] / kt_ev))
 
 

@@ -34,6 +34,13 @@ def band(system, height, fwhm_nm, wavelengths=WL, row=1):
     return height * shape / shape.max()
 
 
+def test_what_may_be_beside_a_molecule_shares_what_it_leaves():
+    peaks = analyzed(plasma(WL, {"Ar": 9000.0}, 0.8) + band("N2", 6000.0, 0.8)).detected_peaks
+    assert sum(peak.element == "N2" for peak in peaks) > 5
+    for peak in peaks:
+        assert sum(candidate.probability for candidate in peak.candidates) <= 1.0 + 1e-4 * len(peak.candidates)
+
+
 def analyzed(light, seed=0):
     sample, dark = measured(light, seed)
     return oesd.analyze(WL, sample, dark, saturation_counts=65535.0)

@@ -3,7 +3,9 @@ import pytest
 from tests.engine.spectra import axis, lines, measured
 from tests.engine.spectra import continuum as continuum_of
 
+import oesd
 from oesd.engine.baseline import continuum
+from oesd.engine.correction import rounding
 from oesd.engine.firstwidth import first_fwhm_px
 from oesd.engine.noise import noise_sigma
 
@@ -145,3 +147,17 @@ def test_noise_whose_lower_half_a_file_has_cut_off_is_told_by_its_upper_half(lev
     rng = np.random.default_rng(4)
     net = np.maximum(level + rng.normal(0.0, 10.0, 4096), 0.0)
     assert 6.5 < np.median(noise_sigma(net, np.zeros(len(net), dtype=bool), 1e4, 1)) < 11.0
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.2, 0.3])
+def test_noise_hidden_in_whole_counts_makes_no_peaks(noise):
+    nm = np.linspace(250.0, 900.0, 2048)
+    for seed in range(10):
+        sample = np.round(1000.3 + np.random.default_rng(seed).normal(0.0, noise, 2048))
+        assert oesd.analyze(nm, sample, np.full(2048, 1000.3), saturation_counts=65535.0).detected_peaks == ()
+
+
+def test_averages_of_whole_counts_are_known_by_their_scans():
+    sample = np.random.default_rng(1).integers(900, 1100, 2048) / 7.0
+    assert rounding(sample, 7) == pytest.approx(1.0 / 84.0)
+    assert rounding(sample, 1) == rounding(sample + 0.01, 7) == 0.0

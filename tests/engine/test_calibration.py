@@ -212,6 +212,13 @@ def test_why_a_correction_is_not_safe(found, worth, offsets, why):
     assert correction(found.axis, told).sure == (not why)
 
 
+def test_nobody_is_told_to_search_wider_than_can_be_searched():
+    at_the_edge, elsewhere = replace(CLEAR, axis=Axis(2.45)), replace(CLEAR, clear_nats=-1.0, rival_nm=2.9)
+    for found, reach_nm in ((at_the_edge, 2.5), (elsewhere, 2.5), (replace(elsewhere, rival_nm=11.7), 0.65)):
+        told = why_unsafe(found, found.axis, 40.0, WELL, reach_nm)
+        assert f"{reach_nm:g} nm searched" in told and "search wider" not in told and "2.5 nm are the most" in told
+
+
 def test_an_unsure_axis_is_given_more_tolerance():
     assert unsure(Axis(0.3, sigma_nm=0.02), 0.9).sigma_nm > 0.09
 

@@ -192,3 +192,12 @@ def test_what_the_correction_makes_of_one_measurement_with_all_that_can_be_known
     for name in ("net", "scope_corrected", "variance"):
         assert getattr(corrected, name).tobytes() == getattr(again, name).tobytes()
         assert np.isfinite(getattr(corrected, name)).all()
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_the_smooth_top_of_a_continuum_is_not_full(noise):
+    dome = 30000.0 * np.exp(-0.5 * ((np.arange(2048) - 1000.0) / 450.0) ** 2)
+    dome += np.random.default_rng(0).normal(0.0, noise, 2048)
+    assert not flat_tops(dome).any()
+    clipped = np.minimum(dome, 29000.0)
+    np.testing.assert_array_equal(flat_tops(clipped), clipped == 29000.0)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.engine.spectra import axis, lines
 
 from oesd.engine.correction import correct
-from oesd.engine.defects import silent_pixels, stuck_pixels
+from oesd.engine.defects import hot_pixels, silent_pixels, stuck_pixels
 from oesd.model import Measurement
 from oesd.store.encoding import pack_spread, unpack_spread
 
@@ -135,3 +135,12 @@ def test_sound_pixels_are_hardly_ever_called_hit_noisy_or_stuck(seed, scans, fli
     assert np.isfinite(corrected.net).all()
     assert (corrected.variance > 0.0).all()
     assert np.count_nonzero(corrected.net != corrected.scope_corrected) <= 1
+
+
+@pytest.mark.parametrize("noise", [0.1, 0.25, 0.4, 0.6])
+def test_a_dark_whose_noise_is_hidden_in_its_whole_counts_has_no_hot_pixels_but_the_hot_ones(noise):
+    dark = np.round(400.0 + np.random.default_rng(2).normal(0.0, noise, 2048))
+    assert not hot_pixels(dark, 2048).any()
+    dark[700] += 200.0
+    dark[900] -= 200.0
+    assert hot_pixels(dark, 2048).nonzero()[0].tolist() == [700, 900]

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tests.engine.spectra import axis, continuum, lines, measured, plasma
+from tests.support.plasma.cases import make
 
 import oesd
 
@@ -57,3 +58,23 @@ def test_include_lets_the_ambient_gases_in_besides():
     light = plasma(WL, {"Ar": 12000.0, "Cu": 9000.0}, 1.0)
     assert named(analyzed(light, constraint="include", elements=["Cu"])) == {"Cu"}
     assert named(analyzed(light, constraint="include", elements=["Cu"], ambient=["Ar"])) == {"Cu", "Ar"}
+
+
+@pytest.mark.parametrize("case", [54, 141, 155])
+def test_who_is_not_claimed_lacks_something_or_has_a_rival(case):
+    given = make(611, case, hard=True).given
+    told = ("integration_us", "saturation_counts", "nonlinearity", "scans_averaged")
+    result = oesd.analyze(
+        given["wavelengths"],
+        given["sample"],
+        given["dark"],
+        fwhm_nm=given["fwhm_hint_nm"],
+        explain=True,
+        **{name: given[name] for name in told},
+    )
+    assert all(len(question.elements) > 1 for question in result.ambiguous)
+    unclaimed = [evidence for evidence in result.evidence if not evidence.claimed]
+    assert unclaimed
+    for evidence in unclaimed:
+        assert evidence.margin_nats < 0.0 or evidence.rivals or "given up" in evidence.sentence
+        assert "not claimed: -" not in evidence.sentence

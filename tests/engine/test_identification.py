@@ -6,6 +6,7 @@ from tests.engine.spectra import axis, continuum, lines, measured, plasma
 
 import oesd
 from oesd.engine.bands import SYSTEMS, band_light
+from oesd.engine.linespread import PIXEL_PX
 
 WL = axis()
 
@@ -92,7 +93,8 @@ def test_the_named_line_leads_the_candidates_under_a_readable_key():
     assert len(peak.candidates) >= 3
     assert peak.wavelength_nm == pytest.approx(417.204, abs=0.05)
     assert peak.fwhm_nm == pytest.approx(0.8, rel=0.1)
-    assert peak.area == pytest.approx(1.0645 * peak.intensity * peak.fwhm_nm, rel=1e-3)
+    looks_nm = np.hypot(peak.fwhm_nm, PIXEL_PX * (WL[1] - WL[0]))
+    assert peak.area == pytest.approx(1.0645 * peak.intensity * looks_nm, rel=1e-3)
 
 
 def test_candidates_are_unique_ordered_and_their_probabilities_add_up():

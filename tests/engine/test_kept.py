@@ -4,6 +4,8 @@ import numpy as np
 
 from oesd.engine.defects import hot_pixels
 from oesd.engine.kept import PLACES, Kept, dispersion_of
+from oesd.engine.patterns import shipped_patterns
+from oesd.engine.places import places_of
 
 PIXELS = 400
 DARK = np.random.default_rng(3).normal(1000.0, 5.0, PIXELS)
@@ -44,3 +46,13 @@ def test_the_dispersion_is_that_of_the_axis_asked_for():
         np.testing.assert_allclose(along.nm, 300.0 + 0.2 * at + bend * at * at, atol=1e-4)
         np.testing.assert_allclose(along.nm_per_px, 0.2 + 2.0 * bend * at, rtol=1e-4)
         assert abs(along.median_nm_per_px - (0.2 + bend * 1999.0)) < 1e-3 * 0.2
+
+
+def test_half_a_dozen_spectrometers_are_worked_out_once_each():
+    devices = [
+        (shipped_patterns(fwhm_nm), 200.0 + 7.0 * n, fwhm_nm)
+        for n, fwhm_nm in enumerate((0.8, 0.9, 1.0, 1.1, 1.2, 1.4))
+    ]
+    first = [places_of(patterns, low_nm, 850.0, fwhm_nm) for patterns, low_nm, fwhm_nm in devices]
+    again = [places_of(shipped_patterns(fwhm_nm), low_nm, 850.0, fwhm_nm) for _, low_nm, fwhm_nm in devices]
+    assert all(one is other for one, other in zip(first, again, strict=True))

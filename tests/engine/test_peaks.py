@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
-from tests.engine.spectra import lines
+from tests.engine.spectra import axis, lines
 
 from oesd.engine import peaks
 from oesd.engine.linefit import top_of
 from oesd.engine.linespread import PIXEL_PX, Widths
+from oesd.engine.measure import measure
 from oesd.engine.peaks import FALSE_PER_SPECTRUM, threshold_sigmas
+from oesd.model import Measurement, Recipe
 
 PX = np.arange(600.0)
 NONE = np.zeros(600, dtype=bool)
@@ -156,3 +158,22 @@ def test_the_baseline_s_error_is_in_the_height_s():
         )
         == 0
     )
+
+
+@pytest.mark.parametrize("boxcar", [0, 1, 3, 8])
+def test_a_boxcar_makes_no_peaks_out_of_noise(boxcar):
+    nm, false = axis(pixels=1024), 0
+    for seed in range(60):
+        sample = 1000.0 + np.random.default_rng(seed).normal(0.0, 20.0, len(nm))
+        given = Measurement(nm, sample, boxcar_half_width_px=boxcar, saturation_counts=65535.0)
+        false += len(measure(given, Recipe(fwhm_nm=2.0)).peaks)
+    assert false <= 60 * 3 * FALSE_PER_SPECTRUM
+
+
+@pytest.mark.parametrize("boxcar", [1, 3])
+def test_a_boxcar_hides_no_clear_line(boxcar):
+    nm = axis(pixels=1024)
+    light = lines(nm, np.linspace(280.0, 880.0, 16), np.full(16, 300.0), 2.0)
+    sample = 1000.0 + light + np.random.default_rng(1).normal(0.0, 12.0, len(nm))
+    given = Measurement(nm, sample, boxcar_half_width_px=boxcar, saturation_counts=65535.0)
+    assert len(measure(given, Recipe()).peaks) == 16

@@ -125,3 +125,8 @@ def test_what_is_no_number_is_refused_in_one_line(where, bad):
     with pytest.raises(SpectrumError) as refusal:
         oesd.analyze(**arrays)
     assert "\n" not in str(refusal.value) and len(str(refusal.value)) > 20
+
+
+@pytest.mark.parametrize("search_nm", [1e-300, 1e-4, 1e300])
+def test_any_search_is_an_answer(search_nm):
+    assert checked(WL, RNG.normal(900.0, 5.0, 300) + 9000.0 * (np.arange(300) % 40 == 7), search_nm=search_nm).axis

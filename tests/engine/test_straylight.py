@@ -53,3 +53,13 @@ def test_stray_light_is_of_the_light_that_a_bracket_gives_back():
         short=strayed(LIGHT, 0.01) / 10.0, short_dark=np.zeros(1000), dark=np.zeros(1000), short_integration_us=100,
     )  # fmt: skip
     np.testing.assert_allclose(correct(given).scope_corrected, LIGHT, atol=0.1)
+
+
+def test_a_hot_pixel_strays_nowhere():
+    sample = strayed(LIGHT, 0.005, 0.03, 20.0)
+    sample[700] += 40000.0
+    plain = correct(Measurement(WL, strayed(LIGHT, 0.005, 0.03, 20.0), stray_light=(0.005, 0.03, 20.0)))
+    hot = correct(Measurement(WL, sample, stray_light=(0.005, 0.03, 20.0), dead_pixels=(700,)))
+    others = np.arange(1000) != 700
+    np.testing.assert_allclose(hot.scope_corrected[others], plain.scope_corrected[others], atol=1.0)
+    np.testing.assert_allclose(hot.net, plain.net, atol=1.0)

@@ -27,7 +27,6 @@ from oesd.engine.priors import Prior
 from oesd.model import Analysis, Means, Measurement, Recipe
 
 MIN_PIXELS = 10
-LARGEST, SMALLEST = 1e12, 1e-6
 
 
 def analyze(
@@ -105,8 +104,8 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe, *, explain: bo
     given, recipe = checks.measurement(measurement), checks.recipe(recipe)
     checks.emission(given)
     reach_nm, prior = recipe.search_nm or REACH_NM, Prior.of(recipe)
-    device_nm, factor = given.wavelengths_nm, _scale(given)
-    light = measure(_scaled(given, 1.0 / factor), recipe)
+    device_nm, unit = given.wavelengths_nm, report.Unit.of(_highest(given))
+    light = measure(_scaled(given, 1.0 / unit.factor), recipe)
     if len(device_nm) < MIN_PIXELS:
         light = light.chosen(np.zeros(len(light.peaks), dtype=np.bool_))
     fwhm_nm = line_width_nm(device_nm, light)
@@ -123,16 +122,16 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe, *, explain: bo
     return Analysis(
         wavelengths_nm=device_nm,
         sample=given.sample,
-        scope_corrected=report.shown(light.corrected.scope_corrected, factor),
+        scope_corrected=report.shown(light.corrected.scope_corrected, unit),
         elements=report.element_findings(inference),
-        detected_peaks=report.peaks(light, namings, factor),
+        detected_peaks=report.peaks(light, namings, unit),
         recipe=recipe,
         line_table_version=line_table().version,
         engine_version=ENGINE_VERSION,
         reference=given.reference,
         dark=given.dark,
-        baseline=report.shown(light.floor, factor),
-        noise=report.shown(light.sigma, factor),
+        baseline=report.shown(light.floor, unit),
+        noise=report.shown(light.sigma, unit),
         warnings=(
             *light.corrected.warnings,
             *width_notes(light, recipe),
@@ -144,19 +143,15 @@ def analyze_measurement(measurement: Measurement, recipe: Recipe, *, explain: bo
         axis=correction(found.axis, found.unsafe),
         line_spread=light.line_spread,
         ambiguous=report.ambiguities(inference, contested_peaks(scene, inference), at_nm),
-        evidence=explained(scene, inference, at_nm, factor) if explain else (),
+        evidence=explained(scene, inference, at_nm, unit.factor) if explain else (),
         means=Means.of(measurement),
     )
 
 
-def _scale(measurement: Measurement) -> float:
-    """Power of two that brings absurdly large or small counts to where squares neither overflow nor vanish; else 1."""
+def _highest(measurement: Measurement) -> float:
+    """Farthest value from zero of all that light and darks show."""
     given = (measurement.sample, measurement.dark, measurement.short, measurement.short_dark)
-    arrays = [a for a in given if a is not None]
-    top = max(float(np.abs(a).max()) for a in arrays)
-    if top == 0.0 or SMALLEST <= top <= LARGEST:
-        return 1.0
-    return float(2.0 ** max(np.floor(np.log2(top)), -1000.0))
+    return max(float(np.abs(a).max()) for a in given if a is not None)
 
 
 def _scaled(measurement: Measurement, factor: float) -> Measurement:
@@ -166,6 +161,7 @@ def _scaled(measurement: Measurement, factor: float) -> Measurement:
         measurement,
         sample=measurement.sample * factor,
         dark=None if measurement.dark is None else measurement.dark * factor,
+        reference=None if measurement.reference is None else measurement.reference * factor,
         short=None if measurement.short is None else measurement.short * factor,
         short_dark=None if measurement.short_dark is None else measurement.short_dark * factor,
         saturation_counts=None if measurement.saturation_counts is None else measurement.saturation_counts * factor,

@@ -17,7 +17,7 @@ from oesd.engine.windows import median
 from oesd.model import AxisCorrection, FloatArray, MaskArray
 
 REACH_NM = 0.65
-WIDEST_SEARCH_NM = 2.5
+LEAST_SEARCH_NM, WIDEST_SEARCH_NM = 1e-3, 2.5
 TYPICAL_ERROR = 0.7  # of the reach
 MOST_HYPOTHESES = 3
 RIVAL_NATS = 2.5  # a shift that fits worse than the best by more is no hypothesis
@@ -31,7 +31,7 @@ STANDS_OUT_NATS = 1.0  # by which the comb must fit better than at any other shi
 RIGHT_FWHM, CHANCE_FWHM = 0.1, 0.6  # right lines scatter so much about the correction (1 sigma), others up to that
 WITNESS = 0.05  # of the evidence of one line: those of one element are not independent, and they were chosen to fit
 RESIDUAL_FWHM = 0.2  # rms of right lines about the straight line is 0.06; of lines met by chance 0.25 and more
-SEARCH_WIDER = "search wider, with search_nm"
+SEARCHED = "nm searched"
 EDGE = 0.9  # of the reach: a shift this far out may only be the nearest that was looked at
 UNKNOWN_FWHM, UNKNOWN_NM = 0.15, 0.1  # tolerance where the axis could not be told
 MET_FWHM = 0.4  # farther from the comb's shift no line is met
@@ -238,7 +238,7 @@ def why_unsafe(found: Hypothesis, axis: Axis, worth_nats: float, offset: FloatAr
         return "the elements found are too weakly there to calibrate the axis"
     if abs(axis.shift_nm) > EDGE * reach_nm:
         where = "outside" if abs(axis.shift_nm) > reach_nm else "at the edge of"
-        return f"{axis.shift_nm:+.2f} nm is {where} the {reach_nm:g} nm searched: {SEARCH_WIDER}"
+        return f"{axis.shift_nm:+.2f} nm is {where} the {reach_nm:g} {SEARCHED}{_wider(reach_nm, axis.shift_nm)}"
     if found.clear_nats + WITNESS * _agreement_nats(offset) < STANDS_OUT_NATS:
         better = "better" if found.clear_nats < 0.0 else "nearly as well"
         return f"the lines fit {better} at {found.rival_nm:+.2f} nm" + _outside(found.rival_nm, reach_nm)
@@ -260,7 +260,14 @@ def _agreement_nats(offset: FloatArray) -> float:
 
 
 def _outside(shift_nm: float, reach_nm: float) -> str:
-    return f", outside the {reach_nm:g} nm searched: {SEARCH_WIDER}" if abs(shift_nm) > reach_nm else ""
+    return f", outside the {reach_nm:g} {SEARCHED}{_wider(reach_nm, shift_nm)}" if abs(shift_nm) > reach_nm else ""
+
+
+def _wider(reach_nm: float, shift_nm: float) -> str:
+    """What to do about it, as far as anything can be done."""
+    if max(reach_nm, abs(shift_nm)) < WIDEST_SEARCH_NM:
+        return ": search wider, with search_nm"
+    return f", and {WIDEST_SEARCH_NM:g} nm are the most: the device's axis needs calibration"
 
 
 def unsure(axis: Axis, fwhm_nm: float) -> Axis:

@@ -9,6 +9,7 @@ import numpy as np
 
 from oesd.model import FloatArray
 
+RIVAL_NATS = 1.0  # of what contenders are worth, by which their shares differ by e
 LEAST_SHARE = 0.02  # of the likeliest's: who is less likely is no contender
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from oesd.engine.bands import LISTED
 from oesd.engine.patterns import Float32Array, shipped_patterns
-from oesd.engine.places import on_a_ladder
+from oesd.engine.places import KEPT_AXES, on_a_ladder
 from oesd.engine.priors import prior_nats
 from oesd.engine.strengths import LAMP, STAGES, line_strengths
 from oesd.engine.windows import FWHM_PER_SIGMA, binned
@@ -157,7 +157,7 @@ def _observed(
     return (smeared / max(float(np.sqrt(grid @ grid)), 1e-12)).astype(np.float32)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=KEPT_AXES)
 def _combs(low_nm: float, bins: int, step: float) -> Combs:
     """Combs of all species on the grid, each of unit norm when smeared by one line width, prior-weighted.
 

@@ -8,6 +8,7 @@ by the spread of the scans -> non-linearity -> saturated pixels out of the short
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 
@@ -17,12 +18,15 @@ from oesd.engine.linearity import linearised, steepness
 from oesd.engine.noise import noise_sigma
 from oesd.engine.straylight import without_stray_light
 from oesd.engine.variance import NoiseLaw, dark_doubt, fixed_pattern, scan_law
-from oesd.engine.windows import bridged, grown, median, moving_mean
+from oesd.engine.windows import bridged, edges_of, grown, median, moving_mean
 from oesd.model import FloatArray, MaskArray, Measurement
+from oesd.model.sentences import DARK_EXPOSED
 
 USUAL_FWHM_PX = 3.0
 DEEPEST_WELL_ELECTRONS = 1e7  # of InGaAs arrays: the scans tell the photon noise, this only keeps it above zero
 OTHER_EXPOSURE = 1e-3  # share by which files round an integration time
+WHOLE = 1e-6  # how far a sum of whole counts may lie beside one after it was divided and multiplied again
+DOME = 1e-3  # of the highest count: twice what a parabola has fallen by that was FLAT to the edges of the run
 FLAT = 5e-5  # of the highest count: the two phases of a readout clip at counts that differ by a few
 
 
@@ -109,13 +113,16 @@ def correct(measurement: Measurement, fwhm_px: float | None = None) -> Corrected
         shown, net = bracket.into(shown), bracket.into(net)
         untold, saturated = saturated | bracket.replaced, saturated & ~bracket.replaced
         warnings += bracket.warnings
-    shown, net, stray_warnings = _without_stray_light(measurement, shown, net)
+    shown, net, stray_warnings = _without_stray_light(measurement, shown, net, bad)
     sound = bridged(net, bad)
+    rounded2 = rounding(measurement.sample, measurement.scans)
     uneven = noise_sigma(sound, saturated, _full_scale(measurement, sound), measurement.scans)
+    uneven = np.maximum(uneven, sqrt(rounded2))
     unsure = spikes(sound, uneven, untold) | bad
     clean = bridged(net, unsure)
     width = min(measurement.boxcar_half_width_px, len(net) - 1)
-    variance = bridged(_variance(usable, raw, sound, uneven, saturated, told, bracket), unsure)
+    variance = np.maximum(_variance(usable, raw, sound, uneven, saturated, told, bracket), rounded2)
+    variance = bridged(variance, unsure)
     if saturated.any():
         warnings += (f"{int(saturated.sum())} saturated pixels: heights there are lower limits",)
     return Corrected(
@@ -142,6 +149,16 @@ def _bracket(
     return bracketed(measurement, net, saturated, saturation_mask(seen), dark)
 
 
+def rounding(sample: FloatArray, scans: int) -> float:
+    """Variance that whole counts add to a mean of scans, counts^2: the least there is; 0 of values that are none.
+
+    A uniform distribution's, 1/12 (Bennett, Bell Syst. Tech. J. 27, 446 (1948)). Noise below a third of a count shows
+    in few pixels or none, and those few would be lines.
+    """
+    summed = sample * scans
+    return 1.0 / (12.0 * scans) if (np.abs(summed - np.rint(summed)) < WHOLE).all() else 0.0
+
+
 def saturation_mask(measurement: Measurement) -> MaskArray:
     """Pixels saturated in a raw scan: as the capture said, else by count, else by flat tops of the highest value."""
     sample = measurement.sample
@@ -154,12 +171,23 @@ def saturation_mask(measurement: Measurement) -> MaskArray:
 
 
 def flat_tops(sample: FloatArray) -> MaskArray:
-    """Runs of at least three nearly equal pixels at the very top: a clipped line in a file that names no limit."""
-    top = sample >= sample.max() - FLAT * abs(float(sample.max()))
+    """Runs of at least three nearly equal pixels at the very top: a clipped line in a file that names no limit.
+
+    A smooth continuum has such a run, too, where hardly any noise is left. It falls by nine times as much at three
+    times the distance; what is clipped has its flanks there.
+    """
+    highest = float(sample.max())
+    top = sample >= highest - FLAT * abs(highest)
     if top.all():
         return np.zeros(len(sample), dtype=np.bool_)
     inner = top[:-2] & top[1:-1] & top[2:]
-    return grown(np.concatenate([[False], inner, [False]]), 1)
+    full = grown(np.concatenate([[False], inner, [False]]), 1)
+    if not full.any():
+        return full
+    for start, end in edges_of(full).tolist():
+        beyond = sample[[max(2 * start - end, 0), min(2 * end - start, len(sample)) - 1]]
+        full[start:end] = float(beyond.min()) < highest - DOME * abs(highest)
+    return full
 
 
 def dark_level(measurement: Measurement) -> FloatArray | float:
@@ -175,7 +203,7 @@ def _other_exposure(measurement: Measurement) -> tuple[str, ...]:
     light_us, dark_us = measurement.integration_us, measurement.dark_integration_us
     if measurement.dark is None or not light_us or not dark_us or abs(dark_us - light_us) <= OTHER_EXPOSURE * light_us:
         return ()
-    told = f"the dark was exposed for {dark_us / 1000.0:g} ms, the sample for {light_us / 1000.0:g} ms"
+    told = f"{DARK_EXPOSED} {dark_us / 1000.0:g} ms, the sample for {light_us / 1000.0:g} ms"
     return (f"{told}: it is subtracted as it is; take one of the same integration time",)
 
 
@@ -197,13 +225,16 @@ def _without_hits(measurement: Measurement, raw: FloatArray, lin: FloatArray, fo
 
 
 def _without_stray_light(
-    measurement: Measurement, shown: FloatArray, net: FloatArray
+    measurement: Measurement, shown: FloatArray, net: FloatArray, bad: MaskArray
 ) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
+    """Both without the stray light, which is that of what is light: a hot or stuck pixel's counts stray nowhere."""
     if not measurement.stray_light:
         return shown, net, ()
     nm_per_px = float(median(np.diff(measurement.wavelengths_nm)))
-    cleared, warnings = without_stray_light(net, measurement.stray_light, nm_per_px)
-    return shown + (cleared - net), cleared, warnings
+    light = bridged(net, bad)
+    cleared, warnings = without_stray_light(light, measurement.stray_light, nm_per_px)
+    stray = light - cleared
+    return shown - stray, net - stray, warnings
 
 
 def _full_scale(measurement: Measurement, net: FloatArray) -> float:

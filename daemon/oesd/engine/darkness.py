@@ -44,20 +44,20 @@ def darkness(observed: Observed, places: Places) -> Dark:
     variance += STRENGTH_SPREAD**2
     variance *= 2.0
     floor *= FLOOR_SIGMAS
-    seen[:2] *= _lonely(observed, middle)
+    seen[:2] *= lonely(observed, middle)
     np.maximum(floor, UNSEEN, out=floor)
     return Dark(single(seen))
 
 
-def _lonely(observed: Observed, middle: FloatArray) -> MaskArray:
-    """Places on the axis whose middle no peak is near to."""
+def lonely(observed: Observed, middle: FloatArray) -> MaskArray:
+    """Places on the axis, by their middles in ascending order, nm, that no peak is near to."""
     near = NEAR_FWHM * observed.peak_fwhm_nm
     size = len(middle) + 1
     entered = np.bincount(middle.searchsorted(observed.center_nm - near), minlength=size)
     left = np.bincount(middle.searchsorted(observed.center_nm + near), minlength=size)
     on_axis = (middle >= observed.true_nm[0]) & (middle <= observed.true_nm[-1])
-    lonely: MaskArray = ((entered - left).cumsum()[:-1] == 0) & on_axis
-    return lonely
+    alone: MaskArray = ((entered - left).cumsum()[:-1] == 0) & on_axis
+    return alone
 
 
 def _seen_at_most(observed: Observed, wl: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -65,6 +65,8 @@ def _seen_at_most(observed: Observed, wl: FloatArray) -> tuple[FloatArray, Float
     kernel = gaussian_kernel(0.7 * observed.fwhm_px)
     upper = np.maximum(filtered(observed.net, kernel), 0.0)
     variance = filtered(observed.sigma**2, kernel * kernel)
+    if observed.alike != 1.0:
+        variance *= observed.alike
     upper = _highest(upper, max(1, round(0.35 * observed.fwhm_px)))
     pixel = np.rint(np.interp(wl, observed.true_nm, np.arange(len(upper)))).astype(np.int64)
     return upper.take(pixel), np.maximum(np.sqrt(variance.take(pixel)), QUIETEST)

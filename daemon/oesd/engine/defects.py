@@ -19,6 +19,8 @@ from oesd.model import FloatArray, MaskArray, Measurement
 HOT_SIGMAS = 8.0
 BLOCK_PX, QUARTER = 32, 8
 QUARTERS_APART = 1.229  # median distance of the 9th lowest of 32 Gaussian values of unit sigma from the 9th highest
+HIDDEN = 0.74  # of a count: noise below that leaves half of a block's values alike, and the quartiles show none
+COARSEST_COUNT = 16.0  # of a converter of 12 bits, told in counts of 16
 LINE_SHARE = (
     0.85  # of its height that a line of 1.8 px, the narrowest, leaves in both neighbours of its middle together
 )
@@ -72,13 +74,20 @@ def _hot(of: Kept) -> MaskArray:
     ordered = rows.copy()
     ordered.sort(axis=1)
     least = 1e-12 * max(float(ordered[:, -1].max()), -float(ordered[:, 0].min()))
-    limit = HOT_SIGMAS * float(median(ordered[:, -QUARTER - 1] - ordered[:, QUARTER])) / QUARTERS_APART + least
+    sigma = float(median(ordered[:, -QUARTER - 1] - ordered[:, QUARTER])) / QUARTERS_APART or HIDDEN * _count(dark)
+    limit = HOT_SIGMAS * sigma + least
     rows -= ordered[:, BLOCK_PX // 2, None]
     off = (np.abs(rows, out=rows) > 0.5 * limit).ravel()[:pixels].nonzero()[0]
     hot = np.zeros(pixels, dtype=np.bool_)
     hot[off] = np.abs(dark[off] - median_of_seven(dark, off)) > limit
     hot.flags.writeable = False
     return hot
+
+
+def _count(dark: FloatArray) -> float:
+    """One count of the converter: the smallest step between values; 0 where all are alike."""
+    steps = np.diff(np.sort(dark))
+    return float(min(steps[steps > 0.0].min(initial=COARSEST_COUNT), COARSEST_COUNT)) if steps.any() else 0.0
 
 
 def silent_pixels(reference: FloatArray, dark: FloatArray | None) -> MaskArray:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from oesd.engine.claims import Claim, Inference
-from oesd.engine.darkness import NEAR_FWHM
+from oesd.engine.darkness import lonely
 from oesd.engine.scene import REACH, Scene, peak_lines
 from oesd.engine.strengths import line_strengths
 from oesd.model import Evidence, FloatArray, LineEvidence
@@ -139,14 +139,12 @@ def _line_heights(claim: Claim, line: np.ndarray) -> FloatArray:
 def _missing_lines(view: _View, claim: Claim) -> Iterator[LineEvidence]:
     """Lines that should stand out where no peak is, and do not; the most missed first."""
     seen, table = view.scene.observed, line_strengths().table
-    near = np.isin(line_strengths().species, list(claim.fits))
-    on_axis = (table.wl_air_nm >= seen.true_nm[0]) & (table.wl_air_nm <= seen.true_nm[-1])
-    line = np.flatnonzero(near & on_axis)
+    line = np.flatnonzero(np.isin(line_strengths().species, list(claim.fits)))
+    line = line[lonely(seen, table.wl_air_nm[line])]
     expected = _line_heights(claim, line)
     pixel = np.rint(np.interp(table.wl_air_nm[line], seen.true_nm, np.arange(len(seen.net)))).astype(np.int64)
     height, sigma = np.maximum(seen.net[pixel], 0.0), seen.sigma[pixel]
-    lonely = _distance(table.wl_air_nm[line], seen.center_nm) > NEAR_FWHM * seen.fwhm_nm
-    absent = lonely & (expected > MISSING_SIGMAS * sigma) & (expected > MISSING_FACTOR * height)
+    absent = (expected > MISSING_SIGMAS * sigma) & (expected > MISSING_FACTOR * height)
     told: list[float] = []
     for number in np.flatnonzero(absent)[np.argsort(-expected[absent], kind="stable")].tolist():
         nm = float(table.wl_air_nm[line[number]])
@@ -160,16 +158,6 @@ def _missing_lines(view: _View, claim: Claim) -> Iterator[LineEvidence]:
                 seen=_rounded(float(height[number]) * view.counts),
                 seen_sigma=_rounded(float(sigma[number]) * view.counts),
             )
-
-
-def _distance(nm: FloatArray, center_nm: FloatArray) -> FloatArray:
-    """From each wavelength to the nearest of the peaks, which are in ascending order."""
-    if not len(center_nm):
-        return np.full(len(nm), np.inf)
-    right = np.clip(np.searchsorted(center_nm, nm), 1, len(center_nm)) - 1
-    after = np.minimum(right + 1, len(center_nm) - 1)
-    distance: FloatArray = np.minimum(np.abs(nm - center_nm[right]), np.abs(nm - center_nm[after]))
-    return distance
 
 
 def _sentence(name: str, lines: tuple[LineEvidence, ...], missing: tuple[LineEvidence, ...]) -> str:
@@ -206,6 +194,8 @@ def _list(lines: tuple[LineEvidence, ...]) -> str:
 def _why_not(margin: float, rivals: tuple[str, ...]) -> str:
     if rivals:
         return f"; not claimed: {' or '.join(rivals)} would explain it as well"
+    if margin >= 0.0:
+        return "; not claimed: it gains enough only since others, who took its light, were given up"
     return f"; not claimed: {-margin:.1f} nats short of what an element must gain"
 
 

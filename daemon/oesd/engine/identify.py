@@ -13,6 +13,7 @@ import numpy as np
 from oesd.engine.assignment import expected_centers, in_play, infer
 from oesd.engine.calibration import (
     LEAST_PEAKS,
+    LEAST_SEARCH_NM,
     WIDEST_SEARCH_NM,
     Axis,
     Hypothesis,
@@ -80,6 +81,7 @@ class _Seen:
             fwhm_px=light.fwhm_px,
             peak_fwhm_nm=self.peak_fwhm_nm,
             axis_sigma_nm=axis.sigma_nm,
+            alike=light.alike,
         )
         return build_scene(observed, shipped_patterns(self.fwhm_nm), among)
 
@@ -103,7 +105,7 @@ def identify(
     seen = _Seen(
         device_nm, light, center_nm, light.peaks.sigma_px * light.nm_per_px, fwhm_nm, light.fwhm_px * light.nm_per_px
     )
-    reach_nm = min(reach_nm, WIDEST_SEARCH_NM)
+    reach_nm = min(max(reach_nm, LEAST_SEARCH_NM), WIDEST_SEARCH_NM)
     tried = _hypotheses(seen, reach_nm)
     if not tried:
         axis = Axis(sigma_nm=min(UNTOLD_NM, reach_nm))

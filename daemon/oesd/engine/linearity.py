@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from oesd.model import FloatArray
+from oesd.model.sentences import NONLINEARITY
 
 LINEARITY_RANGE = (0.6, 1.4)  # a real detector's polynomial stays within this; anything else is a wrong or empty EEPROM
 
@@ -24,7 +25,7 @@ def linearised(net: FloatArray, coefficients: tuple[float, ...]) -> tuple[FloatA
         low, high = LINEARITY_RANGE
         sane = bool(np.all((gain > low) & (gain < high)))
     if not sane:
-        return net, ("non-linearity coefficients are not believable: not applied",)
+        return net, (f"{NONLINEARITY} are not believable: not applied",)
     return net / gain, ()
 
 

@@ -250,6 +250,11 @@ def shown(widths: Widths, lines: int, device_nm: FloatArray) -> LineSpread:
     return LineSpread(tuple(nm), tuple(width), tuple(sigma), lines=lines)
 
 
+def is_of_axis(spread: LineSpread, device_nm: FloatArray) -> bool:
+    """Whether a width was told on this very axis."""
+    return bool(list(spread.wavelengths_nm) == dispersion_of(device_nm).nm.round(5).tolist())
+
+
 def combined(spreads: Sequence[LineSpread]) -> LineSpread | None:
     """What several spectra of one device show together, the newest last; None of none.
 

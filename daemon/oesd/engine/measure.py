@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from oesd.engine.correction import Corrected, correct
 from oesd.engine.firstwidth import first_fwhm_px
 from oesd.engine.linespread import Widths, remembered, seen, shown
 from oesd.engine.peaks import PeakList, find_peaks
-from oesd.engine.windows import median, on_axis
+from oesd.engine.windows import median, on_axis, shared_noise
 from oesd.model import FloatArray, LineSpread, MaskArray, Measurement, Recipe
 
 PIXEL_RESPONSE = 0.003  # pixels differ in response by this share: a continuum's unevenness is no line
@@ -21,7 +22,8 @@ PIXEL_RESPONSE = 0.003  # pixels differ in response by this share: a continuum's
 class Light:
     """A corrected spectrum with everything measured in it before elements are asked for.
 
-    ``center_nm`` are the peaks on the device's axis, ``nm_per_px`` its dispersion there; both (peaks,).
+    ``center_nm`` are the peaks on the device's axis, ``nm_per_px`` its dispersion there; both (peaks,). ``alike`` is
+    how much more of the pixels' variance is left under a line than of white noise (:func:`shared_noise`).
     """
 
     corrected: Corrected
@@ -32,6 +34,7 @@ class Light:
     center_nm: FloatArray
     nm_per_px: FloatArray
     line_spread: LineSpread | None = None
+    alike: float = 1.0
 
     def chosen(self, keep: MaskArray) -> Light:
         """The same with those of the peaks where ``keep`` is true."""
@@ -54,23 +57,24 @@ def measure(measurement: Measurement, recipe: Recipe) -> Light:
     if widths is None:
         rough = first_fwhm_px(net - rough_floor(net), variance, unusable | corrected.unsure, hint)
         widths = Widths.even(pixels, min(rough, pixels / 4.0))
-    under = continuum(net, variance, widths.middle_px)
+    alike = shared_noise(widths.middle_px, corrected.boxcar_px)
+    under = continuum(net, variance * alike if corrected.boxcar_px else variance, widths.middle_px)
     sigma = np.maximum(under.level, 0.0)
     sigma *= sigma
     sigma *= PIXEL_RESPONSE**2
     sigma += variance
     np.sqrt(sigma, out=sigma)
-    peaks, learned = find_peaks(net - under.level, sigma, unusable, widths, known, under.sigma)
+    of_lines = sigma * sqrt(alike) if corrected.boxcar_px else sigma
+    peaks, learned = find_peaks(net - under.level, of_lines, unusable, widths, known, under.sigma)
     spread = None if learned.alone is None else shown(learned.alone, learned.lines, measurement.wavelengths_nm)
     at = on_axis(peaks.center_px, measurement.wavelengths_nm)
-    return Light(corrected, under.level, sigma, learned.widths.middle_px, peaks, *at, spread)
+    return Light(corrected, under.level, sigma, learned.widths.middle_px, peaks, *at, spread, alike)
 
 
 def _known(device_nm: FloatArray, recipe: Recipe) -> Widths | None:
-    """What earlier spectra of the device showed, else the hint, else nothing."""
-    if recipe.line_spread is not None and recipe.line_spread.fwhm_nm:
-        return remembered(recipe.line_spread, device_nm)
+    """The hint of a person, else what earlier spectra of the device showed, else nothing."""
     if recipe.fwhm_nm is None:
-        return None
+        told = recipe.line_spread
+        return None if told is None or not told.fwhm_nm else remembered(told, device_nm)
     hint = recipe.fwhm_nm / float(median(np.diff(device_nm)))
     return Widths.even(len(device_nm), min(seen(hint), len(device_nm) / 4.0))

@@ -54,7 +54,8 @@ def name_peaks(scene: Scene, inference: Inference, prior: Prior) -> Namings:
     rest = np.bincount(peak, weights=weight, minlength=peaks) - mine
     has = mine > 0.0
     up = np.where(has, stated / np.where(has, mine, 1.0), 1.0)
-    down = np.where(has, np.minimum(1.0, (1.0 - stated) / np.maximum(rest, 1e-300)), 1.0)
+    told = has | np.array([name in SYSTEMS for name in named], dtype=np.bool_)
+    down = np.where(told, np.minimum(1.0, (1.0 - stated) / np.maximum(rest, 1e-300)), 1.0)
     weight = weight * np.where(own, up.take(peak), down.take(peak))
     order = (2 * peak + ~own).argsort(kind="stable")
     candidates = _candidates(line.take(order), weight.take(order))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from oesd.engine.bands import molecule_of
 from oesd.engine.bandshapes import SeenBand
-from oesd.engine.calibration import SEARCH_WIDER, Axis
+from oesd.engine.calibration import SEARCHED, Axis
 from oesd.engine.claims import Inference
 from oesd.engine.ghosts import Ghosts
 from oesd.engine.measure import Light
@@ -19,7 +19,7 @@ def axis_notes(axis: Axis, unsafe: str, inference: Inference) -> tuple[str, ...]
     off = bool(inference.claims) and abs(axis.shift_nm) >= AXIS_WARNING_NM
     told = f"the lines lie {axis.shift_nm:+.2f} nm from where they belong: the wavelength axis needs calibration"
     doubt = f"the correction of the wavelength axis is not safe: {unsafe}"
-    return ((told,) if off else ()) + ((doubt,) if unsafe and (off or SEARCH_WIDER in unsafe) else ())
+    return ((told,) if off else ()) + ((doubt,) if unsafe and (off or SEARCHED in unsafe) else ())
 
 
 def width_notes(light: Light, recipe: Recipe) -> tuple[str, ...]:

@@ -21,6 +21,8 @@ class Observed:
     peak_fwhm_nm : (peaks,) float64
         Line width at each peak: the dispersion changes along an axis, and steps where two channels were joined.
     axis_sigma_nm : float
+    alike : float
+        How much more of the pixels' variance is left under a line than of white noise: a boxcar made neighbours alike.
     """
 
     center_nm: FloatArray
@@ -35,3 +37,4 @@ class Observed:
     fwhm_px: float
     peak_fwhm_nm: FloatArray
     axis_sigma_nm: float
+    alike: float = 1.0

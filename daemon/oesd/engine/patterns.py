@@ -15,7 +15,7 @@ from oesd.model import FloatArray, MaskArray
 
 Float32Array = NDArray[np.float32]
 LARGEST = 1e18
-KEPT_WIDTHS = 2
+KEPT_WIDTHS = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,7 +17,7 @@ from oesd.engine.blends import taken_apart
 from oesd.engine.linefit import LeftOver, LineFit, Windows, top_of
 from oesd.engine.lines import IntArray
 from oesd.engine.linespread import Learned, Widths, learned, learned_skew, optical
-from oesd.engine.windows import FWHM_PER_SIGMA, grown, long_runs, smoothed, smoothing_of_noise
+from oesd.engine.windows import FWHM_PER_SIGMA, edges_of, grown, long_runs, smoothed, smoothing_of_noise
 from oesd.model import FloatArray, MaskArray
 
 FALSE_PER_SPECTRUM = 0.05
@@ -267,8 +267,7 @@ def _clipped_sigma(clipped: MaskArray, at: IntArray, looks: FloatArray) -> Float
     """How well the middle of clipped lines is known: overflowing charge runs to one side; 0 for lines that are not."""
     if not clipped.any():
         return np.zeros(len(at))
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], clipped, [False]]).astype(np.int8)))
-    starts, ends = edges[::2], edges[1::2]
+    starts, ends = edges_of(clipped).T
     number = np.clip(np.searchsorted(starts, at, side="right") - 1, 0, len(starts) - 1)
     doubt = np.maximum(CLIPPED_CENTER_FWHM * looks, CLIPPED_CENTER_RUN * (ends - starts)[number])
     return np.where(clipped[at], doubt, 0.0)

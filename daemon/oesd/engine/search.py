@@ -6,10 +6,12 @@ shares light with are fitted anew, and at the end every claim must still be wort
 
 from __future__ import annotations
 
+from math import log
+
 import numpy as np
 
 from oesd.engine.chance import chance_nats
-from oesd.engine.claims import Claim, Inference
+from oesd.engine.claims import LEAST_SHARE, RIVAL_NATS, Claim, Inference
 from oesd.engine.clutter import clutter_nats
 from oesd.engine.doubt import Doubt
 from oesd.engine.evidence import Evidence, Fits
@@ -25,6 +27,7 @@ REGAINED_NATS = 1.0  # what others' light may give back to a suspect that it has
 FEW_PEAKS = 2  # a claim on so few may be another's
 MAX_ELEMENTS = 25
 SURE_NATS = 15.0  # beyond the price: chance does not offer so much
+CONTENDED_NATS = -RIVAL_NATS * log(LEAST_SHARE)  # a rival worth less than that is no contender
 NEAR_MISS_NATS = 3.0  # below its price: what a person would ask about
 MANY = 16  # suspects: putting some of fewer away takes longer than asking them
 MOVED = 0.05  # of a peak: light that changes less changes no other's fit
@@ -239,9 +242,38 @@ class Search:
 
     def weigh_rivals(self) -> None:
         """For claims that rest on a line or two: how well other suspects would do in their place."""
-        for suspect, claim in self.claims.items():
-            if not self.suspects.band[suspect] and int(self._bright(claim.light).sum()) <= FEW_PEAKS:
-                self.rivals[suspect] = self.in_place_of(claim)
+        self.rivals = {
+            suspect: self.in_place_of(claim)
+            for suspect, claim in self.claims.items()
+            if not self.suspects.band[suspect] and int(self._bright(claim.light).sum()) <= FEW_PEAKS
+        }
+        if self.doubt is not None and (alone := self._alone(self.doubt)):
+            self.doubt.undecided -= alone
+            self.prune()
+            self.weigh_rivals()
+
+    def _alone(self, doubt: Doubt) -> set[str]:
+        """Who was to be told as ambiguous and has no rival that comes near him any more: the doubt counts again."""
+        names = self.suspects.names
+        undecided = [s for s in self.claims if names[s] in doubt.undecided]
+        return {names[s] for s in undecided if not self._contended(s)}
+
+    def _contended(self, suspect: int) -> bool:
+        least = self.worth(suspect, self.claims[suspect]) - CONTENDED_NATS
+        return any(self.worth(*rival) >= least for rival in self.rivals.get(suspect, []))
+
+    def near_misses(self) -> list[tuple[int, Claim, float]]:
+        """Unclaimed elements that come within some nats of all that they owe, what chance offers included."""
+        found = []
+        for suspect, claim in self.unclaimed(self.light, NEAR_MISS_NATS):
+            if suspect not in self.chance:
+                beside = self.light + claim.light
+                owed = chance_nats(self.scene, [claim], beside, self.suspects.owed, SECOND_STAGE_NATS)
+                self.chance[suspect] = float(owed[0])
+            margin = self.margin(suspect, claim)
+            if margin > -NEAR_MISS_NATS:
+                found.append((suspect, claim, margin))
+        return found
 
     def in_place_of(self, claim: Claim) -> list[tuple[int, Claim]]:
         """What unclaimed suspects would be in place of a claim, best margin first; the hopeless left out."""

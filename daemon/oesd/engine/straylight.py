@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oesd.model import FloatArray
+from oesd.model.sentences import STRAY_LIGHT
 
 MOST_SHARE = 0.1  # the worst of these benches stray 0.1 to 2 %; more is a wrong number
 MOST_HALO_NM = 1000.0
@@ -36,7 +37,7 @@ def without_stray_light(
     if not any(coefficients[:2]):
         return net, ()
     if not believable(coefficients):
-        return net, ("stray-light coefficients are not believable: not applied",)
+        return net, (f"{STRAY_LIGHT} are not believable: not applied",)
     share, halo_share, halo_nm = (*coefficients, 0.0, 0.0)[:3] if len(coefficients) == 1 else coefficients
     kernel = _halo(len(net), halo_nm / nm_per_px) if halo_share else None
     true = net

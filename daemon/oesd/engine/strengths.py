@@ -1,7 +1,8 @@
 """What each species would show: relative line strengths at several excitations.
 
-Local equilibrium: ``gk Aki / lambda exp(-Ek / kT)`` (photon counts of an optically thin line; Griem, Principles of
-Plasma Spectroscopy, 1997) at each kT of ``KT_EV``; without equilibrium (lamps): NIST's intensities, row ``LAMP``.
+Local equilibrium: ``gk Aki / lambda exp(-Ek / kT)`` (energy of an optically thin line; Griem, Principles of Plasma
+Spectroscopy, 1997; its photons, without 1 / lambda, fit spectra of unknown response no better) at each kT of
+``KT_EV``; without equilibrium (lamps): NIST's intensities, row ``LAMP``.
 A line without Aki is *soft*: its strength is its NIST intensity put on the scale of the species' lines that have both,
 lowered by ``SOFT_SHARE``, and its absence weighs less. Neutral and ion are kept apart, so no partition function and no
 electron density is needed: each finds its own amount.

@@ -6,11 +6,10 @@ from math import exp
 
 import numpy as np
 
-from oesd.engine.claims import Claim, Contest, Inference, NearMiss
-from oesd.engine.search import NEAR_MISS_NATS, Search
+from oesd.engine.claims import RIVAL_NATS, Claim, Contest, Inference, NearMiss
+from oesd.engine.search import Search
 
 PROBABILITY_NATS = 2.5
-RIVAL_NATS = 1.0
 AMBIGUOUS_BELOW = 0.85
 RIVAL_WITHIN_NATS = 2.0
 
@@ -67,10 +66,8 @@ def explain_verdict(search: Search, found: Inference) -> None:
         within = search.worth(number[name], claim) - RIVAL_WITHIN_NATS
         rivals = search.in_place_of(claim)
         found.rivals[name] = tuple(names[s] for s, other in rivals if search.worth(s, other) > within)
-    for suspect, claim in search.unclaimed(search.light, NEAR_MISS_NATS):
-        margin = search.margin(suspect, claim)
-        if margin > -NEAR_MISS_NATS:
-            found.near_misses[names[suspect]] = NearMiss(claim, margin)
+    for suspect, claim, margin in search.near_misses():
+        found.near_misses[names[suspect]] = NearMiss(claim, margin)
 
 
 def _logistic(x: float) -> float:

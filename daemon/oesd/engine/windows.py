@@ -55,6 +55,19 @@ def smoothing_of_noise(fwhm_px: float) -> float:
     return _short_kernel(fwhm_px)[2]
 
 
+@lru_cache(maxsize=8)
+def shared_noise(fwhm_px: float, boxcar_px: int) -> float:
+    """How much more variance a Gaussian leaves of noise after a boxcar of this half width than of white noise as large.
+
+    Pixels that a boxcar has made alike do not average out: 1 without one, up to its 2 h + 1 pixels under wide lines.
+    """
+    if not boxcar_px:
+        return 1.0
+    width, kernel = 2 * boxcar_px + 1, gaussian_kernel(fwhm_px)
+    both = np.convolve(kernel, np.full(width, width**-0.5))
+    return float(both @ both) / float(kernel @ kernel)
+
+
 @lru_cache(maxsize=12)  # those that the peak finding of a few devices asks for: their widths are remembered
 def _short_kernel(fwhm_px: float) -> tuple[FloatArray, int, float]:
     """A kernel that makes the Gaussian when applied so many times, and the sum of the squares of all that.
@@ -127,11 +140,17 @@ def grown(mask: MaskArray, by: int) -> MaskArray:
 
 def long_runs(mask: MaskArray, longer_than: float) -> MaskArray:
     """Those true runs of a mask that have more pixels than the limit."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    runs = edges_of(mask)
     result = np.zeros(len(mask), dtype=np.bool_)
-    for start, end in edges.reshape(-1, 2)[np.diff(edges.reshape(-1, 2), axis=1)[:, 0] > longer_than].tolist():
+    for start, end in runs[runs[:, 1] - runs[:, 0] > longer_than].tolist():
         result[start:end] = True
     return result
+
+
+def edges_of(mask: MaskArray) -> NDArray[np.int64]:
+    """First pixel of every true run and the one after its last, (runs, 2)."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], mask, [False]]).astype(np.int8)))
+    return edges.reshape(-1, 2)
 
 
 def binned(place: NDArray[np.integer[Any]], weights: FloatArray, size: int) -> FloatArray:
