@@ -8,21 +8,23 @@
     TARGET                    renamed to, synced: whole, or not there
 
 The steps read one state: a reader's transaction is held open around them, or each spectrum stored meanwhile would have
-SQLite begin anew. The log cannot be worked in for so long; it grows by what is stored.
+SQLite begin anew. The log cannot be worked in for so long; it grows by what is stored. Files of segments, which may
+take hours to another disk, are there before that state is taken; those that a daemon wrote anew meanwhile come after.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from oesd.store.connection import open_untouched
-from oesd.store.directory import DATABASE_NAME, GOLDEN_NAME, replace_durably, sync_directory
+from oesd.store.directory import DATABASE_NAME, GOLDEN_NAME, LOCK_NAME, replace_durably, sync_directory
 from oesd.store.disk import Disk, opened
 from oesd.store.errors import StoreDamaged, StoreError, StoreFull, from_sqlite
 from oesd.store.inspection import Finding, Inspection
@@ -86,21 +88,18 @@ def back_up(directory: Path, target: Path, *, replace: bool = False, told: Told 
     _refuse_existing(target, replace)
     part = target.with_name(f"{target.name}.part")
     try:
-        _clear(part)
-        part.mkdir(mode=0o700, parents=True)
-        size = _copied(source, part / DATABASE_NAME, told)
-        with suppress(FileNotFoundError):
-            replace_durably(part / GOLDEN_NAME, (source.parent / GOLDEN_NAME).read_text("utf-8", "replace"))
-        findings = _inspected(part, told)
-        if findings and target.exists():
-            raise StoreDamaged(
-                f"{findings[0].about}: {findings[0].text}; the earlier backup stays, oesd verify tells all"
-            )
-        _put(part, target)
+        with _to_ourselves(part):
+            size = _copied(source, part, told)
+            with suppress(FileNotFoundError):
+                replace_durably(part / GOLDEN_NAME, (source.parent / GOLDEN_NAME).read_text("utf-8", "replace"))
+            findings = _inspected(part, told)
+            if findings and target.exists():
+                raise StoreDamaged(
+                    f"{findings[0].about}: {findings[0].text}; the earlier backup stays, oesd verify tells all"
+                )
+            _put(part, target)
     except OSError as error:
         raise StoreError(f"cannot back up to {target}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return Backup(size, findings)
 
 
@@ -109,27 +108,71 @@ def _refuse_existing(target: Path, replace: bool) -> None:
         return
     if not replace:
         raise StoreError(f"{target} exists already: give another name, or --replace to put the new one in its place")
-    if not (target / DATABASE_NAME).is_file() or target.is_symlink():
-        raise StoreError(f"{target} is no backup of oesd: it is not replaced")
-    if (target / "oesd.lock").exists():
-        raise StoreError(f"{target} has been worked on as a data directory: it is not replaced")
+    _require_backup(target)
+    earlier = _earlier(target)
+    if earlier.exists() or earlier.is_symlink():
+        _require_backup(earlier)
+
+
+def _require_backup(there: Path) -> None:
+    """See that what would be removed is a backup, and no person's folder or a daemon's data."""
+    if not (there / DATABASE_NAME).is_file() or there.is_symlink():
+        raise StoreError(f"{there} is no backup of oesd: it is not replaced")
+    if (there / LOCK_NAME).exists():
+        raise StoreError(f"{there} has been worked on as a data directory: it is not replaced")
+
+
+def _earlier(target: Path) -> Path:
+    return target.with_name(f"{target.name}.earlier")
+
+
+@contextmanager
+def _to_ourselves(part: Path) -> Iterator[None]:
+    """Make the folder that the copy is made in; it goes when that fails. What a backup that was killed left goes first.
+
+    Raises
+    ------
+    StoreError
+        When another backup is at work in it, or it is somebody else's: it stays as it is.
+    """
+    try:
+        part.mkdir(mode=0o700, parents=True)
+    except FileExistsError:
+        if part.is_symlink() or not part.is_dir() or any(part.iterdir()):
+            _require_backup(part)
+    lock = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"another backup is being made in {part}: wait for its end") from None
+        _clear(part)
+        try:
+            yield
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    finally:
+        os.close(lock)
 
 
 def _clear(part: Path) -> None:
-    """Remove what a backup that was killed left."""
-    if (part / DATABASE_NAME).is_file():
-        shutil.rmtree(part)
+    """Empty the folder; the database, by which it is known as ours, goes last."""
+    for path in sorted(part.iterdir(), key=lambda path: path.name == DATABASE_NAME):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
-def _copied(source: Path, target: Path, told: Told) -> int:
+def _copied(source: Path, part: Path, told: Told) -> int:
+    target = part / DATABASE_NAME
     with closing(open_untouched(source)) as reader, closing(sqlite3.connect(target, isolation_level=None)) as writer:
         os.chmod(target, 0o600)
         try:
-            reader.execute("BEGIN")
             (size,) = reader.execute(_SIZE).fetchone()
-            names = [row[0] for row in reader.execute("SELECT name FROM segments ORDER BY segment_no")]
             _require_room(target, size)
-            size += _segments(source.parent / FOLDER, target.parent / FOLDER, names, told)
+            _hold_one_state(reader, source.parent / FOLDER, part / FOLDER, told)
             reader.backup(writer, pages=_STEP_PAGES, progress=lambda _, left, all_: told("copied", all_ - left, all_))
             reader.rollback()
             writer.execute("PRAGMA journal_mode = DELETE")  # one file, whole by itself, until a daemon starts on it
@@ -140,22 +183,48 @@ def _copied(source: Path, target: Path, told: Told) -> int:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    return int(size)
+    return sum(path.stat().st_size for path in part.rglob("*") if path.is_file())
 
 
-def _segments(source: Path, target: Path, names: Sequence[str], told: Told) -> int:
-    """Give the files of segments, which nobody ever changes, a second name, or copy them; returns their bytes."""
-    if names:
-        target.mkdir(mode=0o700)
-    size = 0
-    for k, name in enumerate(names, start=1):
-        with suppress(FileNotFoundError):  # that is damage, which the inspection finds and names
-            _second_name(source / name, target / name)
-            size += (target / name).stat().st_size
-        told("copied", k, len(names))
-    if names:
+def _hold_one_state(reader: sqlite3.Connection, source: Path, target: Path, told: Told) -> None:
+    """Begin to read a state of the database, all files of whose segments are in the copy.
+
+    A daemon may write a segment anew while others are copied, and remove it: then a later state is the one, of which
+    nearly everything is there. A file that a later state names all the same is missing, which the inspection finds.
+    """
+    absent = _segments(source, target, _names(reader), told)
+    while True:
+        reader.execute("BEGIN")
+        names = _names(reader)
+        still = _segments(source, target, names, told)
+        if still <= absent:
+            break
+        reader.rollback()
+        absent = still
+    if target.is_dir():
+        for path in target.iterdir():
+            if path.name not in names:
+                path.unlink()
         sync_directory(target)
-    return size
+
+
+def _names(reader: sqlite3.Connection) -> list[str]:
+    return [row[0] for row in reader.execute("SELECT name FROM segments ORDER BY segment_no")]
+
+
+def _segments(source: Path, target: Path, names: Sequence[str], told: Told) -> set[str]:
+    """Give the files of segments, which nobody ever changes, a second name, or copy them; returns those not there."""
+    if names:
+        target.mkdir(mode=0o700, exist_ok=True)
+    absent = set()
+    for k, name in enumerate(names, start=1):
+        if not (target / name).exists():
+            try:
+                _second_name(source / name, target / name)
+            except FileNotFoundError:
+                absent.add(name)
+        told("copied", k, len(names))
+    return absent
 
 
 def _second_name(source: Path, target: Path) -> None:
@@ -198,12 +267,13 @@ def _inspected(part: Path, told: Told) -> tuple[Finding, ...]:
 
 def _put(part: Path, target: Path) -> None:
     sync_directory(part)
+    earlier = _earlier(target)
     if target.exists():
-        earlier = target.with_name(f"{target.name}.earlier")
         shutil.rmtree(earlier, ignore_errors=True)
         target.rename(earlier)
         part.rename(target)
+        sync_directory(target.parent)  # the new one has its name for good before the old one goes
         shutil.rmtree(earlier)
     else:
         part.rename(target)
-    sync_directory(target.parent)
+        sync_directory(target.parent)

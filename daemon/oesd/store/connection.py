@@ -15,7 +15,7 @@ from oesd.store.errors import StoreError, translated
 PAGE_SIZE = 1024
 # A reader looks at a few rows of the newest entries: SQLite's usual 2 MB for each of the pool would lie idle.
 _READER_CACHE_KB = 256
-_BUSY_S = 10.0
+BUSY_S = 10.0
 _FULL = 2
 _SETTINGS = {"synchronous": _FULL, "foreign_keys": 1, "trusted_schema": 0, "cell_size_check": 1, "temp_store": 2}
 
@@ -67,7 +67,7 @@ def _open(path: Path, mode: str) -> _Connection:
     # Threads take turns with a connection (the pool and the writer see to that), so SQLite's own check is off.
     with translated(f"open {path}"):
         connection = sqlite3.connect(
-            f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=_BUSY_S, check_same_thread=False,
+            f"{path.as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=BUSY_S, check_same_thread=False,
             factory=_Connection,
         )  # fmt: skip
     # Text that rotted into bad UTF-8 is for the record's checksum to find, not for the cursor to trip over.

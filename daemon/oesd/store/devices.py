@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
 
 from oesd.model import Device
 from oesd.store.database import Connection
 from oesd.store.encoding import pack_floats, unpack_floats
 from oesd.store.errors import StoreDamaged
+from oesd.store.headings import compact_json
 from oesd.store.integrity import fingerprint
 
 _DESCRIBED = (
@@ -36,7 +35,7 @@ def device_number(connection: Connection, digest: bytes, device: Device) -> int:
 
 def _described(device: Device) -> str:
     later = {name: getattr(device, name) for name in _LATER}
-    return _json({name: getattr(device, name) for name in _DESCRIBED} | {n: v for n, v in later.items() if v})
+    return compact_json({name: getattr(device, name) for name in _DESCRIBED} | {n: v for n, v in later.items() if v})
 
 
 @lru_cache(maxsize=32)
@@ -74,7 +73,3 @@ def _device(
         name=name, model=model, simulated=bool(simulated), wavelengths_nm=unpack_floats(wavelengths), **values
     )
     return device, _device_digest(device) == digest
-
-
-def _json(values: Mapping[str, Any]) -> str:
-    return json.dumps(values, separators=(",", ":"), ensure_ascii=False)

@@ -17,9 +17,15 @@ AND e.sample_no IS NOT NULL AND e.entry_no < (SELECT max(entry_no) FROM entries 
 ORDER BY e.entry_no LIMIT :limit
 """
 _TAKEN = "LEFT JOIN captures c ON c.capture_no = e.sample_no"
+_ALL_TOLD = """
+AND NOT EXISTS (SELECT 1 FROM overrides v JOIN patches t USING (override_no)
+                WHERE v.entry_no = e.entry_no AND t.state = 'pending')
+"""
+"""What a person said of it is with the API, too."""
 _CONFIRMED = (
     f"SELECT {_COLUMNS} FROM outbox o INDEXED BY outbox_confirmed JOIN entries e USING (entry_no) "  # noqa: S608
-    f"JOIN processing p USING (entry_no) {_TAKEN} WHERE o.state IN ('confirmed', 'processed') {_OLD} {_SAMPLE}"
+    f"JOIN processing p USING (entry_no) {_TAKEN} WHERE o.state IN ('confirmed', 'processed') {_OLD} {_ALL_TOLD} "
+    f"{_SAMPLE}"
 )
 _MAYBE_SENT = f"FROM entries e JOIN processing p USING (entry_no) LEFT JOIN outbox o USING (entry_no) {_TAKEN}"
 _QUERIES = {

@@ -229,9 +229,18 @@ def summary_of_row(row: tuple[Any, ...]) -> EntrySummary:
         device_name=device_name,
         model=model,
         taken_at_utc=from_us(taken_at_us),
-        elements=tuple(json.loads(elements or "[]")),
+        elements=_elements(elements),
         peaks=peaks,
         revision=revision,
         state=f"failed: {reason}" if state == "failed" else state,
         simulated=bool(simulated),
     )
+
+
+def _elements(text: str | None) -> tuple[str, ...]:
+    """Symbols of a list's column; none of a damaged one, which the inspection names: the other rows are well."""
+    try:
+        symbols = json.loads(text or "[]")
+    except ValueError:
+        return ()
+    return tuple(map(str, symbols)) if isinstance(symbols, list) else ()

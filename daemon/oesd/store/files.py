@@ -69,7 +69,7 @@ def pack_file(data_id: str, spectrum: SpectrumFile, data: bytes, filename: str, 
     """Encode a file and the spectrum read from it."""
     packed = pack_spectrum(spectrum)
     columns = {
-        "filename": filename,
+        "filename": _whole(filename),
         "format": spectrum.format,
         "record_id": spectrum.record_id,
         "size_bytes": len(data),
@@ -208,6 +208,7 @@ def _entry_columns(metadata: Mapping[str, str], now: datetime) -> dict[str, Any]
 
 def _heading(metadata: Mapping[str, str]) -> str:
     """The heading of a file that tells its run or labels, "" for any other."""
+    metadata = {_whole(name): _whole(text) for name, text in metadata.items()}
     labels = {
         name.removeprefix(_LABEL)[:_NAME_LENGTH]: text[:_LABEL_LENGTH]
         for name, text in islice(((n, t) for n, t in metadata.items() if n.startswith(_LABEL)), _MOST_LABELS)
@@ -222,12 +223,17 @@ def device_told(metadata: Mapping[str, Any]) -> str:
 
 
 def _first(metadata: Mapping[str, str], *names: str) -> str:
-    return next((str(metadata[name])[:_NAME_LENGTH] for name in names if name in metadata), "")
+    return next((_whole(str(metadata[name]))[:_NAME_LENGTH] for name in names if name in metadata), "")
+
+
+def _whole(text: str) -> str:
+    """Foreign text as UTF-8 can say it: a byte of a file's name that is none stands there as its number."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _taken_at(metadata: Mapping[str, str]) -> datetime | None:
     """The moment in the header; a local time without a zone is taken as UTC rather than thrown away."""
     with suppress(ValueError, OverflowError):
         moment = datetime.fromisoformat(_first(metadata, "taken_at_utc", "taken_at"))
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
     return None

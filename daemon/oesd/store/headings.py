@@ -47,12 +47,12 @@ def pack_header(capture: Capture) -> tuple[str, str]:
     own = {name: value for name in _OWN if (value := getattr(capture, name)) is not None}
     shared = {name: value for name in _SHARED if (value := getattr(capture, name)) != USUAL.get(name)}
     heading = {"varies": list(own), **shared, "labels": dict(capture.labels)}
-    return _json(list(own.values())), _json(heading)
+    return compact_json(list(own.values())), compact_json(heading)
 
 
 def heading_text(run_id: str, labels: Mapping[str, str]) -> str:
     """The heading of a file, which has nothing for itself."""
-    return _json({"varies": [], "run_id": run_id, "labels": dict(labels)})
+    return compact_json({"varies": [], "run_id": run_id, "labels": dict(labels)})
 
 
 def heading_number(connection: Connection, text: str) -> int:
@@ -96,5 +96,6 @@ def _heading(text: str) -> tuple[list[str], dict[str, Any]]:
     return shared.pop("varies"), shared
 
 
-def _json(values: Mapping[str, Any] | list[Any]) -> str:
+def compact_json(values: Mapping[str, Any] | list[Any]) -> str:
+    """JSON as the tables keep it: without spaces, every letter as it is."""
     return json.dumps(values, separators=(",", ":"), ensure_ascii=False)

@@ -7,6 +7,7 @@ found is true at that moment.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -41,6 +42,13 @@ _DANGLING = {
     "entries that are there, and were let go": "SELECT e.data_id FROM tombstones JOIN entries e USING (entry_no)",
     "entries whose sample is no sample": "SELECT data_id FROM entries JOIN captures ON capture_no = sample_no "
     "WHERE kind != 'sample'",
+    "entries that tell another time or spectrometer than their sample": "SELECT data_id FROM entries e "
+    "JOIN captures c ON c.capture_no = e.sample_no JOIN devices d ON d.device_no = c.device_no "
+    "WHERE e.taken_at_us != c.taken_at_us OR e.device_name != d.name OR e.model != d.model "
+    "OR e.simulated != d.simulated",
+    "records that wait for a batch which is not there": "SELECT data_id FROM outbox JOIN entries USING (entry_no) "
+    "WHERE open = 0 AND state NOT IN ('processed', 'quarantined') "
+    "AND NOT EXISTS (SELECT 1 FROM batches WHERE batches.batch_no = outbox.batch_no)",
 }
 
 
@@ -118,8 +126,11 @@ class Inspection:
 
     def _structure(self) -> Iterator[Finding]:
         for table in self._place.tables(self._connection):  # one by one: each is a short look at the database
-            for text in self._place.structure(self._connection, table):
-                yield Finding("structure", f"table {table}", text)
+            try:
+                for text in self._place.structure(self._connection, table):
+                    yield Finding("structure", f"table {table}", text)
+            except (sqlite3.Error, StoreError) as error:  # the other tables are looked at all the same
+                yield Finding("structure", f"table {table}", f"cannot be read on: {error}")
             self.checked["tables"] += 1
 
     def _references(self) -> Iterator[Finding]:
@@ -159,7 +170,7 @@ class Inspection:
                 yield Finding(
                     "checksum", f"{records.table} {name}", "cannot be found by its name: its index is damaged"
                 )
-        except StoreDamaged as error:
+        except (sqlite3.DatabaseError, StoreDamaged) as error:  # pages that are no pages, or what is on them
             yield Finding("checksum", f"{records.table} {name}", str(error))
 
     def _there(self, records: _Records, key: int) -> bool:
@@ -176,14 +187,15 @@ class Inspection:
 
 def _check_result(connection: Connection, number: int, _: str) -> bool | None:
     row = connection.execute(
-        "SELECT data_id, sha256, entry_no, revision, made_at_us, content, payload "
+        "SELECT data_id, sha256, elements, entry_no, revision, made_at_us, content, payload "
         "FROM results JOIN entries USING (entry_no) WHERE result_no = ?",
         (number,),
     ).fetchone()
     if row is None:
         return None
-    what, (entry_no, revision, made_at_us, content, payload) = f"result {row[3]} of entry {row[0]}", row[2:]
+    what, (entry_no, revision, made_at_us, content, payload) = f"result {row[4]} of entry {row[0]}", row[3:]
     with intact(what):
+        json.loads(row[2])
         whole = whole_payload(connection, entry_no, revision, payload)
         verify(what, row[1], entry_no, revision, made_at_us, content, whole)
     return True

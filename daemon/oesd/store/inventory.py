@@ -6,6 +6,7 @@ Lists go backwards in the order of storing (of judging); ``cursor`` is the numbe
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,10 +15,10 @@ from typing import Any
 from oesd.model import Kind
 from oesd.store.database import Connection
 from oesd.store.encoding import unpack_floats
-from oesd.store.headings import HEADER, USUAL, head_of
-from oesd.store.integrity import intact
+from oesd.store.headings import HEADER, USUAL, head_or_none
 from oesd.store.moments import from_us
 
+_log = logging.getLogger(__name__)
 _CAPTURE = f"c.record_id, c.kind, d.name, d.model, d.simulated, c.integration_us, c.taken_at_us, {HEADER}"
 
 
@@ -36,7 +37,7 @@ class KnownDevice:
 
 @dataclass(frozen=True, slots=True)
 class CaptureSummary:
-    """A capture without its counts; ``head`` has run, sequence, slot, scans, temperatures and labels."""
+    """A capture without its counts; ``head`` has run, sequence, slot, scans, temperatures, labels; empty if damaged."""
 
     number: int
     record_id: str
@@ -61,18 +62,12 @@ class Judged:
 
 
 def known_devices(connection: Connection) -> list[KnownDevice]:
-    """Spectrometers in alphabetical order, each with its newest description.
-
-    Raises
-    ------
-    StoreDamaged
-        When one on the disk makes no sense.
-    """
+    """Spectrometers in alphabetical order, each with its newest description; a damaged one is left out."""
     rows = connection.execute(
         "SELECT name, model, simulated, description, wavelengths FROM devices WHERE device_no IN "
         "(SELECT max(device_no) FROM devices GROUP BY name) ORDER BY name"
     )
-    return [_device(*row) for row in rows]
+    return [device for row in rows if (device := _device(*row)) is not None]
 
 
 def list_captures(
@@ -112,17 +107,19 @@ def _values(limit: int, device_name: str, cursor: int | None) -> dict[str, Any]:
     return {"limit": limit, "cursor": before, **({"device_name": device_name} if device_name else {})}
 
 
-def _device(name: str, model: str, simulated: int, description: str, wavelengths: bytes) -> KnownDevice:
-    with intact(f"device {name!r}"):
+def _device(name: str, model: str, simulated: int, description: str, wavelengths: bytes) -> KnownDevice | None:
+    try:
         described, axis = json.loads(description), unpack_floats(wavelengths)
         ends = (float(axis[0]), float(axis[-1]))
         return KnownDevice(name, described["serial"], model, bool(simulated), len(axis), ends, described)
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        _log.error("the description of device %r is damaged (%s): it is left out", name, error)
+        return None
 
 
 def _capture(number: int, *columns: Any) -> CaptureSummary:
     record_id, kind, name, model, simulated, integration_us, taken_at_us, *header = columns
-    with intact(f"capture {record_id}"):
-        head = USUAL | head_of(*header)
+    head = USUAL | head_or_none(*header)
     return CaptureSummary(
         number, record_id, Kind(kind), name, model, bool(simulated), integration_us, from_us(taken_at_us), head
     )

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from oesd.store import thinning, traces
 from oesd.store.database import Connection
 from oesd.store.dropping import droppable
-from oesd.store.errors import StoreDamaged
+from oesd.store.errors import StoreDamaged, StoreError
 from oesd.store.held import NOTHING, Held
 from oesd.store.hub_expiry import MARK_US
 from oesd.store.results import trace_points
@@ -123,7 +123,7 @@ class Keeping:
         self._warn(left)
         # Once closed, a little more than nothing is needed, or it would open and close with every spectrum.
         if left < (self._rules.min_free_bytes // 100 if self._stopped else 0):
-            return self._make_room(left)
+            return self._make_room(room, left)
         self._open()
         return self._trace() or self._expire() or self._thin() or self._seal(left)
 
@@ -145,8 +145,6 @@ class Keeping:
             "on_full": self._rules.on_full,
         }
 
-    # -- age ---------------------------------------------------------------------------------------------------------
-
     def _age(self) -> None:
         if self._monotonic_s() >= self._mark_due_s:
             self._mark_due_s = self._monotonic_s() + MARK_S
@@ -162,8 +160,6 @@ class Keeping:
         ).fetchone()
         return int(row[0]) if row else 0
 
-    # -- room --------------------------------------------------------------------------------------------------------
-
     def _measure(self) -> Room:
         room = self._store.room(self._free)
         if self._sealing is None:
@@ -171,9 +167,8 @@ class Keeping:
         used, ready = self._store.read(sealed_bytes), self._sealing.leaving_bytes
         return replace(room, used_bytes=room.used_bytes + used, reusable_bytes=room.reusable_bytes + ready)
 
-    def _make_room(self, left: int) -> bool:
-        # What is left of a file is written anew before the file goes: so much is taken for a while of what stays free.
-        if self._sealing is not None and self._sealing.reclaim(self._rules.min_free_bytes // 4):
+    def _make_room(self, room: Room, left: int) -> bool:
+        if self._reclaimed(room.free_bytes or 0):
             return True
         for reason in _DROPPED[self._rules.on_full]:
             age_us = self._rules.keep_confirmed_us if reason == "confirmed" else 0
@@ -182,6 +177,18 @@ class Keeping:
                 return True
         self._close(left)
         return False
+
+    def _reclaimed(self, free_bytes: int) -> bool:
+        """Whether files were made smaller; where the disk refuses that, room is made in the other ways all the same."""
+        if self._sealing is None:
+            return False
+        try:
+            # What is left of a file is written anew before the file goes: so much is taken a while of what stays free.
+            return self._sealing.reclaim(min(self._rules.min_free_bytes // 4, free_bytes))
+        except StoreError as error:
+            if not self._stopped:
+                log.error("files of which much has gone cannot be made smaller: %s", error)
+            return False
 
     def _let_go(self, reason: str, age_us: int) -> int:
         """Let the first go that may; looked for beside the writer, which has other things to do."""
@@ -238,8 +245,8 @@ class Keeping:
         return True
 
     def _seal(self, left: int) -> bool:
-        rules = self._rules
-        return bool(rules.segment_bytes and self._sealing and self._sealing.look(left, rules.segment_bytes))
+        size = self._rules.segment_bytes
+        return bool(size and self._sealing and self._sealing.look(left, size))
 
     def _expire(self) -> bool:
         return bool(self._rules.expire_us) and self._let_go("expired", self._rules.expire_us) > 0

@@ -6,11 +6,11 @@ run's next ones carry.
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 
 from oesd.model import RunRecord
 from oesd.store.database import Connection
+from oesd.store.headings import compact_json
 from oesd.store.moments import to_us
 from oesd.store.runs import insert_run
 
@@ -36,7 +36,9 @@ def label_run(connection: Connection, run: RunRecord, now: datetime) -> None:
         "INSERT INTO run_labels (run_no, at_us, labels) "
         "SELECT run_no, ?, ? FROM runs WHERE run_id = ? AND device_name = ?",
         (
-            to_us(now), json.dumps(dict(run.labels), separators=(",", ":"), ensure_ascii=False), run.run_id,
+            to_us(now),
+            compact_json(dict(run.labels)),
+            run.run_id,
             run.device_name,
         ),
-    )  # fmt: skip
+    )

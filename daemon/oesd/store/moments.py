@@ -13,9 +13,16 @@ def to_us(moment: datetime) -> int:
     return (moment - EPOCH) // _MICROSECOND
 
 
+_FIRST_US, _LAST_US = to_us(datetime.min.replace(tzinfo=UTC)), to_us(datetime.max.replace(tzinfo=UTC))
+
+
 def from_us(microseconds: int) -> datetime:
-    """Inverse of :func:`to_us`; the result is in UTC."""
-    return EPOCH + microseconds * _MICROSECOND
+    """Inverse of :func:`to_us`; the result is in UTC.
+
+    What no date can be, as only a damaged disk tells it, is the first or the last there is: one row that is wrong for
+    all to see, and not a list that cannot be read. Checksums are of the number itself.
+    """
+    return EPOCH + min(max(microseconds, _FIRST_US), _LAST_US) * _MICROSECOND
 
 
 def to_us_or_none(moment: datetime | None) -> int | None:

@@ -79,12 +79,9 @@ class NamedReading:
         query = "SELECT coalesce(max(order_no), 0) FROM named_tail"
         return int(self._reader.read(lambda db: db.execute(query).fetchone()[0]))
 
-    def first_of_newest_run(self, trace_no: int, device_name: str) -> int | None:
+    def first_of_newest_run(self, device_name: str) -> int | None:
         """The first row of the run that a spectrometer was in last; None when it was in none."""
-        query = "SELECT run_no FROM named_tail WHERE device_name = ? ORDER BY order_no DESC LIMIT 1"
-        row = self._reader.read(lambda db: db.execute(query, (device_name,)).fetchone())
-        run = self.of_run(trace_no, device_name, row[0]) if row and row[0] else None
-        return int(run.order_no[0]) if run is not None and len(run) else None
+        return self._reader.read(lambda db: _first_of_newest_run(db, device_name))  # type: ignore[no-any-return]
 
     def run_number(self, run_id: str, device_name: str) -> int:
         """Number of a run of a spectrometer; 0 when it is not known."""
@@ -113,7 +110,13 @@ class NamedTraces(NamedReading):
         self._database = database
 
     def register(self, traces: Sequence[tuple[str, str, str]]) -> dict[str, int]:
-        """Make traces of name, definition and unit known; returns their numbers by name. Durable when it returns."""
+        """Make traces of name, definition and unit known; returns their numbers by name. Durable when it returns.
+
+        Where all are known nothing is written: a daemon starts with a full disk, too.
+        """
+        known = {(one.name, one.definition): one.trace_no for one in self.traces()}
+        if all((name, text) in known for name, text, _ in traces):
+            return {name: known[name, text] for name, text, _ in traces}
 
         def insert(connection: Connection) -> dict[str, int]:
             connection.executemany(
@@ -194,12 +197,43 @@ def _as_series(spectra: Rows, column: Rows, chosen: NDArray[np.int64]) -> NamedS
     )
 
 
-def _rows_after(connection: Connection, order_no: int, limit: int) -> list[NamedRow]:
-    """Rows of blocks, then of the tail: a slow follower finds what was folded meanwhile."""
+def _first_of_newest_run(connection: Connection, device_name: str) -> int | None:
+    query = "SELECT run_no FROM named_tail WHERE device_name = ? ORDER BY order_no DESC LIMIT 1"
+    (run_no,) = connection.execute(query, (device_name,)).fetchone() or (0,)
+    if not run_no:
+        return None
     blocks = connection.execute(
-        "SELECT block_no, device_name, spectra FROM named_blocks WHERE last_order > ? ORDER BY block_no", (order_no,)
-    ).fetchall()
-    found = [row for block in blocks for row in _rows_of_block(connection, *block) if row.order_no > order_no]
+        "SELECT block_no, spectra FROM named_blocks WHERE device_name = ? AND last_run >= ? AND first_run <= ? "
+        "ORDER BY block_no",
+        (device_name, run_no, run_no),
+    )
+    for number, packed in blocks:  # nearly always the first of them
+        with intact(f"block {number} of the named traces of {device_name}"):
+            spectra = unpack_rows(packed, SPECTRUM)
+        mine = spectra["order_no"][spectra["run_no"] == run_no]
+        if len(mine):
+            return int(mine.min())
+    query = "SELECT min(order_no) FROM named_tail WHERE device_name = ? AND run_no = ?"
+    return int(connection.execute(query, (device_name, run_no)).fetchone()[0])
+
+
+def _rows_after(connection: Connection, order_no: int, limit: int) -> list[NamedRow]:
+    """The next rows, of blocks and of the tail: a slow follower finds what was folded meanwhile.
+
+    Of each spectrometer only its next block is read, so that a row costs the same however many lie before it; rows
+    that another block of one may precede wait for that block.
+    """
+    found: list[NamedRow] = []
+    complete_to = _EVER_US
+    for (device_name,) in connection.execute("SELECT DISTINCT device_name FROM named_blocks").fetchall():
+        blocks = connection.execute(
+            "SELECT block_no, last_order, spectra FROM named_blocks INDEXED BY named_blocks_by_order "
+            "WHERE last_order > ? AND device_name = ? ORDER BY last_order LIMIT 2",
+            (order_no, device_name),
+        ).fetchall()
+        for number, last_order, packed in blocks[:1]:
+            found += (row for row in _rows_of_block(connection, number, device_name, packed) if row.order_no > order_no)
+            complete_to = min(complete_to, last_order) if len(blocks) > 1 else complete_to
     tail = connection.execute(
         f"SELECT device_name, {FIELDS}, readings FROM named_tail WHERE order_no > ? "  # noqa: S608
         "ORDER BY order_no LIMIT ?",
@@ -208,7 +242,7 @@ def _rows_after(connection: Connection, order_no: int, limit: int) -> list[Named
     for device_name, *spectrum, blob in tail:
         _, readings = flat([blob])
         found.append(_row(device_name, spectrum, {int(n): (v, s, c) for n, v, s, c in readings.tolist()}))
-    return sorted(found, key=lambda row: row.order_no)[:limit]
+    return sorted((row for row in found if row.order_no <= complete_to), key=lambda row: row.order_no)[:limit]
 
 
 def _rows_of_block(connection: Connection, number: int, device_name: str, packed: bytes) -> list[NamedRow]:

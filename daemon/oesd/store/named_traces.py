@@ -27,7 +27,7 @@ from oesd.model import FloatArray
 from oesd.store.database import Connection
 from oesd.store.headings import HEADER, head_of
 from oesd.store.integrity import damaged
-from oesd.store.traces import pack_rows
+from oesd.store.traces import now_and_then, pack_rows
 
 SCHEMA = """
 CREATE TABLE named_traces (
@@ -148,7 +148,7 @@ def note_readings(connection: Connection, entry_no: int, revision: int, readings
         "VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING order_no",
         (entry_no, revision, device_name, taken_at_us, run_no, run_us, readings),
     ).fetchone()
-    if order_no % KEPT == 0:
+    if now_and_then(order_no, KEPT):
         _fold_full(connection, device_name)
 
 

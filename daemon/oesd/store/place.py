@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Protocol
 from oesd.store import schema
 from oesd.store.connection import open_reader, open_untouched, open_writer
 from oesd.store.database import Connection
-from oesd.store.directory import DATABASE_NAME, URL_NAME, own_database, sync_directory
+from oesd.store.directory import DATABASE_NAME, URL_NAME, own_database, replace_durably
 from oesd.store.errors import StoreError
+from oesd.store.log_keeping import LogKeeping
 from oesd.store.postgres.address import Address
 from oesd.store.room import Room
 
@@ -61,6 +61,10 @@ class Place(Protocol):
         """The one connection that writes: every commit synced."""
         ...
 
+    def rest(self, connection: Connection, /) -> None:
+        """What the writer is to do between two groups, with its connection."""
+        ...
+
     def open_reader(self) -> Connection:
         """A connection that cannot write."""
         ...
@@ -96,6 +100,7 @@ class SqlitePlace:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._file = directory / DATABASE_NAME
+        self._log = LogKeeping(self._file)
 
     def __str__(self) -> str:
         return str(self._file)
@@ -116,6 +121,10 @@ class SqlitePlace:
     def open_writer(self) -> Connection:
         """The one connection that writes."""
         return open_writer(self._file)
+
+    def rest(self, connection: Connection) -> None:
+        """See that the log does not grow for ever."""
+        self._log.look(connection)
 
     def open_reader(self) -> Connection:
         """A connection that SQLite itself keeps from writing."""
@@ -202,13 +211,7 @@ def name_place(place: Place) -> None:
     """Write into the directory where its tables are, when they are not in it: durable before any row is."""
     if not place.url or _named(place.directory):
         return
-    path = place.directory / URL_NAME
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(f"{place.url}\n")
-        file.flush()
-        os.fsync(file.fileno())
-    sync_directory(place.directory)
+    replace_durably(place.directory / URL_NAME, f"{place.url}\n")
 
 
 def _named(directory: Path) -> str:

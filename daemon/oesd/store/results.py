@@ -35,6 +35,8 @@ _SELECT = (
     "FROM entries e JOIN processing p ON p.entry_no = e.entry_no JOIN results r ON r.entry_no = e.entry_no "
     f"{ENTRY_PARTS} WHERE e.data_id = ? AND r.revision = coalesce(?, p.revision)"
 )
+_BEGUN = "its analysis began"
+"""Reason of an entry that waits; nothing is shown of it."""
 _TOLD_BY_PAYLOAD = b""
 """The content of a result since schema step 8: its fingerprint is made again where it is asked for."""
 _log = logging.getLogger(__name__)
@@ -169,6 +171,18 @@ def mark_failed(connection: Connection, data_id: str, reason: str) -> None:
         (reason, entry_no),
     )
     _release(connection, entry_no)
+
+
+def note_attempt(connection: Connection, data_id: str) -> bool:
+    """Note that the analysis of an entry that waits begins; False when that was noted before, and no result came of it.
+
+    For what an earlier process left behind: it may be what ended that process.
+    """
+    noted = connection.execute(
+        "UPDATE processing SET reason = ? WHERE state = 'waiting' AND reason = '' AND entry_no = ? RETURNING entry_no",
+        (_BEGUN, entry_number(connection, data_id)),
+    )
+    return noted.fetchone() is not None
 
 
 def mark(connection: Connection, data_id: str) -> str | None:

@@ -16,7 +16,7 @@ from typing import Any
 
 from oesd.model import Kind, Loss, RunRecord
 from oesd.store.database import Connection
-from oesd.store.headings import HEADER, head_or_none
+from oesd.store.headings import HEADER, compact_json, head_or_none
 from oesd.store.integrity import intact
 from oesd.store.ledger import insert_loss
 from oesd.store.moments import from_us, from_us_or_none, to_us, to_us_or_none
@@ -55,7 +55,7 @@ def insert_run(connection: Connection, run: RunRecord) -> None:
             run.monotonic_ns,
             run.boot_id,
             run.cause,
-            json.dumps(dict(run.labels), separators=(",", ":"), ensure_ascii=False),
+            compact_json(dict(run.labels)),
         ),
     )
 

@@ -6,6 +6,7 @@ through those it lacks, each in one transaction. A released step is never edited
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -30,6 +31,8 @@ from oesd.store.switching import SCHEMA as SWITCHING
 from oesd.store.waiting import INDICES as WAITING_INDICES
 from oesd.store.waiting import SHORTER_INDICES
 from oesd.store.watch_events import SCHEMA as WATCH_TABLES
+
+log = logging.getLogger(__name__)
 
 APPLICATION_ID = 0x6F657364  # "oesd"
 
@@ -87,6 +90,12 @@ def prepare(path: Path) -> None:
     version = version_of(path)
     if version == len(STEPS):
         return
+    if version:
+        log.warning(
+            "%s is brought from schema %d to %d: a minute for a million spectra, more on a slow disk; "
+            "each step is whole or not done, and a start that is ended goes on with the next one",
+            *(path, version, len(STEPS)),
+        )
     with translated(f"prepare {path}"):
         connection = sqlite3.connect(path, isolation_level=None)
         try:

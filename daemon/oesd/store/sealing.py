@@ -12,11 +12,13 @@ the same counts as its row, and a result only when it has the same bytes.
 
 A file of which more than half belongs to captures that were let go is written anew with the rest; one of which nothing
 is left is forgotten, then removed. It stays for a little while after that, for readers that know it from before.
+Nothing else in the folder is touched; nor is any segment removed while the catalogue lacks one that captures are in.
 """
 
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
@@ -30,12 +32,14 @@ from oesd.store.database import Connection
 from oesd.store.disk import Disk
 from oesd.store.errors import StoreDamaged, StoreError
 from oesd.store.heaps import SEEN_AT_ONCE, Heap, entries_of, next_of
+from oesd.store.newest import device_names
 from oesd.store.sealed_results import with_result
 from oesd.store.segment_file import MAGIC, Blobs, Record, pack_record, records
 from oesd.store.segments import (
     FOLDER,
     Segment,
     any_empty,
+    any_unnamed,
     captures_in,
     finish_segment,
     forget_empty,
@@ -57,6 +61,8 @@ _COPIED_AT_ONCE = 100
 _SWITCHED_AT_ONCE = 50
 _USUAL_SHARE, _URGENT_SHARE = 0.5, 0.25
 """Of a file that has gone, from which on the rest is worth writing anew."""
+
+_OURS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\.segment(\.part)?")
 
 Turns = Iterator[list[tuple[int, Blobs]]]
 
@@ -93,12 +99,13 @@ class Sealing:
         self._takes_room = False
         self._heaps: dict[str, Heap] = {}
         self._nobodys: dict[str, float] = {}
+        self._not_to_go: set[str] = set()
         self._as_small_as_can_be: set[int] = set()
 
     @property
     def leaving_bytes(self) -> int:
         """What the files take that are about to be removed."""
-        return sum(_size(self._folder / name) for name in self._nobodys)
+        return sum(_size(self._folder / name) for name in self._nobodys.keys() - self._not_to_go)
 
     def look(self, spare_bytes: int, segment_bytes: int) -> bool:
         """One turn with so many bytes of the disk to spare, for segments of so many bytes; True when more waits.
@@ -144,14 +151,19 @@ class Sealing:
             self._store.write(forget_empty).result()
 
     def _sweep(self) -> None:
-        """Remove files that are nobody's, once nobody can know them from before."""
+        """Remove files of ours that are nobody's, once nobody can know them from before."""
         if not self._folder.is_dir():
             return
-        ours = {segment.name for segment in self._store.read(load_segments)} | {self._writing}
+        ours = {segment.name for segment in self._store.read(load_segments)} | {self._writing} | self._not_to_go
         now_s = self._monotonic_s()
-        there = {path.name for path in self._folder.iterdir()} - ours
+        there = {path.name for path in self._folder.iterdir() if _OURS.fullmatch(path.name)} - ours
         self._nobodys = {name: self._nobodys.get(name, now_s) for name in there}
         due = [name for name, since_s in self._nobodys.items() if now_s - since_s >= GRACE_S]
+        damaged = self._store.read(any_unnamed) if due else False
+        if damaged:
+            log.error("spectra are in segments that the catalogue has lost: no file goes (oesd verify names them)")
+            self._not_to_go.update(due)
+            due = []
         for name in due:
             self._disk.remove(self._folder / name)
             del self._nobodys[name]
@@ -171,8 +183,7 @@ class Sealing:
 
     def _gathered(self, spare_bytes: int, segment_bytes: int) -> Iterator[None] | None:
         """The copying of spectra that are enough for a segment; looking for them goes on where it was."""
-        names = self._store.read(lambda db: db.execute("SELECT DISTINCT name FROM devices ORDER BY name").fetchall())
-        for (name,) in names:
+        for name in device_names(self._store):
             heap = self._heaps.get(name) or self._begun(name)
             rows = self._store.read(partial(next_of, heap))
             if heap.grow(rows, self._least_bytes, segment_bytes):

@@ -5,8 +5,8 @@
     captures.segment_no -> segments.name     NULL while the blobs are in the captures' own rows
             .place, .length                  where in the file
 
-A row goes from its pages to a file, or from one file to another, by one UPDATE, which the triggers let through only
-when the file is named here: that is after it was synced. A file is forgotten only when no capture is in it.
+A row goes from its pages to a file, or from one file to another (:mod:`oesd.store.switching`), which the triggers let
+through only when the file is named here: that is after it was synced. A file is forgotten when no capture is in it.
 """
 
 from __future__ import annotations
@@ -113,9 +113,14 @@ def sealed_bytes(connection: Connection) -> int:
 
 
 def name_segment(connection: Connection, name: str, device_name: str, upto_no: int, size_bytes: int) -> Segment:
-    """Take a file that is on the disk, whole, into the catalogue; no capture is in it yet."""
+    """Take a file that is on the disk, whole, into the catalogue; no capture is in it yet.
+
+    Its number is none that a capture has: of a catalogue that was damaged the last rows may be gone.
+    """
     row = connection.execute(
-        f"INSERT INTO segments (name, device_name, upto_no, size_bytes) VALUES (?, ?, ?, ?) RETURNING {_COLUMNS}",  # noqa: S608
+        "INSERT INTO segments (segment_no, name, device_name, upto_no, size_bytes) SELECT 1 + max("  # noqa: S608
+        "coalesce((SELECT max(segment_no) FROM segments), 0), coalesce((SELECT max(segment_no) FROM captures), 0)), "
+        f"?, ?, ?, ? RETURNING {_COLUMNS}",
         (name, device_name, upto_no, size_bytes),
     ).fetchone()
     return _segment(row)
@@ -143,6 +148,13 @@ def any_empty(connection: Connection) -> bool:
 def forget_empty(connection: Connection) -> None:
     """Forget segments that no capture is in any more; their files are nobody's from then on."""
     connection.execute(f"DELETE FROM segments WHERE {_EMPTY}")  # noqa: S608
+
+
+def any_unnamed(connection: Connection) -> bool:
+    """Whether captures are in a segment that the catalogue does not name: it was damaged, and knows no file well."""
+    query = "SELECT DISTINCT segment_no FROM captures WHERE segment_no IS NOT NULL"
+    known = "SELECT segment_no FROM segments"
+    return connection.execute(f"{query} AND segment_no NOT IN ({known}) LIMIT 1").fetchone() is not None
 
 
 def captures_in(connection: Connection, segment_no: int, after: int, limit: int) -> list[int]:

@@ -64,7 +64,7 @@ class Store(Reading, Bookkeeping):
         self._refused = ""
         place.prepare()
         name_place(place)
-        self._writer = Writer(place.open_writer)
+        self._writer = Writer(place.open_writer, place.rest)
         self._readers = Readers(place.open_reader)
         self.outbox = Outbox(self)
         self.library = Library(self)
@@ -270,6 +270,10 @@ class Store(Reading, Bookkeeping):
     def fail_result(self, data_id: str, reason: str) -> Future[None]:
         """Mark an entry as one that the engine cannot process, and let the forwarder have it all the same."""
         return self.write(lambda connection: results.mark_failed(connection, data_id, reason))
+
+    def attempt(self, data_id: str) -> Future[bool]:
+        """Note that the analysis of an entry begins that an earlier process left; False when it was noted before."""
+        return self.write(lambda connection: results.note_attempt(connection, data_id))
 
     def assign(self, data_id: str, peak_id: str, candidate_key: str, *, now: datetime) -> Result:
         """Put a person's word on a peak of the latest result; durable when this returns.

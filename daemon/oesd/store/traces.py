@@ -51,6 +51,7 @@ CREATE TABLE trace_lines (
 
 BLOCK = 512
 _LOOK_EVERY = 64
+_GOLDEN = 2654435769  # 2**32 over the golden ratio (Knuth, The Art of Computer Programming 3, 6.4)
 _STRETCH_NM = 8.0
 _DROPPED = 24 - 16
 PEAK = np.dtype([("milli_nm", "<i4"), ("intensity", "<f4"), ("area", "<f4")])
@@ -76,8 +77,16 @@ def note(connection: Connection, entry_no: int, points: bytes) -> None:
         "INSERT INTO trace_tail VALUES (?, ?, ?, ?) ON CONFLICT (entry_no) DO UPDATE SET peaks = excluded.peaks",
         (entry_no, *row, points),
     )
-    if entry_no % _LOOK_EVERY == 0:
+    if now_and_then(entry_no, _LOOK_EVERY):
         _fold_full(connection, row[0])
+
+
+def now_and_then(number: int, every: int) -> bool:
+    """Whether a number is one of so many; of every second or third number, too, one of so many is.
+
+    Spectrometers that measure in step have every second or third one: of multiples of 64 one would never have any.
+    """
+    return (number * _GOLDEN & 0xFFFFFFFF) < (1 << 32) // every
 
 
 def _fold_full(connection: Connection, device_name: str) -> None:

@@ -16,6 +16,7 @@ opens the file anew and goes on with the next group.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import threading
 from collections import deque
@@ -27,6 +28,8 @@ from typing import Any, TypeVar
 
 from oesd.store.database import Connection
 from oesd.store.errors import StoreBusy, StoreClosed, StoreError, from_sqlite
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 QUEUE_LIMIT = 2000
@@ -55,10 +58,13 @@ class Writer:
     ----------
     connect : callable
         Opens the write connection; called again after an error of the disk.
+    rest : callable
+        Called with the connection between two groups, when the futures of the one before are resolved.
     """
 
-    def __init__(self, connect: Callable[[], Connection]) -> None:
+    def __init__(self, connect: Callable[[], Connection], rest: Callable[[Connection], None] = lambda _: None) -> None:
         self._connect = connect
+        self._rest = rest
         self._connection: Connection | None = connect()
         self._queue: deque[_Job] = deque()
         self._wake = threading.Condition()
@@ -109,7 +115,16 @@ class Writer:
             self._write(group)
             for job in group:
                 job.settle()
+            self._rest_a_moment()
         self._drop_connection()
+
+    def _rest_a_moment(self) -> None:
+        if self._connection is not None:
+            try:
+                self._rest(self._connection)
+            except (sqlite3.Error, StoreError) as error:
+                log.error("%s", from_sqlite(error, _DOING) if isinstance(error, sqlite3.Error) else error)
+                self._drop_connection()
 
     def _next_group(self) -> list[_Job]:
         """Wait for tasks and take them; empty only when closed and nothing is left."""

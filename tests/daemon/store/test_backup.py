@@ -13,11 +13,14 @@ from pathlib import Path
 import pytest
 from tests.daemon.store.making import same, stored_entry
 from tests.daemon.store.test_inspection import fill, inspected
+from tests.daemon.store.test_sealing import Desk
 from tests.support.stores import rot
 
 from oesd.store import Store, StoreDamaged, StoreError
 from oesd.store.backup import back_up
 from oesd.store.directory import GOLDEN_NAME
+from oesd.store.onlooker import Onlooker
+from oesd.store.segments import FOLDER
 
 SMALL = """
 import resource, signal, sys
@@ -134,3 +137,57 @@ def test_what_a_killed_backup_left_is_no_obstacle(tmp_path: Path) -> None:
     assert (tmp_path / "copy.part").exists()
     back_up(tmp_path / "data", tmp_path / "copy")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "data"]
+
+
+@pytest.mark.parametrize("name", ["copy.part", "copy.earlier"])
+def test_a_folder_of_somebody_else_stays_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    with Store.open(tmp_path / "data") as store:
+        stored_entry(store, 1)
+    back_up(tmp_path / "data", tmp_path / "copy")
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "chapter.txt").write_text("words")
+    with pytest.raises(StoreError, match="is no backup of oesd"):
+        back_up(tmp_path / "data", tmp_path / "copy", replace=True)
+    assert (tmp_path / name / "chapter.txt").read_text() == "words"
+    (tmp_path / name / "chapter.txt").unlink()
+    (tmp_path / name).rmdir()
+    back_up(tmp_path / "data", tmp_path / "copy", replace=True)
+
+
+def test_a_second_backup_to_the_same_place_waits_for_the_first(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "data") as store:
+        stored_entry(store, 1)
+    refused = []
+
+    def meanwhile(*_: object) -> None:
+        if not refused:
+            with pytest.raises(StoreError, match="another backup is being made") as caught:
+                back_up(tmp_path / "data", tmp_path / "copy")
+            refused.append(caught)
+
+    assert back_up(tmp_path / "data", tmp_path / "copy", told=meanwhile).findings == ()
+    assert refused
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "data"]
+
+
+def test_a_segment_that_is_written_anew_meanwhile_is_in_the_copy(tmp_path: Path) -> None:
+    with Desk(tmp_path / "data") as desk:
+        for day in range(4):
+            desk.day(day)
+        desk.work()
+        assert len(desk.files()) == 3
+        changed = []
+
+        def meanwhile(what: str, done: int, _: int) -> None:
+            if not changed:  # the second file goes while the first is copied, and what is left of it is in another
+                changed.append((what, done))
+                desk.let_go(desk.ids()[12:20])
+                desk.pass_by()
+
+        made = back_up(tmp_path / "data", tmp_path / "copy", told=meanwhile)
+        assert changed == [("copied", 1)]
+        assert made.findings == ()
+        assert {f.name for f in (tmp_path / "copy" / FOLDER).iterdir()} == {f.name for f in desk.files()}
+        with Onlooker(tmp_path / "copy") as copy:
+            for sample in desk.made.values():
+                assert same(copy.capture(sample.record_id), sample)

@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from tests.daemon.store.making import NOW, analysis, capture, entry, processed, same, spectrum_file, stored_entry
+from tests.daemon.store.making import (
+    NOW,
+    analysis,
+    capture,
+    device,
+    entry,
+    processed,
+    same,
+    spectrum_file,
+    stored_entry,
+)
+from tests.daemon.store.test_inspection import fill
 from tests.support.stores import open_store, rot
 
-from oesd.model import Kind, new_id
+from oesd.model import Kind, RunRecord, new_id
 from oesd.store import Store, StoreDamaged, StoreError
+from oesd.store.finding import Sought
+from oesd.store.inventory import known_devices, list_captures, list_judged
+from oesd.store.runs import HostTime
+from oesd.store.standing import Wanted
 
 
 @pytest.mark.parametrize(
@@ -166,3 +183,61 @@ def one(store: Store, sample) -> str:
     # A damaged index may hide a row; it never shows another one.
     assert found is None or same(found, sample)
     return "right" if found is not None else "named"
+
+
+WHEN = (1 << 62, -(1 << 62))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE results SET elements = 'x'",
+        "UPDATE results SET elements = '7'",
+        "UPDATE captures SET header = 'x' WHERE capture_no = 1",
+        "UPDATE devices SET description = '{}'",
+        *(f"UPDATE entries SET taken_at_us = {at_us} WHERE entry_no = 1" for at_us in WHEN),
+        *(f"UPDATE captures SET taken_at_us = {at_us} WHERE capture_no = 1" for at_us in WHEN),
+        "UPDATE losses SET at_us = 1000000000000000000",
+        "UPDATE runs SET began_at_us = 1000000000000000000",
+        "UPDATE verdicts SET judged_at_us = 1000000000000000000",
+    ],
+)
+def test_a_damaged_row_takes_no_other_out_of_a_list(tmp_path: Path, change: str) -> None:
+    with open_store(tmp_path / "data") as store:
+        fill(store)
+        stored_entry(store, 9, of=device("chamber-b"))
+        before = listed(store)
+        store.begin_run(RunRecord("open", "chamber-a", 1_000_000, True, NOW, 0, "boot")).result(10)
+    rot(tmp_path / "data", change)
+    with open_store(tmp_path / "data") as store:
+        left_out = before[-1] if "devices" in change else 0
+        assert listed(store) == [*before[:-1], before[-1] - left_out]
+        assert store.settle_runs(HostTime(NOW, 5_000_000_000, "boot")).result(10) >= 0, "a start goes on"
+
+
+def listed(store: Store) -> list[int]:
+    """How long each list is; that of devices, of which a damaged one is left out, last."""
+    return [
+        len(store.entries()),
+        len(store.find(Sought(), 100).entries),
+        len(store.standings(Wanted())),
+        len(store.losses()),
+        len([run for run in store.run_accounts() if run.run.run_id != "open"]),
+        len(store.read(lambda db: list_captures(db, 100))),
+        len(store.read(lambda db: list_judged(db, 100, Kind.DARK))),
+        len(store.read(known_devices)),
+    ]
+
+
+def test_a_file_of_any_name_and_any_date_is_taken_and_listed(tmp_path: Path) -> None:
+    dates = ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00", "2026-03-01T12:00:00+01:00")
+    with open_store(tmp_path / "data", clock=lambda: NOW) as store:
+        for number, date in enumerate(dates):
+            told = {"taken_at": date, "device": "lamp \udce4", "Run ID": "r\ud800", "Label who": "\udcff"}
+            spectrum = replace(spectrum_file(number), metadata=told)
+            store.save_file(new_id(), spectrum, b"%d" % number, "m\udce4rz.txt").result(10)
+        newest, *others = store.find(Sought(), 10).entries
+        assert newest.summary.taken_at_utc == datetime(2026, 3, 1, 11, tzinfo=UTC)
+        assert newest.run_id == "r\\ud800"
+        assert [one.summary.taken_at_utc for one in others] == [NOW, NOW], "a date that no clock shows is none"
+        assert store.file(newest.summary.data_id).filename == "m\\udce4rz.txt"

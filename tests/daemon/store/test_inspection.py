@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -93,6 +94,10 @@ def test_a_store_that_is_well_has_no_findings_in_use_or_not(filled: Path) -> Non
         ("UPDATE ledger SET number = number + 1 WHERE name = 'sample'", "sum", "captures: sample"),
         ("UPDATE ledger SET number = number + 1 WHERE name = 'short'", "sum", "captures: short"),
         ("UPDATE outbox SET state = 'stored'", "sum", "outbox"),
+        ("UPDATE entries SET taken_at_us = 1 WHERE entry_no = 1", "reference", "entry"),
+        ("UPDATE entries SET device_name = 'chamber-b' WHERE entry_no = 1", "reference", "entry"),
+        ("UPDATE outbox SET open = 0, batch_no = 7 WHERE state = 'stored'", "reference", "batch"),
+        ("UPDATE results SET elements = '['", "checksum", "result"),
         ("DELETE FROM losses", "sum", "lost: overrun"),
         ("UPDATE slot_hours SET slots = slots - 1 WHERE fate = ''", "sum", "run run-1"),
         ("DELETE FROM run_slots WHERE fate = ''", "sum", "run run-1"),
@@ -103,6 +108,30 @@ def test_whatever_is_changed_is_found_and_named(filled: Path, change: str, sort:
     found = inspected(filled)
     assert [f for f in found if f.sort == sort and about in f"{f.about} {f.text}"], found
     assert all("\n" not in f.text for f in found)
+
+
+@on_sqlite
+def test_a_page_that_is_none_costs_its_own_record_and_the_others_are_checked(tmp_path: Path) -> None:
+    with open_store(tmp_path / "data") as store:
+        entries = [stored_entry(store, seed) for seed in range(6)]
+    path = tmp_path / "data" / "oesd.sqlite"
+    with closing(sqlite3.connect(path)) as db:
+        query = (
+            "SELECT a.pageno FROM dbstat a JOIN dbstat b ON b.name = a.name AND b.path = replace(a.path, '+000000', "
+            "'+000001') WHERE a.name = 'captures' AND a.path LIKE '%+000000' ORDER BY a.path"
+        )
+        try:
+            (page,) = db.execute(query).fetchone()
+        except sqlite3.OperationalError:
+            pytest.skip("this SQLite does not tell of its pages")
+    whole = bytearray(path.read_bytes())
+    at = (page - 1) * PAGE_SIZE
+    whole[at : at + 4] = b"\xff" * 4  # where a blob goes on
+    path.write_bytes(whole)
+    with Inspection(tmp_path / "data") as inspection:
+        found = list(inspection.findings())
+        assert inspection.checked["captures"] == 2 * len(entries)
+    assert len([f for f in found if f.sort == "checksum"]) == 1, found
 
 
 @on_sqlite

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from tests.daemon.store.making import NOW, analysis, capture, device, entry, spectrum_file
+from tests.daemon.store.making import NOW, analysis, capture, device, entry, processed, spectrum_file
 from tests.daemon.store.test_inspection import inspected
 from tests.support.stores import ON_POSTGRES, on_sqlite, open_store
 
@@ -366,4 +366,23 @@ def test_what_is_golden_is_not_thinned(tmp_path: Path) -> None:
         there = set(desk.there())
         assert {one.data_id for one in made[100:200]} <= there and made[33].data_id in there
         assert len(there) < 100 + 2 * 8 and made[34].data_id not in there
+        adds_up(store)
+
+
+def test_what_a_person_said_and_the_api_was_not_told_yet_stays_with_its_spectrum(tmp_path: Path) -> None:
+    with open_store(tmp_path / "data") as store:
+        desk = Desk(store, KeepingRules(on_full="drop_confirmed", min_free_bytes=GB))
+        made = [desk.spectrum(slot, done=False) for slot in range(4)]
+        for one in made:
+            processed(store, one.data_id)
+            desk.upload(one, OutboxState.PROCESSED)
+        store.assign(made[0].data_id, "p2", "Ar_417.3", now=NOW)
+        desk.free = 0
+        desk.work()
+        assert desk.there() == [made[0].data_id, made[3].data_id]
+        (patch,) = store.outbox.patches_due(NOW)
+        store.outbox.update_patch(replace(patch, state="sent")).result(10)
+        desk.keeping._passed.clear()  # as each ten minutes
+        desk.work()
+        assert desk.there() == [made[3].data_id]
         adds_up(store)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import random
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -18,10 +20,10 @@ from tests.support.stores import copy_store, open_store, rot
 from oesd.model import Recipe, Result, RunRecord
 from oesd.store import Store, StoreDamaged
 from oesd.store.named_reading import NamedReading, NamedTraces
-from oesd.store.named_traces import BLOCK, KEPT, pack_readings
+from oesd.store.named_traces import BLOCK, KEPT, SCHEMA, _fold_full, pack_readings
 from oesd.store.onlooker import Onlooker
 
-MANY = BLOCK + KEPT + 30
+MANY = BLOCK + KEPT + 60
 RATIO, LIGHT = ("f_ar", "(F_703.7 / Ar_750.4)", ""), ("light", "light", "counts nm/s")
 RUN = RunRecord("run-1", "chamber-a", 1_000_000, True, NOW, 10**12, "boot-1")
 
@@ -131,6 +133,50 @@ def test_rows_come_in_the_order_of_storing_and_none_is_missed(folded: Store) -> 
     assert after == named.newest_order()
     light = named.find("light").trace_no
     assert [row.readings[light][0] for row in rows[:3]] == [1e6, 1e6 + 1, 1e6 + 2]
+
+
+class Plain:
+    """Named traces alone, of many rows of two spectrometers at very different paces, folded as a store folds them."""
+
+    def __init__(self, rows: int, seed: int) -> None:
+        self.db = sqlite3.connect(":memory:")
+        self.db.executescript(SCHEMA)
+        pick = random.Random(seed)
+        for number in range(1, rows + 1):
+            name = "slow" if pick.random() < 0.2 else "fast"
+            self.db.execute(
+                "INSERT INTO named_tail VALUES (?, ?, 1, ?, ?, 1, ?, ?)",
+                (number, number, name, number, number, pack_readings([(1, number, 1.0, 0)])),
+            )
+            if number % KEPT == 0:
+                _fold_full(self.db, name)
+
+    def read(self, query):
+        return query(self.db)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_two_spectrometers_are_followed_in_the_order_of_storing(seed: int) -> None:
+    plain = Plain(8 * BLOCK, seed)
+    assert plain.db.execute("SELECT count(DISTINCT device_name) FROM named_blocks").fetchone() == (2,)
+    named, found, after = NamedReading(plain), [], 0
+    while batch := named.rows_after(after, 200):
+        assert len(batch) <= 200
+        found += [row.order_no for row in batch]
+        after = found[-1]
+    assert found == list(range(1, 8 * BLOCK + 1))
+    assert min(filter(None, map(named.first_of_newest_run, ("fast", "slow")))) == 1
+
+
+def test_the_next_rows_cost_the_same_however_many_come_after() -> None:
+    """Following a run of a week read everything behind each row again: its daemon took an hour to start, and a GB."""
+    plain = Plain(8 * BLOCK, 3)
+    firsts = "SELECT min(block_no) FROM named_blocks GROUP BY device_name"
+    plain.db.execute(f"UPDATE named_blocks SET spectra = x'00' WHERE block_no NOT IN ({firsts})")
+    named = NamedReading(plain)
+    assert len(named.rows_after(0, 100)) == 100  # none of those was touched
+    with pytest.raises(StoreDamaged):
+        named.rows_after(5 * BLOCK, 100)
 
 
 def test_order_goes_on_after_folding(folded: Store) -> None:

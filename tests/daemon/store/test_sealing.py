@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from tests.daemon.store.making import NOW, capture, device, entry, processed, same
@@ -15,6 +18,8 @@ from tests.daemon.store.test_keeping import adds_up
 from oesd.model import Capture, Kind, new_id
 from oesd.store import Store, StoreDamaged, StoreError, StoreRefused
 from oesd.store.backup import back_up
+from oesd.store.disk import Disk
+from oesd.store.keeping import Keeping, KeepingRules
 from oesd.store.onlooker import Onlooker
 from oesd.store.sealing import GRACE_S, Sealing
 from oesd.store.segments import FOLDER, load_segments
@@ -404,3 +409,69 @@ def test_darks_and_references_stay_in_the_database(desk: Desk) -> None:
     kinds = desk.store.read(lambda db: db.execute("SELECT DISTINCT kind FROM captures WHERE segment_no > 0").fetchall())
     assert kinds == [("sample",)]
     assert same(desk.store.capture(dark.record_id), dark)
+
+
+def test_nothing_but_its_own_files_is_removed_from_the_folder(desk: Desk) -> None:
+    desk.day(0)
+    desk.day(1)
+    desk.work()
+    folder = desk.store.directory / FOLDER
+    (kept,) = desk.files()
+    (folder / "lost+found").mkdir()
+    (folder / f"{kept.name}.bak").write_bytes(kept.read_bytes())
+    nobodys = folder / f"{new_id()}.segment"
+    nobodys.write_bytes(b"")
+    desk.pass_by()
+    assert desk.files() == sorted([kept, folder / "lost+found", folder / f"{kept.name}.bak"])
+
+
+def test_no_file_goes_while_the_catalogue_lacks_one(desk: Desk) -> None:
+    desk.day(0)
+    desk.day(1)
+    desk.work()
+    before = desk.files()
+    assert len(before) == 1
+    desk.store.close()
+    with closing(sqlite3.connect(desk.store.database)) as db, db:
+        (rule,) = db.execute("SELECT sql FROM sqlite_schema WHERE name = 'segments_no_delete'").fetchone()
+        db.execute("DROP TRIGGER segments_no_delete")
+        (row,) = db.execute("DELETE FROM segments RETURNING *").fetchall()
+        db.execute(rule)
+    with Desk(desk.store.directory) as again:
+        again.day(2)
+        again.day(3)
+        again.pass_by()
+        again.now_s += GRACE_S
+        again.work()
+        assert set(before) < set(again.files()), "the next segment has another number, and the file stays"
+        assert again.sealing.leaving_bytes == 0, "what stays is no room"
+    assert len([f for f in inspected(desk.store.directory) if f.sort == "checksum"]) == A_DAY + 1
+    with closing(sqlite3.connect(desk.store.database)) as db, db:  # the row from a backup makes all of it good
+        db.execute(f"INSERT INTO segments VALUES ({', '.join('?' * len(row))})", row)
+    assert inspected(desk.store.directory) == []
+
+
+class FullDisk(Disk):
+    """One that makes no file any more."""
+
+    def create(self, path: Path) -> BinaryIO:
+        raise OSError(errno.ENOSPC, f"no space left for {path.name}")
+
+
+@pytest.mark.parametrize("free", [0, 10**9])
+def test_a_disk_that_takes_no_file_is_met_as_the_rules_say_all_the_same(tmp_path: Path, free: int) -> None:
+    with Desk(tmp_path / "data") as desk:
+        desk.day(0)
+        desk.day(1)
+        desk.work()
+        desk.let_go(desk.ids()[:8])
+        rules = KeepingRules(on_full="drop_confirmed", min_free_bytes=2 * 10**9)
+        keeping = Keeping(desk.store, rules, free=lambda _: free)
+        keeping._sealing = Sealing(desk.store, disk=FullDisk())
+        assert not keeping.look()
+        assert "no room" in desk.store.refused
+        assert keeping.state()["level"] == "full"
+        keeping.use(KeepingRules(min_free_bytes=0))
+        with pytest.raises(StoreError, match="cannot seal"):
+            keeping.look()
+        assert desk.store.refused == ""

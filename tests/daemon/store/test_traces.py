@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import wait
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -137,3 +139,16 @@ def test_points_are_kept_to_seven_digits(peaks) -> None:
     assert (traces.unpack_rows(traces.pack_rows(lines), traces.LINE) == lines).all()
     for name in ("intensity", "area"):
         assert lines[name] == pytest.approx(rows[name], rel=2.0**-16, abs=1e-38), "a block keeps 16 bits of them"
+
+
+@pytest.mark.parametrize("together", [2, 3, 4, 16])
+def test_each_of_several_spectrometers_that_measure_in_step_is_folded(together: int) -> None:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(
+            "CREATE TABLE entries (entry_no INTEGER PRIMARY KEY, device_name, taken_at_us);" + traces.SCHEMA
+        )
+        for number in range(1, together * (traces.BLOCK + 300)):
+            db.execute("INSERT INTO entries VALUES (?, ?, ?)", (number, f"chamber-{number % together}", number))
+            traces.note(db, number, b"")
+        longest = "SELECT max(waiting) FROM (SELECT count(*) AS waiting FROM trace_tail GROUP BY device_name)"
+        assert db.execute(longest).fetchone()[0] < traces.BLOCK

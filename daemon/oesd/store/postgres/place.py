@@ -76,6 +76,9 @@ class PostgresPlace:
         """The one connection that writes."""
         return Connection(self._sessions.open_writer, self._address.redact)
 
+    def rest(self, _: AnyConnection) -> None:
+        """The server keeps its own log short."""
+
     def open_reader(self) -> Connection:
         """A connection that cannot write."""
         return Connection(self._sessions.open_reader, self._address.redact)
