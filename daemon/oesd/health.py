@@ -46,7 +46,8 @@ class Health:
 def notify(*lines: str) -> None:
     """Tell systemd (sd_notify(3)); nothing happens without it.
 
-    ``RELOADING=1`` gets the monotonic time that systemd 253 and later wait for.
+    ``RELOADING=1`` gets the monotonic time that systemd 253 and later wait for. What is told of a device may hold any
+    character: a line stays one line, so that no serial number can say ``STOPPING=1``.
     """
     target = os.environ.get("NOTIFY_SOCKET", "")
     if not target:
@@ -56,7 +57,7 @@ def notify(*lines: str) -> None:
     address = "\0" + target[1:] if target.startswith("@") else target
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as channel:
         try:
-            channel.sendto("\n".join(lines).encode(), address)
+            channel.sendto("\n".join(" ".join(line.split()) for line in lines).encode("utf-8", "replace"), address)
         except OSError:
             return  # systemd's end is gone: the watchdog, not an exception in the supervisor, has the last word
 

@@ -30,9 +30,14 @@ _OUTPUT_FAILS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # without 
 @contextmanager
 def as_one_line() -> Iterator[None]:
     """Turn errors into one line and an exit status; what is not expected names itself a defect of oesd."""
+    output = sys.stdout
     try:
         with _flushed():
             yield
+    except SystemExit:
+        if sys.stdout is not output:  # click ends so, with 1, when the reader of our output has gone
+            sys.exit(0)
+        raise
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         sys.exit(0)

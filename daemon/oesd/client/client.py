@@ -189,10 +189,10 @@ class Client:
             size = [("limit", str(min(_PAGE, limit - len(found))))]
             page = self._json("GET /oes", "GET", "oes", [*query, *size, *([("cursor", cursor)] if cursor else [])])
             entries = page.get("entries") if isinstance(page, dict) else None
-            if not isinstance(entries, list):
+            if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
                 raise ClientError(f"{self._endpoint.host} answered a search with something else")
             found += entries
-            cursor = page.get("next")
+            cursor = page.get("next") if entries else None
         return found
 
     def _catalogue(
@@ -235,7 +235,7 @@ class Client:
         except ClientError as error:
             if error.status_code not in _NOT_SERVED:
                 raise
-            yield from polled(self._catalogue_since, self.get, self._pause)
+            yield from polled(self._catalogue_since, self.get, self._pause, reconnect=reconnect)
 
     def _stream_events(self, device: str, points: int, last_id: str) -> Iterator[Event]:
         url = self._endpoint.url("events", [("points", str(points)), *([("device", device)] if device else [])])

@@ -46,6 +46,8 @@ class OESResult:
     """
 
     def __init__(self, document: Mapping[str, Any]) -> None:
+        if not isinstance(document, Mapping):
+            raise ClientError("the answer is no OES result: no JSON object")
         self.document = dict(document)
         try:
             self.data_id = str(document["data_id"])
@@ -60,13 +62,13 @@ class OESResult:
             self.elements, self.molecules, self.ambiguous = (
                 _dicts(document.get(name)) for name in ("elements", "molecules", "ambiguous")
             )
+            self.spectral_metadata: dict[str, Any] = dict(document.get("spectral_metadata") or {})
         except (KeyError, TypeError, ValueError) as error:
             raise ClientError(f"the answer is no OES result: {type(error).__name__}: {error}") from None
         self.wavelength_unit = str(document.get("wavelength_unit", "nm"))
         self.spectrum_type = str(document.get("spectrum_type", "sample"))
         self.constraint_mode = str(document.get("constraint_mode", "auto"))
         self.constrained_elements: list[str] | None = document.get("constrained_elements")
-        self.spectral_metadata: dict[str, Any] = dict(document.get("spectral_metadata") or {})
         self.last_updated = str(document.get("last_updated", ""))
 
     def peak(self, peak_id: str) -> dict[str, Any]:

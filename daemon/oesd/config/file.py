@@ -28,6 +28,10 @@ from oesd.config.serving import HubSection, IdentifySection, SimulationSection, 
 from oesd.config.values import Section
 from oesd.config.watching import ActionSection, AlarmSection, EndpointSection, GoldenSection, TraceSection
 
+_EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
+_LONGEST_SAID = 300
+_SECTIONS_OF = {"model_type": "[{0}]", "dict_type": "[{0}]", "tuple_type": "[[{0}]]"}
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text is one line that names file, line and cure."""
@@ -84,6 +88,22 @@ class Config(Section):
         if (self.dark.how == "plasma off" or self.run.start == "plasma on") and not self.plasma.bands:
             raise ValueError("plasma: bands are needed to tell whether the plasma is on")
 
+    def _check_ports(self) -> None:
+        """No two of our own listeners want one port: the second would end the daemon when it measures already."""
+        web, hub = self.web, self.hub
+        wanted = [("web: port", web.host, web.port)]
+        if web.remote:
+            wanted.append(("web: remote_port", web.remote_host, web.remote_port))
+        if hub.enabled:
+            wanted.append(("hub: port", hub.host, hub.port))
+            wanted.append(("hub: port (the next one is the bucket's)", hub.host, hub.port + 1 if hub.port else 0))
+        taken: list[tuple[str, str, int]] = []
+        for what, host, port in wanted:
+            for before, other, same in taken:
+                if port and port == same and (host == other or {host, other} & _EVERY_ADDRESS):
+                    raise ValueError(f"{what}: {port} is taken by {before.replace(':', '')}: choose another")
+            taken.append((what, host, port))
+
     def _check_watching(self) -> None:
         """Names are there once, and whom alarms tell is there."""
         for what in ("trace", "alarm", "endpoint", "action"):
@@ -111,6 +131,7 @@ class Config(Section):
             raise ValueError("data_dir: must be an absolute path")
         self._check_pace()
         self._check_light()
+        self._check_ports()
         self._check_watching()
         return self
 
@@ -124,9 +145,10 @@ def load_config(path: Path) -> Config:
         One line naming the file, the line, what is wrong and what to do.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # some editors begin a file with a mark that is no TOML
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: not UTF-8 text ({error.reason} at byte {error.start})") from None
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path}, line {line}: not UTF-8 text: save the file as UTF-8") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     return parse_config(text, str(path))
@@ -135,11 +157,19 @@ def load_config(path: Path) -> Config:
 def parse_config(text: str, where: str) -> Config:
     """Check a configuration given as text; ``where`` names it in errors."""
     try:
-        return Config.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{where}: not TOML: {error}") from None
+        return Config.model_validate(_toml(text, where))
     except ValidationError as error:
         raise ConfigError(_one_line(error, text, where)) from None
+
+
+def _toml(text: str, where: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(f"{where}: not TOML: brackets in brackets, too deep to be read") from None
+    except ValueError as error:  # its own, and Python's of a number with thousands of digits
+        said = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "a number has thousands of digits"
+        raise ConfigError(f"{where}: not TOML: {said}") from None
 
 
 def at_line(message: str, where: str, keys: Sequence[str], ordinal: int = 0) -> ConfigError:
@@ -153,7 +183,7 @@ def at_line(message: str, where: str, keys: Sequence[str], ordinal: int = 0) -> 
         Which of the sections of that name, from 0.
     """
     try:
-        text = Path(where).read_text(encoding="utf-8")
+        text = Path(where).read_text(encoding="utf-8-sig")
     except (OSError, ValueError):
         return ConfigError(f"{where}: {'.'.join(keys)}: {message}")
     return ConfigError(f"{where}, line {_line_of(text, list(keys), ordinal)}: {'.'.join(keys)}: {message}")
@@ -167,8 +197,11 @@ def _one_line(error: ValidationError, text: str, where: str) -> str:
     named = re.findall(r"^([a-z_]+):", message)  # what is wrong between keys begins with the key that it concerns
     if first["type"] == "extra_forbidden":
         message = _unknown_key(keys)
+    elif len(first["loc"]) == 1 and first["type"] in _SECTIONS_OF:
+        message = f"{keys[0]}: is a section: write {_SECTIONS_OF[first['type']].format(keys[0])}, its keys below"
     elif first["loc"]:
         message = f"{'.'.join(str(part) for part in first['loc'])}: {message}"
+    message = message if len(message) <= _LONGEST_SAID else f"{message[:_LONGEST_SAID]} ..."
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     ordinal = next((part for part in first["loc"] if isinstance(part, int)), 0)
     return f"{where}, line {_line_of(text, [*keys, *named], ordinal)}: {message}{more}"

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from oesd.config.values import Duration, Section
 
 _UNITS = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
-_SIZE = re.compile(r"^(\d+(?:\.\d+)?)\s*(kB|MB|GB|TB)$")
+_SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(kB|MB|GB|TB)")
 _LEAST_SEGMENT, _LARGEST_SEGMENT = 10_000_000, 2_000_000_000  # many small files, or one whose damage costs a week
 _LEAST_FREE = 100_000_000  # what an analysis, an upload and the log need to go on while nothing new is taken in
 
@@ -24,12 +24,12 @@ def parse_size_bytes(text: object) -> int:
         When the text has no unit or is no size.
     """
     if not isinstance(text, str):
-        raise ValueError(f'a size is a text with its unit, such as "2 GB", not {text!r}')
+        raise ValueError(f'a size is a text with its unit, such as "2 GB", not {text!r:.60}')
     if text.strip() in ("0", "unlimited"):
         return 0
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f'{text!r} is no size: write a number and one of {", ".join(_UNITS)}, such as "2 GB"')
+        raise ValueError(f'{text!r:.60} is no size: write a number and one of {", ".join(_UNITS)}, such as "2 GB"')
     return round(float(match[1]) * _UNITS[match[2]])
 
 

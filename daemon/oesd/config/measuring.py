@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from oesd.config.values import Duration, Integration, Period, Section, Whole, checked_labels
+from oesd.config.values import Duration, Integration, Period, Section, Whole, checked_labels, is_web_address
 
 
 class CaptureSection(Section):
@@ -112,7 +111,7 @@ class LightSection(Section):
     def _one_way(self) -> LightSection:
         if self.command and not self.command[0]:
             raise ValueError("command: the first word must be a program")
-        if self.url and not re.match(r"https?://[^/]+", self.url):
+        if self.url and not is_web_address(self.url):
             raise ValueError("url: must be an http:// or https:// address")
         if sum((bool(self.command), bool(self.url), self.line != "none")) > 1:
             raise ValueError("command: give only one of command, url and line")

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from oesd.config.listening import LOOPBACK
 from oesd.config.processes import recipe_of
-from oesd.config.values import Duration, SecretFile, Section, Whole
+from oesd.config.values import Duration, SecretFile, Section, Whole, is_web_address
 from oesd.model import ConstraintMode, Recipe
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -64,6 +64,14 @@ class UploadSection(Section):
     fetch_results: bool = True
     sample_label: str = "sample"
     project_label: str = "project"
+
+    @field_validator("proxy")
+    @classmethod
+    def _proxy_can_be_asked(cls, proxy: str) -> str:
+        # The value stays out of the text: it may hold a password.
+        if proxy and not is_web_address(proxy):
+            raise ValueError("is no address such as http://proxy.lab:3128")
+        return proxy
 
 
 class HubSection(Section):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _LONGEST_US = 366 * _UNITS_US["d"]
-_DURATION = re.compile(r"^(\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d)$")
+_DURATION = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(us|ms|s|min|h|d)")
 _MOST_LABELS = 16
 _LONGEST_LABEL = 200
 
@@ -24,15 +25,17 @@ def parse_duration_us(text: object) -> int:
         When the text has no unit or is no duration.
     """
     if not isinstance(text, str):
-        raise ValueError(f'a duration is a text with its unit, such as "100 ms", not {text!r}')
+        raise ValueError(f'a duration is a text with its unit, such as "100 ms", not {text!r:.60}')
     if text.strip() in ("0", "never"):
         return 0
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f'{text!r} is no duration: write a number and one of {", ".join(_UNITS_US)}, such as "100 ms"')
+        raise ValueError(
+            f'{text!r:.60} is no duration: write a number and one of {", ".join(_UNITS_US)}, such as "100 ms"'
+        )
     duration_us = round(float(match[1]) * _UNITS_US[match[2]])
     if duration_us > _LONGEST_US:
-        raise ValueError(f"{text!r} is longer than a year")
+        raise ValueError(f"{text!r:.60} is longer than a year")
     return duration_us
 
 
@@ -61,6 +64,17 @@ def _absolute(file: Path) -> Path:
 SecretFile = Annotated[Path, AfterValidator(_absolute)]
 
 
+def is_web_address(text: str) -> bool:
+    """Whether a text is an http or https address that can be called: with a host, a port that exists, nothing odd."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port  # refused here when it is none
+    except ValueError:
+        return False
+    whole = text.isprintable() and " " not in text
+    return whole and parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+
+
 def checked_labels(labels: dict[str, str]) -> dict[str, str]:
     """Labels as they may go with a spectrum: plain short names, short texts of printable characters.
 
@@ -83,4 +97,5 @@ class Section(BaseModel):
     """A frozen table of the file."""
 
     # Unknown keys are errors: a misspelt key that is silently ignored would measure the wrong thing for months.
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # No limit is infinite or "not a number": what is compared with one of those is never right, or always.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from oesd.config.keeping import Size
-from oesd.config.values import Duration, Period, SecretFile, Section, Whole
+from oesd.config.values import Duration, Period, SecretFile, Section, Whole, is_web_address
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _OURS = ("light", "axis_shift", "line_spread", "log", "page", "integral", "band")
@@ -68,7 +68,7 @@ class ActionSection(Section):
 
     def _check_url(self) -> None:
         match = re.fullmatch(r"(https?)://([^/?#@]+)(?:[/?].*)?", self.url)
-        if match is None or not self.url.isprintable():
+        if match is None or not is_web_address(self.url):
             raise ValueError("url: must be an http:// or https:// address without user and password")
         host = re.sub(r":\d+$", "", match[2])
         if match[1] == "http" and host not in ("127.0.0.1", "localhost", "[::1]"):

@@ -10,14 +10,14 @@ from oesd.host.asking import Answer, NoAnswer, ask
 
 _EARLIEST_YEAR = 2026  # before this program was made
 Asker = Callable[[Sequence[str]], Answer]
-_SET = "sudo timedatectl set-ntp true"
+SET_CLOCK = "sudo timedatectl set-ntp true"
 
 
 def clock(now: datetime | None = None, ask: Asker = ask) -> Iterator[Finding]:
     """Whether the clock is kept by the network, and whether its date can be true."""
     now = now or datetime.now(UTC)
     if now.year < _EARLIEST_YEAR:
-        yield warning("clock", f"it says {now:%Y-%m-%d}, which is past", _SET)
+        yield warning("clock", f"it says {now:%Y-%m-%d}, which is past", SET_CLOCK)
         return
     synchronised = _synchronised(ask)
     if synchronised is None:
@@ -25,7 +25,9 @@ def clock(now: datetime | None = None, ask: Asker = ask) -> Iterator[Finding]:
     elif synchronised:
         yield ok("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by the network")
     else:
-        yield warning("clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by nobody: dates will drift by seconds a day", _SET)
+        yield warning(
+            "clock", f"{now:%Y-%m-%d %H:%M:%S} UTC, kept by nobody: dates will drift by seconds a day", SET_CLOCK
+        )
 
 
 def _synchronised(ask: Asker) -> bool | None:

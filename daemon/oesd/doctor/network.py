@@ -7,12 +7,14 @@ import shlex
 from collections.abc import Iterator
 
 from oesd.config import Config
+from oesd.doctor.clock import SET_CLOCK
 from oesd.doctor.finding import Finding, Host, fault, ok, warning
 from oesd.doctor.key import service_key
 from oesd.upload import ApiKey, ApiKeyError, ApiKeyMalformed, ApiKeyMissing, Deadlines, OesApi, UploadError
 from oesd.upload.errors import CredentialBlocked
 
 _PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_CLOCKS_APART_S = 60.0  # two that are kept by the network differ by less than a second
 _DEADLINES = Deadlines(connect_s=5.0)
 _RESTART = "sudo systemctl restart oesd"
 _SET = f"sudo oesd key set, then: {_RESTART}"
@@ -51,12 +53,19 @@ def _cure(config: Config, error: UploadError) -> str:
     return f"a plain file of the service's own: sudo chown oesd {name} && sudo chmod 600 {name}; then: {_RESTART}"
 
 
+def _answers(endpoint: str, offset_s: float) -> Finding:
+    told = f"{endpoint} answers; its clock is {offset_s:+.1f} s from ours"
+    if abs(offset_s) < _CLOCKS_APART_S:
+        return ok("API", told)
+    return warning("API", f"{told}: one of them is wrong, and so may be the dates of spectra", SET_CLOCK)
+
+
 def _ask(config: Config, key: ApiKey) -> Iterator[Finding]:
     endpoint = config.upload.endpoint
     try:
         with OesApi(endpoint, key, deadlines=_DEADLINES, proxy=config.upload.proxy or None) as api:
             offset = api.gateway_time()
-            yield ok("API", f"{endpoint} answers; its clock is {offset.offset_ms / 1e3:+.1f} s from ours")
+            yield _answers(endpoint, offset.offset_ms / 1e3)
             api.projects()
             yield ok("key", "the API takes it")
     except CredentialBlocked as error:

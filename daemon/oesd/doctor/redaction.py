@@ -66,7 +66,7 @@ def shown_configuration(text: str) -> tuple[str, list[str]]:
     withheld: list[str] = []
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # no TOML, a number of thousands of digits, brackets without end
         lines = [_outline(line, withheld) for line in text.splitlines()]
     else:
         lines = list(_rendered(_seen(document, Config, withheld)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from oesd.config import Config, ConfigError, load_config
 from oesd.doctor.finding import Finding, fault, ok, warning
 from oesd.service.checks import check
+from oesd.service.directory import may_read
 
 _DATA_DIR = re.compile(r"""(?m)^\s*data_dir\s*=\s*["'](/[^"'\0\n]+)["']""")
 
@@ -23,6 +25,9 @@ def settings(file: Path) -> tuple[Config, list[Finding]]:
     Of one that cannot be used, what is good of it: where the data are is still of interest.
     """
     edit = f"edit {file}, then: oesd check-config {file}"
+    if not may_read(file):
+        what = f"{file} is not this user's to read; what follows is by the defaults"
+        return Config(), [warning("configuration", what, f"sudo oesd doctor --config {shlex.quote(str(file))}")]
     if not file.exists():
         return Config(), [warning("configuration", f"{file} does not exist; what follows is by the defaults",
                                   "sudo oesd install-service")]  # fmt: skip
@@ -37,8 +42,8 @@ def settings(file: Path) -> tuple[Config, list[Finding]]:
 def _salvaged(file: Path) -> Config:
     """The sections of a file that are good by themselves, in its order; defaults for the others."""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError):
         return _data_alone(file)
     good: dict[str, Any] = {}
     config = Config()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import statistics
 import tempfile
@@ -16,6 +17,7 @@ from oesd.doctor.finding import Finding, Host, fault, ok, warning
 _NOT_DURABLE = {"tmpfs", "ramfs", "overlay"}  # gone with the next boot, or with the container
 # SQLite's locks and shared memory do not work across these: sqlite.org/wal.html, "Advantages"; sqlite.org/faq.html#q5
 _NOT_LOCAL = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "ceph", "glusterfs"}
+_ESCAPED = re.compile(r"\\([0-7]{3})")  # space, tab, newline and backslash; proc(5)
 _SYNCS = 20
 # A sync to a bus-attached disk with a protected cache takes 15 us and more; what returns sooner has not asked the disk.
 _TOO_FAST_S = 10e-6
@@ -53,7 +55,7 @@ def _kind(mounts: str, directory: Path) -> str:
     best, kind = -1, "unknown"
     for line in mounts.splitlines():
         left, _, right = line.partition(" - ")
-        point = Path(left.split()[4].encode().decode("unicode_escape"))
+        point = Path(_ESCAPED.sub(lambda found: chr(int(found[1], 8)), left.split()[4]))
         if directory.is_relative_to(point) and len(point.parts) >= best:
             best, kind = len(point.parts), right.split()[0]
     return kind

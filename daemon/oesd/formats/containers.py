@@ -18,6 +18,7 @@ from oesd.formats.csv_form import csv_bytes
 from oesd.formats.decoding import LARGEST_BYTES
 from oesd.formats.errors import FormatError
 from oesd.formats.procspec import MAGIC as ZIP_MAGIC
+from oesd.formats.procspec import is_spectrum
 from oesd.formats.reading import read_spectrum
 from oesd.formats.sheet import Sheet
 from oesd.model import SpectrumFile
@@ -81,10 +82,12 @@ def _of_hdf5(data: bytes) -> Iterator[tuple[str, Sheet]]:
 
 
 def _members(data: bytes) -> list[zipfile.ZipInfo]:
-    """Files in an archive that can be exports of ours; none in a ProcSpec, which is an archive of XML."""
+    """Files in an archive that can be exports of ours; none in a ProcSpec, which has a text file of its version."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            return [info for info in archive.infolist() if info.filename.endswith(_MEMBERS)]
+            listed = archive.infolist()
+            ours = [info for info in listed if info.filename.endswith(_MEMBERS)]
+            return [] if any(is_spectrum(info.filename) for info in listed) else ours
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return []
 

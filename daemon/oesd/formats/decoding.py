@@ -10,7 +10,7 @@ from oesd.formats.errors import FormatError
 
 LARGEST_BYTES = 64 * 1024 * 1024
 MOST_LINES = 120_000
-LONGEST_LINE = 1_000_000
+LONGEST_LINE = 2_600_000  # a column of 100,000 numbers of 24 characters and a blank stands on one line of our export
 _LINE_END = re.compile("\r\n|\n|\r")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _NOT_YET = (

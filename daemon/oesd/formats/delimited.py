@@ -9,10 +9,21 @@ from oesd.formats.assembly import Parts, assemble, by_columns, quantity_named
 from oesd.formats.decoding import Line
 from oesd.formats.errors import FormatError
 from oesd.formats.escaping import shown
-from oesd.formats.table import cells, finite, is_not_finite, number, read_rows, roles, separator_of
+from oesd.formats.table import (
+    cells,
+    check_commas,
+    finite,
+    is_not_finite,
+    left_out,
+    number,
+    read_rows,
+    roles,
+    separator_of,
+)
 from oesd.formats.vendor import LONGEST_KEY
 from oesd.model import Quantity, SpectrumFile
 
+_NAMED = 4
 _KEY_END = re.compile(r"[:;=\t]|(?<=^Date) ")
 
 
@@ -71,7 +82,11 @@ def read_columns(lines: Sequence[Line]) -> SpectrumFile:
     table = read_rows(lines[start:], separator)
     above = [line for line in lines[:start] if line.text.strip()]
     header = _key_values(above)
-    names = _names(above, separator, len(table.rows[0]))
+    width = len(table.rows[0])
+    names, unread = _headed(above, separator, width)
+    if not names:
+        check_commas(lines[start:], separator, width)
+        names, unread = ["wavelength", "sample", *["skip"] * (width - 2)], [f"column {i + 1}" for i in range(2, width)]
     avantes = any("data measured with spectrometer" in line.text.lower() for line in above)
     return assemble(
         Parts(
@@ -79,6 +94,7 @@ def read_columns(lines: Sequence[Line]) -> SpectrumFile:
             columns=by_columns(table.rows, names),
             header=header,
             lines=table.lines,
+            warnings=_not_read(unread),
             quantity=_quantity(above),
         )
     )
@@ -99,14 +115,26 @@ def _goes_on(below: Sequence[Line], separator: str) -> bool:
     return len(found) >= 2 and all(number(cell) is not None or is_not_finite(cell) for cell in found[:2])
 
 
-def _names(above: Sequence[Line], separator: str, width: int) -> list[str]:
-    """Roles of the columns by the last heading above them that has a wavelength and fits; else wavelength, sample."""
+def _headed(above: Sequence[Line], separator: str, width: int) -> tuple[list[str], list[str]]:
+    """Roles of the columns by the last heading above them that has a wavelength and fits, and what is not read of them.
+
+    Nothing without such a heading.
+    """
     for line in reversed(above):
         for split_at in (separator, "\t", ";", ","):
-            found = roles(cells(line.text.lstrip("#").strip(), split_at))
-            if len(found) >= width and "wavelength" in found[:width] and len(set(found[:width]) - {"skip"}) > 1:
-                return found[:width]
-    return ["wavelength", "sample", *["skip"] * (width - 2)]
+            headings = cells(line.text.lstrip("#").strip(), split_at)[:width]
+            found = roles(headings)
+            if len(found) == width and "wavelength" in found and len(set(found) - {"skip"}) > 1:
+                return found, left_out(headings, found)
+    return [], []
+
+
+def _not_read(columns: Sequence[str]) -> tuple[str, ...]:
+    """Say so of columns that may be spectra of their own: a file is one spectrum."""
+    if not columns:
+        return ()
+    more = f" and {len(columns) - _NAMED} more" if len(columns) > _NAMED else ""
+    return (f"not read: {', '.join(map(shown, columns[:_NAMED]))}{more}; a file is one spectrum here",)
 
 
 def _quantity(above: Sequence[Line]) -> Quantity:

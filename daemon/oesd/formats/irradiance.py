@@ -25,7 +25,7 @@ from oesd.formats.decoding import Line, check_container, decode, split_lines
 from oesd.formats.errors import FormatError
 from oesd.formats.escaping import shown
 from oesd.formats.reading import read_spectrum
-from oesd.formats.table import read_rows, separator_of
+from oesd.formats.table import check_commas, read_rows, separator_of
 from oesd.formats.vendor import has_marker, header_lines
 from oesd.model import FloatArray, IrradianceCalibration, SpectrumFile
 
@@ -67,7 +67,9 @@ def _of_table(lines: Sequence[Line], digest: str) -> IrradianceCalibration:
     if start is None:
         raise FormatError("no calibration: no columns of wavelength and microjoules per count")
     header = _header(lines[:start])
-    table = read_rows(lines[start:], separator_of(lines[start].text) or "\t")
+    separator = separator_of(lines[start].text) or "\t"
+    table = read_rows(lines[start:], separator)
+    check_commas(lines[start:], separator, len(table.rows[0]))
     rows = np.array([row[:2] for row in table.rows])
     if len(rows) < FEWEST_PIXELS:
         raise FormatError(f"no calibration: {len(rows)} pixels, fewer than {FEWEST_PIXELS}")

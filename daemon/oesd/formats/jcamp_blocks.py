@@ -21,7 +21,7 @@ from oesd.formats.numbers import floats_of
 from oesd.formats.table import MOST_PIXELS
 from oesd.model import FloatArray
 
-MAGIC = (b"##TITLE", b"##JCAMP")
+MAGIC = ("##TITLE", "##JCAMP")
 MOST_LINES = 1_200_000  # a block for each of ten spectra
 _MOST_BLOCKS = 64
 _TABLES = ("XYPOINTS", "XYDATA")

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 
 import numpy as np
 
-from oesd.formats.escaping import escaped, escaped_key
+from oesd.formats.spreadsheet import cell, name_cell
 from oesd.model import Photometric
 
 
 def photometric_columns(spectrum: Photometric, about: Mapping[str, str]) -> bytes:
-    """Comma separated columns below ``#`` lines, ASCII, LF; the same for the same input.
+    """Comma separated columns below ``# name,"text"`` lines, LF; the same for the same input.
 
-    A pixel without a value has empty cells and the reason in the last column.
+    Laid out as the export form CSV is: no foreign text begins a cell as a formula does. A pixel without a value has
+    empty cells and the reason in the last column.
 
     Parameters
     ----------
@@ -21,7 +23,7 @@ def photometric_columns(spectrum: Photometric, about: Mapping[str, str]) -> byte
     about : mapping
         Where it comes from: entry, files, calibration.
     """
-    head = [f"# {escaped_key(name)}: {escaped(text)}" for name, text in _described(spectrum, about).items()]
+    head = [f"# {name_cell(name)},{cell(text)}" for name, text in _described(spectrum, about).items()]
     reasons = _reasons(spectrum)
     rows = [
         f"{wavelength!r},{_cell(value, 9)},{_cell(sigma, 4)},{reason}"
@@ -31,7 +33,8 @@ def photometric_columns(spectrum: Photometric, about: Mapping[str, str]) -> byte
     ]
     unit = "" if spectrum.unit == "1" else f"_{spectrum.unit.replace('/', '_per_')}"
     heading = f"wavelength_nm,{spectrum.quantity}{unit},sigma{unit},masked"
-    return "\n".join([*head, heading, *rows, ""]).encode("ascii")
+    text = "\n".join([*head, heading, *rows, ""])
+    return (b"" if text.isascii() else codecs.BOM_UTF8) + text.encode("utf-8")
 
 
 def _cell(value: float, digits: int) -> str:

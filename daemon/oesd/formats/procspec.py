@@ -44,6 +44,11 @@ def read_procspec(data: bytes) -> SpectrumFile:
     return assemble(_parts(root, sample, more))
 
 
+def is_spectrum(name: str) -> bool:
+    """Whether a file in an archive has the name that SpectraSuite gives to a spectrum."""
+    return name.startswith("ps_") and name.endswith(".xml")
+
+
 def _first_member(data: bytes) -> tuple[bytes, int]:
     """The XML of the spectrum with the lowest number, and how many spectra there are."""
     try:
@@ -51,7 +56,7 @@ def _first_member(data: bytes) -> tuple[bytes, int]:
             members = archive.infolist()
             if len(members) > _MOST_MEMBERS:
                 raise FormatError(f"a ZIP archive of {len(members)} files, more than {_MOST_MEMBERS}")
-            found = [info for info in members if info.filename.startswith("ps_") and info.filename.endswith(".xml")]
+            found = [info for info in members if is_spectrum(info.filename)]
             if not found:
                 raise FormatError("a ZIP archive without a spectrum of SpectraSuite (ps_....xml): unpack it first")
             return _unpacked(archive, min(found, key=lambda info: _number(info.filename))), len(found)

@@ -36,9 +36,21 @@ def read_spectrum(data: bytes, filename: str = "") -> SpectrumFile:
         One line: the file, the line, what is wrong.
     """
     try:
-        return _read(data)
+        return _of_letters(_read(data))
     except FormatError as error:
         raise error.in_file(filename) from None
+
+
+def _of_letters(spectrum: SpectrumFile) -> SpectrumFile:
+    """The spectrum, when its texts can be stored and sent: an escape of ours can spell half a letter, which is none."""
+    texts = (spectrum.record_id, *spectrum.warnings, *spectrum.metadata, *spectrum.metadata.values())
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise FormatError(
+            "a header line holds half of a letter (a lone surrogate): it was damaged or changed"
+        ) from None
+    return spectrum
 
 
 def _read(data: bytes) -> SpectrumFile:
@@ -50,7 +62,7 @@ def _read(data: bytes) -> SpectrumFile:
     text = decode(data)
     if text.lstrip().startswith(("{", "[")):
         return _read_json(text)
-    if data.startswith(jcamp_blocks.MAGIC):
+    if text.lstrip()[: len("##TITLE")].upper() in jcamp_blocks.MAGIC:
         return _read_jcamp(text)
     lines = split_lines(text)
     if has_marker(lines):

@@ -10,11 +10,15 @@ from __future__ import annotations
 import csv
 import re
 
+from oesd.formats.decoding import LONGEST_LINE
 from oesd.formats.escaping import printable, unescaped
 from oesd.formats.table import number
 
 _FULL_WIDTH = "＝＋－＠"  # some spreadsheets read them as the narrow ones
 _FORMULA = re.compile(rf"(?P<before>(?:^|;)[\s\"']*)(?P<sign>[=+\-@{_FULL_WIDTH}])(?P<rest>[^;]*)")
+
+
+csv.field_size_limit(LONGEST_LINE)  # a list of the saturated ones of 100,000 pixels is longer than its 128 KiB
 
 
 def cell(text: str) -> str:

@@ -58,6 +58,23 @@ def separator_of(text: str) -> str | None:
     return None
 
 
+def check_commas(lines: Iterable[Line], separator: str, width: int) -> None:
+    """Refuse columns without names of which nobody can say whether a comma separates them or is their decimal sign.
+
+    ``350,1,120,5`` is two numbers on a European computer; where a decimal point stands somewhere, the comma separates.
+
+    Raises
+    ------
+    FormatError
+        One line, with what to do.
+    """
+    if separator == "," and width > len(("wavelength", "sample")) and not any("." in line.text for line in lines):
+        raise FormatError(
+            f"{width} columns, or decimal commas between commas? name the columns in a line above them "
+            "(wavelength,sample,...), or separate them by semicolons"
+        )
+
+
 def is_not_finite(text: str) -> bool:
     """Whether a cell stands for no finite number: ``NaN``, ``-1.#IND``, ``inf``."""
     return _NOT_FINITE.fullmatch(text.strip()) is not None
@@ -108,11 +125,23 @@ def roles(headings: Sequence[str]) -> list[str]:
     """What each column is: wavelength, sample, dark, reference, processed, or skip; each but skip at most once."""
     found: list[str] = []
     for heading in headings:
-        role = next(
-            (role for role, names in _ROLES if re.match(_pattern(role, names), heading.strip().lower())), "skip"
-        )
+        role = next((role for role, names in _ROLES if re.match(_pattern(role, names), _bare(heading).lower())), "skip")
         found.append("skip" if role in found else role)
     return found
+
+
+def left_out(headings: Sequence[str], found: Sequence[str]) -> list[str]:
+    """Headings of columns that :func:`roles` passes over and that may be spectra: no axis, no number of the pixel."""
+    other_axis = _pattern(*_ROLES[0])
+    return [
+        _bare(heading)
+        for heading, role in zip(headings, found, strict=True)
+        if role == "skip" and not re.match(other_axis, _bare(heading).lower())
+    ]
+
+
+def _bare(heading: str) -> str:
+    return heading.strip().strip("\"'").strip()
 
 
 def _pattern(role: str, names: str) -> str:

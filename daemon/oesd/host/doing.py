@@ -46,8 +46,8 @@ def standing(root: Path, file: Placed) -> str | None:
 def fate(root: Path, file: Placed) -> str:
     """What installing would do to a file: ``new``, ``same``, ``changed``, or ``kept`` for a person's."""
     now = standing(root, file)
-    if now is None:
-        return "new"
+    if now is None:  # a link that leads nowhere yet is a person's word, too: a disk that is mounted later
+        return "kept" if file.if_absent and place(root, file).is_symlink() else "new"
     if file.if_absent:
         return "same" if now == file.text else "kept"
     return "changed" if any(_differences(root, file, now)) else "same"
@@ -130,9 +130,18 @@ def write_file(path: Path, text: str, mode: int) -> None:
             os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(fresh, path)
+        _sync(path.parent)  # the name, too, is there after a power cut
     except OSError as error:
         Path(fresh).unlink(missing_ok=True)
         raise HostError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _unlink(path: Path) -> None:
@@ -153,3 +162,5 @@ def _run(command: Command, root: Path | None, tell: Tell, must: bool) -> None:
         raise HostError(f"{error}; oesd becomes a service under systemd only; {_LOG}") from None
     if answer.status and must:
         raise HostError(f"{' '.join(argv)} failed: {answer.last_words}; {_LOG}")
+    if answer.status:
+        tell(f"{'':8} failed: {answer.last_words}")

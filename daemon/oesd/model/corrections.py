@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from oesd.model.measured import Measurement
-
-# As the choice of a dark and the engine's warnings say it. The first darks are "not proven": that ends by itself.
-_BEYOND = "beyond the limits"
-_OTHER_EXPOSURE = "the dark was exposed for"
+from oesd.model.sentences import BEYOND_LIMITS, DARK_EXPOSED, NONLINEARITY, STRAY_LIGHT
 
 
 class Correction(NamedTuple):
@@ -61,8 +58,8 @@ class Means:
         """Each correction, with what metadata and the engine's warnings tell of it."""
         return [
             self._dark(str(metadata.get("dark_reason") or ""), warnings),
-            _by_coefficients("nonlinearity", self.nonlinearity, "non-linearity coefficients", warnings),
-            _by_coefficients("stray_light", self.stray_light, "stray-light coefficients", warnings),
+            _by_coefficients("nonlinearity", self.nonlinearity, NONLINEARITY, warnings),
+            _by_coefficients("stray_light", self.stray_light, STRAY_LIGHT, warnings),
             *self._others(metadata),
         ]
 
@@ -72,9 +69,9 @@ class Means:
             if self.covered:
                 return Correction("dark", True, True, f"{missing}; only the level of {self.covered} covered pixels")
             return Correction("dark", False, True, missing)
-        others = [warning.partition(":")[0] for warning in warnings if warning.startswith(_OTHER_EXPOSURE)]
+        others = [warning.partition(":")[0] for warning in warnings if warning.startswith(DARK_EXPOSED)]
         note = "; ".join([reason or "as it was given", *others])
-        return Correction("dark", True, bool(others) or _BEYOND in reason, note)
+        return Correction("dark", True, bool(others) or BEYOND_LIMITS in reason, note)
 
     def _others(self, metadata: Mapping[str, Any]) -> Iterator[Correction]:
         if self.short_us is not None:

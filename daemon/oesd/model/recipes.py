@@ -63,7 +63,7 @@ class Recipe:
     lets in besides. ``expected`` is what the process makes likely: evidence decides all the same, and forbids nothing.
     ``fwhm_nm`` is a hint; None lets the engine learn the line width from the spectrum. ``search_nm`` says how far off
     the axis may be; None for what is routine. ``line_spread`` is what earlier spectra of the device showed; it is kept
-    with the result, so that the same can be made again.
+    with the result, so that the same can be made again, and counts where ``fwhm_nm`` is None.
     """
 
     constraint: ConstraintMode = ConstraintMode.AUTO

@@ -35,12 +35,17 @@ def draw_on(document: Mapping[str, Any], ax: Axes | None = None) -> Axes:
     counts = np.array(_curve(document), dtype=np.float64)
     axes.plot(nm, counts, color=TRACE, linewidth=0.8)
     _names(axes, nm, counts, document.get("detected_peaks") or [])
-    axes.set_xlabel("wavelength in air / nm")
+    axes.set_xlabel(_axis(str(document.get("wavelength_unit") or "nm")), parse_math=False)
     axes.set_ylabel("counts")
     axes.set_title(_title(document), fontsize=10, loc="left", parse_math=False)
     axes.margins(x=0)
     axes.set_ylim(top=axes.get_ylim()[1] * _ROOM)
     return axes
+
+
+def _axis(unit: str) -> str:
+    """What is written at the axis; others than nm are no axis of oesd's, and whether they are of air is not known."""
+    return "wavelength in air / nm" if unit == "nm" else f"wavelength / {unit}"
 
 
 def _curve(document: Mapping[str, Any]) -> Sequence[float | None]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from oesd.engine.analyze import analyze_measurement
 from oesd.engine.errors import SpectrumError
-from oesd.formats.widths import known_widths
-from oesd.model import Recipe, Result
+from oesd.model import Measurement, Recipe, Result, SpectrumFile
+from oesd.processing.file_jobs import recipe_of_file
 from oesd.processing.made import Made, Measure, no_readings
 from oesd.processing.reprocessing import recipe_again
 from oesd.processing.widths import Widths
@@ -56,7 +55,8 @@ class Analysing:
         if measurement is None or not standings:
             raise UnknownEntry(data_id)
         device_name, before = standings[0].device_name, standings[0].recipe
-        recipe = recipe_again(today, before) if before else self._first_recipe(data_id, device_name, today)
+        file = self._store.spectrum_file(data_id) if before is None else None
+        recipe = recipe_again(today, before) if before else self._first_recipe(device_name, measurement, file, today)
         try:
             analysis = analyze_measurement(measurement, recipe)
         except SpectrumError as error:
@@ -64,14 +64,15 @@ class Analysing:
             return None
         readings = self._readings(device_name, measurement, analysis)
         result = self._store.save_result(data_id, analysis, self._metadata(data_id), readings).result()
-        if before is None:
+        if before is None and file is None:
             self._widths.learn(device_name, analysis.line_spread)
         self._made(Made(device_name, result, analysis, first=before is None))
         return result
 
-    def _first_recipe(self, data_id: str, device_name: str, today: Recipe) -> Recipe:
+    def _first_recipe(
+        self, device_name: str, measurement: Measurement, file: SpectrumFile | None, today: Recipe
+    ) -> Recipe:
         """A file tells what was known where it comes from; the memory is of our own spectrometers."""
-        spectrum = self._store.spectrum_file(data_id)
-        if spectrum is None:
-            return self._widths.recipe(device_name, today)
-        return today if today.fwhm_nm else replace(today, line_spread=known_widths(spectrum.metadata))
+        if file is not None:
+            return recipe_of_file(today, file.metadata)
+        return self._widths.recipe(device_name, measurement.wavelengths_nm, today)

@@ -192,9 +192,12 @@ class Backgrounds:
     def _predicted(self, shelf: Shelf, sample: Conditions) -> ModelledDark | None:
         key = (sample.integration_us, sample.detector_temperature_c)
         found = shelf.predictions.get(key)
-        if found is None and shelf.model is not None and shelf.key is not None:
-            found = modelled_dark(shelf.model, shelf.key, shelf.last_dark_id, *key, self._utc())
-            shelf.remember(found)
+        again = 0
+        while found is None and shelf.model is not None and shelf.key is not None:
+            made = modelled_dark(shelf.model, shelf.key, shelf.last_dark_id, *key, self._utc(), again)
+            if made.record_id not in shelf.spoiled:
+                shelf.remember(found := made)
+            again += 1
         return found
 
     def _reference(self, shelf: Shelf, sample: Conditions, at: Moment) -> Choice:
@@ -238,25 +241,19 @@ class Backgrounds:
                 shelf.use(model, last_dark_id)
 
     def drop_damaged(self, data_id: str) -> None:
-        """Choose an entry's dark or reference no more that the disk has damaged: every sample to come would fail, too.
-
-        A modelled dark is not among them: another one comes with the next darks that are learned from.
-        """
+        """Choose an entry's dark or reference no more that the disk has damaged: all samples to come would fail."""
         entry = self._store.entry(data_id)
         named = (entry.dark_id, entry.reference_id) if entry else ()
         damaged = {one for one in named if one and self._is_damaged(one)}
         for record_id in damaged:
-            log.error(
-                "capture %s is damaged and serves no further sample; another is chosen, or taken when due", record_id
-            )
+            log.error("dark or reference %s is damaged and serves no further sample; another is chosen", record_id)
         with self._lock:
             for shelf in self._shelves.values():
-                for sort in shelf.sorts.values():
-                    sort.drop(damaged)
+                shelf.drop(damaged)
 
     def _is_damaged(self, record_id: str) -> bool:
         try:
-            self._store.capture(record_id)
+            self._store.library.dark(record_id)  # of any kind, modelled ones too
         except StoreDamaged:
             return True
         return False

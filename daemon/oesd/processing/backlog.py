@@ -6,7 +6,7 @@ import queue
 import threading
 from contextlib import suppress
 
-from oesd.store import Store
+from oesd.store import Store, StoreError
 
 _WAITING = 1_000
 _WAKE = ""
@@ -21,6 +21,8 @@ class Backlog:
         self._queued: set[str] = set()
         self._behind = threading.Event()
         self._behind.set()
+        self._at_start = True
+        self._left: set[str] = set()
 
     def put(self, data_id: str) -> None:
         """Queue an entry; twice is once."""
@@ -59,13 +61,28 @@ class Backlog:
         self._queued.discard(data_id)
         return data_id
 
+    def was_left(self, data_id: str) -> bool:
+        """Whether an earlier process left an entry that was just taken."""
+        if data_id not in self._left:
+            return False
+        self._left.remove(data_id)
+        return True
+
     def empty(self) -> bool:
         """Whether nothing waits, here or in the store."""
         return self._waiting.empty() and not self._store.unprocessed(1)
 
     def _fill(self) -> None:
-        behind = self._store.unprocessed(_WAITING // 2)
-        if not behind:
-            self._behind.clear()
+        self._behind.clear()  # before looking: what is left behind from now on is looked for again
+        try:
+            behind = self._store.unprocessed(_WAITING // 2)
+        except StoreError:
+            self._behind.set()
+            raise
+        self._at_start = self._at_start and bool(behind)
+        if behind:
+            self._behind.set()
+        if self._at_start:
+            self._left.update(behind)
         for data_id in behind:
             self.put(data_id)

@@ -5,6 +5,7 @@ For a hub, whose own process then only stores: reading and analysing are what ta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,13 +49,17 @@ def work_file(job: bytes) -> bytes:
     values: dict[str, Any] = {"format": spectrum.format, "record_id": spectrum.record_id}
     found = {"spectrum": pack_spectrum(spectrum)}
     try:
-        recipe = Recipe.from_dict(about["recipe"])
-        recipe = recipe if recipe.fwhm_nm else replace(recipe, line_spread=known_widths(spectrum.metadata))
+        recipe = recipe_of_file(Recipe.from_dict(about["recipe"]), spectrum.metadata)
         analysis = analyze_measurement(spectrum.measurement, recipe)
         found["analysis"] = pack_analysis(analysis, spectrum.measurement).payload({})
     except SpectrumError as error:
         values["refused"] = str(error)
     return pack_bundle(values, found)
+
+
+def recipe_of_file(today: Recipe, header: Mapping[str, str]) -> Recipe:
+    """The recipe for a new file, which tells what was known of the width of lines where it comes from."""
+    return today if today.fwhm_nm else replace(today, line_spread=known_widths(header))
 
 
 def read_file_answer(answer: bytes) -> FileAnswer:

@@ -33,6 +33,7 @@ _LEFT_BEHIND = 300
 _GROWTH = 1.1
 """A model is learned again when a tenth more darks are there: 20 times for the first forty, then ever less."""
 _DARKER_IN_A_ROW = 3
+_DEFECT = "a defect in oesd stopped the judgement, see the log"
 
 
 class Judging:
@@ -50,6 +51,7 @@ class Judging:
         self._backgrounds = backgrounds
         self._waiting: deque[str] = deque()
         self._begun = False
+        self._at_hand: Capture | Shelf | None = None
         self._lock = threading.Lock()
 
     def stored(self, capture: Capture) -> None:
@@ -75,10 +77,28 @@ class Judging:
         if self._waiting:
             self._judge_next()
             return True
-        shelf = self._backgrounds.wanting_model()
+        shelf = self._at_hand = self._backgrounds.wanting_model()
         if shelf is not None and shelf.key is not None:
             self._learn(shelf, shelf.key)
+        self._at_hand = None
         return shelf is not None
+
+    def set_aside(self) -> bool:
+        """Refuse the capture, or do without the model, at which a defect of ours ended :meth:`turn`; False for neither.
+
+        Raises
+        ------
+        StoreError
+            As :meth:`turn`.
+        """
+        failed, self._at_hand = self._at_hand, None
+        if isinstance(failed, Shelf):
+            self._backgrounds.learned(failed, _DEFECT, "")
+        elif failed is not None:
+            self._save(failed, Judgement(False, False, _DEFECT), Changed(()))
+            with self._lock:
+                self._waiting.popleft()
+        return failed is not None
 
     def _take_up(self) -> None:
         left = self._store.library.unjudged(_LEFT_BEHIND)
@@ -90,11 +110,12 @@ class Judging:
     def _judge_next(self) -> None:
         record_id = self._waiting[0]
         try:
-            capture = self._store.capture(record_id)
+            capture = self._at_hand = self._store.capture(record_id)
             if capture is not None:
                 self._judge(capture)
         except StoreDamaged as error:
             log.error("%s; it does not serve", error)
+        self._at_hand = None
         with self._lock:
             self._waiting.popleft()
 

@@ -19,7 +19,7 @@ _VERSION = f"dark law {LAW}, oesd {__version__}"
 
 def modelled_dark(
     model: DarkModel, key: LibraryKey, last_dark_id: str, integration_us: int, temperature_c: float | None,
-    made_at_utc: datetime,
+    made_at_utc: datetime, again: int = 0,
 ) -> ModelledDark:  # fmt: skip
     """Predict the dark of an exposure.
 
@@ -30,11 +30,13 @@ def modelled_dark(
         Whose detector it is.
     last_dark_id : str
         Record id of the last dark learned from.
+    again : int
+        Of how many earlier ones that were the same the disk has lost the record: each has an id of its own.
     """
     predicted = model.predict(integration_us, temperature_c)
     parts = np.maximum(np.rint(predicted.counts * PARTS_PER_COUNT), 0.0)  # raw counts are never negative
     sigma = predicted.sigma.astype(np.float32)
-    told = (key, integration_us, temperature_c, model.captures, last_dark_id, _VERSION)
+    told = (key, integration_us, temperature_c, model.captures, last_dark_id, _VERSION, *([again] if again else []))
     digest = hashlib.sha256(repr(told).encode())
     for array in (parts.astype("<i8"), sigma.astype("<f4"), predicted.saturated):
         digest.update(array.tobytes())

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +19,8 @@ from oesd.processing.made import Made, Measure, no_readings
 from oesd.processing.rules import DARK_RULES, REFERENCE_RULES, BackgroundRules
 from oesd.processing.runs import Runs
 from oesd.processing.trouble import Trouble
-from oesd.store import HostTime, Store, StoreDamaged, StoreError
+from oesd.processing.turns import Turns
+from oesd.store import HostTime, Store, StoreError
 
 if TYPE_CHECKING:
     from oesd.processing.analysing import Analysing
@@ -78,30 +77,27 @@ class Processing:
         self._store = store
         self._recipe = recipe
         self._upload = upload
-        self._beat = beat
         self._clock_offset = clock_offset
         self._done = done
         self._backlog = Backlog(store)
         self._made, self._readings = made, readings
-        self._at_hand = ""
-        self._stop = threading.Event()
         self._trouble = Trouble()
         self._runs = Runs(store, self._trouble)
         self._losses = Losses(store, self._trouble, self._runs)
         self._backgrounds = Backgrounds(store, dark, reference, monotonic_ns=monotonic_ns)
         self._judging = Judging(store, self._backgrounds)
-        self._name = name
-        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+        self._turns = Turns(
+            store, self._backlog, self._judging, self._trouble, process=self.process,
+            damaged=self._backgrounds.drop_damaged, first=self._write_rest, beat=beat, name=name,
+        )  # fmt: skip
 
     def start(self) -> None:
         """Start the thread; entries that an earlier process left without a result come first."""
-        self._thread.start()
+        self._turns.start()
 
     def stop(self) -> None:
         """Finish the analysis at hand and end the thread; what still waits is found again at the next start."""
-        self._stop.set()
-        if self._thread.ident is not None:
-            self._thread.join(30)
+        self._turns.stop()
         self._close_books()
         for reason, slots in self.unrecorded().items():
             log.error("%d lost slots (%s) could not be written to the ledger", slots, reason)
@@ -112,13 +108,13 @@ class Processing:
             self._store.write(lambda _: None).result()
         except StoreError as error:
             self._trouble.is_now(str(error))
-        self._losses.flush()
-        self._runs.flush()
+        self._losses.flush_soon()
+        self._write_rest()
 
     @property
     def alive(self) -> bool:
         """Whether the thread runs."""
-        return self._thread.is_alive()
+        return self._turns.alive
 
     def idle(self) -> bool:
         """Whether every stored entry has its result or its reason, and every dark and reference its verdict."""
@@ -202,50 +198,12 @@ class Processing:
         else:
             self._backlog.put(entry.data_id)
 
-    # -- the thread --------------------------------------------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------------------------------------
 
-    def _main(self) -> None:
-        try:
-            while not self._stop.is_set():
-                self._beat(self._name, 60.0)
-                self._losses.flush()
-                self._runs.flush()
-                self._turn()
-        except Exception:
-            # The top of the thread: the supervisor sees that it ended, and the next start must not meet the same.
-            log.exception("the %s thread failed at entry %s", self._name, self._at_hand)
-            if self._at_hand:
-                self._store.fail_result(self._at_hand, "defect in oesd: the analysis failed")
-
-    def _turn(self) -> None:
-        if self._judge() or self._stop.is_set():
-            return
-        data_id = self._at_hand = self._backlog.take(0.25)
-        if not data_id:
-            return
-        try:
-            self.process(data_id)
-        except StoreDamaged as error:
-            log.error("entry %s: %s", data_id, error)
-            self._store.fail_result(data_id, str(error))
-            with suppress(StoreError):  # the next sample that it spoils tries again
-                self._backgrounds.drop_damaged(data_id)
-        except StoreError as error:
-            # A full disk, most likely: the entry stays without a result and is found again.
-            self._trouble.is_now(str(error))
-            self._backlog.look_again()
-            self._stop.wait(1.0)
-        self._at_hand = ""
-
-    def _judge(self) -> bool:
-        """Judge a dark or a reference, or learn a dark model, before the next analysis."""
-        try:
-            return self._judging.turn()
-        except StoreError as error:
-            # A full disk, most likely: the same one is tried again.
-            self._trouble.is_now(str(error))
-            self._stop.wait(1.0)
-            return False
+    def _write_rest(self) -> None:
+        """Write losses and ends of runs that could not be written before."""
+        self._losses.flush()
+        self._runs.flush()
 
     def process(self, data_id: str) -> Result | None:
         """Analyse an entry with today's engine and recipe and store the result as its next revision; overrides stay.

@@ -121,6 +121,8 @@ class Shelf:
         The processing thread is to learn it.
     last_light : str
         Data id of the last sample.
+    spoiled : set of str
+        Record ids of predictions that the disk has damaged.
     """
 
     def __init__(self, key: LibraryKey | None) -> None:
@@ -135,6 +137,7 @@ class Shelf:
         self.darker_in_a_row = 0
         self.predictions: OrderedDict[tuple[int, float | None], ModelledDark] = OrderedDict()
         self.unstored: set[str] = set()
+        self.spoiled: set[str] = set()
 
     def candidates(self, kind: Kind, name: str, integration_us: int, at: Moment) -> Iterator[tuple[Background, bool]]:
         """What may serve at this exposure, each with whether it is proven."""
@@ -152,6 +155,15 @@ class Shelf:
         """Take a model newly learned; what the earlier one predicted is stored, and not asked for again."""
         self.model, self.last_dark_id, self.missing = model, last_dark_id, ""
         self.predictions.clear()
+
+    def drop(self, damaged: Set[str]) -> None:
+        """Let what the disk has damaged serve no more."""
+        for sort in self.sorts.values():
+            sort.drop(damaged)
+        spoiled = {key: one.record_id for key, one in self.predictions.items() if one.record_id in damaged}
+        self.spoiled.update(spoiled.values())
+        for key in spoiled:
+            del self.predictions[key]
 
     def begin_anew(self) -> None:
         """Set all darks aside."""

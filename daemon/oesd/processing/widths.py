@@ -7,8 +7,8 @@ import threading
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from oesd.engine.linespread import combined
-from oesd.model import Analysis, LineSpread, Recipe
+from oesd.engine.linespread import combined, is_of_axis
+from oesd.model import Analysis, FloatArray, LineSpread, Recipe
 from oesd.store import EntrySummary, Store, StoreDamaged
 
 #: Spectra that a width rests on: enough to average, few enough to follow a fibre that was changed.
@@ -21,6 +21,12 @@ _STEP = 0.02
 class _Known:
     told: LineSpread | None = None
     seen: deque[LineSpread] = field(default_factory=lambda: deque(maxlen=_SPECTRA))
+
+    def learn(self, seen: LineSpread) -> None:
+        self.seen.append(seen)
+        found = combined(tuple(self.seen))
+        if found is not None and (self.told is None or _moved(self.told, found)):
+            self.told = _in_steps(found)
 
 
 class Widths:
@@ -35,23 +41,23 @@ class Widths:
         self._known: dict[str, _Known] = {}
         self._lock = threading.Lock()
 
-    def recipe(self, device_name: str, chosen: Recipe) -> Recipe:
-        """The recipe for a new spectrum of a device; a width that a person gave counts alone."""
+    def recipe(self, device_name: str, wavelengths_nm: FloatArray, chosen: Recipe) -> Recipe:
+        """The recipe for a new spectrum of a device; a width that a person gave counts alone.
+
+        What is known belongs to one axis: another spectrometer may have been given the name since.
+        """
         if not device_name or chosen.fwhm_nm is not None:
             return chosen
         with self._lock:
-            return replace(chosen, line_spread=self._of(device_name).told)
+            told = self._of(device_name).told
+        return replace(chosen, line_spread=told if told is not None and is_of_axis(told, wavelengths_nm) else None)
 
     def learn(self, device_name: str, seen: LineSpread | None) -> None:
         """Note what one more spectrum showed."""
         if not device_name or seen is None:
             return
         with self._lock:
-            known = self._of(device_name)
-            known.seen.append(seen)
-            found = combined(tuple(known.seen))
-            if found is not None and (known.told is None or _moved(known.told, found)):
-                known.told = _in_steps(found)
+            self._of(device_name).learn(seen)
 
     def _of(self, device_name: str) -> _Known:
         if device_name not in self._known:
@@ -59,12 +65,14 @@ class Widths:
         return self._known[device_name]
 
     def _remembered(self, device_name: str) -> _Known:
+        """As it was when the newest result was stored: a restart tells the next spectrum nothing else."""
         known = _Known()
         newest = self._store.entries(_SPECTRA, device_name=device_name)
-        for analysis in filter(None, (self._analysis(entry) for entry in reversed(newest))):
+        of_ours = [e for e in reversed(newest) if e.sample_id != e.data_id]  # no files: their headers name any device
+        for analysis in filter(None, map(self._analysis, of_ours)):
             known.told = analysis.recipe.line_spread or known.told
             if analysis.line_spread is not None:
-                known.seen.append(analysis.line_spread)
+                known.learn(analysis.line_spread)
         return known
 
     def _analysis(self, entry: EntrySummary) -> Analysis | None:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 import threading
+import traceback
 
 from oesd.processing import wire
 from oesd.processing.doing import do
@@ -29,9 +30,16 @@ def main(arguments: list[str]) -> None:
         os.nice(_NICE)
     with socket.socket(fileno=int(arguments[0])) as channel:
         threading.Thread(target=_end_with_parent, args=(channel.fileno(),), daemon=True).start()
-        with contextlib.suppress(EOFError, ConnectionError):
+        try:
             while True:
                 wire.send(channel, do(wire.receive(channel)))
+        except (EOFError, ConnectionError):
+            return
+        except Exception as error:
+            # The top of the process: who asked is told by its end, and names the job.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            what = " ".join(str(error).split())[:300]
+            sys.exit(f"oesd: a defect ended an analysis: {type(error).__name__} at {place.name}:{place.lineno}: {what}")
 
 
 def _end_with_parent(descriptor: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Sequence
 
-from oesd.config import Config, ConfigError
+from oesd.config import Config, ConfigError, at_line
 from oesd.schedule import check_plan
 from oesd.service.watched import watched
 from oesd.store import StoreError
@@ -26,7 +26,8 @@ def check(config: Config, where: str) -> None:
     try:
         _check(config)
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from None
+        keys, _, message = str(error).partition(": ")
+        raise at_line(message, where, keys.split(".")) from None
     watched(config, where)
 
 
@@ -53,7 +54,7 @@ def check_certificates(config: Config, where: str) -> None:
         try:
             check_certificate(certificate, key, hosts)
         except BadCertificate as problem:
-            raise ConfigError(f"{where}: [{section}] certificate: {problem}") from None
+            raise at_line(str(problem), where, [section, "certificate"]) from None
 
 
 def _check(config: Config) -> None:

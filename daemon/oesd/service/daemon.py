@@ -8,19 +8,18 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from oesd.config import BackgroundSection, Config
+from oesd.config import Config, ConfigError
 from oesd.health import Health, Watchdog, notify
-from oesd.processing import BackgroundRules, Processing
+from oesd.processing import Processing
 from oesd.processing.made import Made
-from oesd.service.advice import advice_for
 from oesd.service.bench import boot_id
 from oesd.service.golden import Golden
 from oesd.service.keeping import Keeper, keeping_rules
@@ -29,11 +28,12 @@ from oesd.service.listeners import Listeners
 from oesd.service.measuring import Measuring
 from oesd.service.memory import give_back
 from oesd.service.rooms import Rooms
-from oesd.service.status import day_document, with_unrecorded
+from oesd.service.sections import background_rules, without_restart
+from oesd.service.status import accounts_document, whole_tally
 from oesd.service.summary import Summary
 from oesd.service.watch_book import Outside
 from oesd.service.watching import Watching
-from oesd.store import HostTime, Store, Tally
+from oesd.store import HostTime, Store, StoreError
 from oesd.store.waiting import waited_s
 from oesd.version import __version__
 from oesd_drivers.spare import Spare
@@ -66,7 +66,8 @@ class Service:
         self._stops_asked = 0
         self._reload: Callable[[], Config | None] | None = None
         self._started_s = time.monotonic()
-        self._open: list[Callable[[], None]] = []
+        self._open = ExitStack()
+        self._open.callback(self._spare.close)
         self._front: Front | None = None
 
     @property
@@ -103,17 +104,17 @@ class Service:
     def _start(self) -> None:
         config = self._config
         self.store = Store.open(config.data_dir, config.store.url.get_secret_value())
-        self._open.append(self.store.close)
+        self._open.callback(self.store.close)
         golden = Golden(config.data_dir, lambda: self._watching.compare_anew())
         rules, beat = keeping_rules(config.store), self._health.beat
         self._keeper = self._opened(Keeper(self.store, rules, beat, lambda: golden.held(self._config.golden.runs)))
         see_key(config.upload)
         self._listeners = Listeners.of(config.web)
-        self._open.append(self._listeners.close)
+        self._open.callback(self._listeners.close)
         self._watching = Watching(config, self.store, beat=self._health.beat, golden=golden.run_ids)
         self.processing = Processing(
             self.store, config.identify.recipe, upload=self._uploads, beat=self._health.beat, done=self._wake,
-            dark=_rules(config.dark), reference=_rules(config.reference),
+            dark=background_rules(config.dark), reference=background_rules(config.reference),
             clock_offset=self._clock_offset,
             made=self._show,
             readings=self._watching.measure,
@@ -123,7 +124,8 @@ class Service:
         self._opened(self.processing)
         self._measuring = Measuring(config, self.processing, self._health, self._spare, self._more_time)
         self._watching.look_at(self._outside)
-        self._open.append(self._close_front)  # opened after the measuring, closed after it, too: the page shows its end
+        # Opened after the measuring, closed after it, too: the page shows its end.
+        self._open.callback(self._close_front)
         self._opened(self._measuring)
         self._open_front(golden)
         log.info("oesd %s measures; data in %s; page at %s", __version__, config.data_dir, self.url)
@@ -144,15 +146,16 @@ class Service:
 
     def _opened(self, part: Any) -> Any:
         part.start()
-        self._open.append(part.stop)
+        self._open.callback(part.stop)
         return part
 
     def stop(self) -> None:
-        """Stop everything in the opposite order: nothing is asked of a room that is closed."""
+        """Stop everything in the opposite order: nothing is asked of a room that is closed.
+
+        One that fails to stop keeps none of the others from it; its error goes on when all have stopped.
+        """
         notify("STOPPING=1")
-        while self._open:
-            self._open.pop()()
-        self._spare.close()
+        self._open.close()
 
     # -- the main thread ---------------------------------------------------------------------------------------------
 
@@ -194,19 +197,15 @@ class Service:
             if self.processing.trouble:
                 end_s = min(end_s, time.monotonic() + _TROUBLE_S)
             time.sleep(0.05)
-        return Summary(self._tally())
+        return Summary(whole_tally(self.store, self.processing))
 
     def _line(self) -> str:
         """What ``systemctl status`` shows."""
-        pending = self.store.tally().pending if self._uploads else 0
+        try:
+            pending = self.store.tally().pending if self._uploads else 0
+        except StoreError as error:  # a disk that fails: what can be measured is measured
+            return f"{error}; page at {self.url}"
         return f"{self._measuring.line(pending, datetime.now(UTC))}; page at {self.url}"
-
-    def _tally(self) -> Tally:
-        """Return the store's tally, and the losses that a full disk keeps out of it."""
-        tally = self.store.tally()
-        unrecorded = self.processing.unrecorded()
-        lost = with_unrecorded(tally.lost, unrecorded)
-        return dataclasses.replace(tally, captured=tally.captured + sum(unrecorded.values()), lost=lost)
 
     def _arrived(self) -> bool:
         if not self.processing.idle():
@@ -231,20 +230,20 @@ class Service:
         try:
             config = load() if load else None
             if config is not None:
-                self._apply(config)
+                self._apply(*without_restart(config, self._config))
+        except (ConfigError, StoreError) as error:
+            log.error("not reloaded, all goes on as before: %s", error)
         finally:
             notify("READY=1")
 
-    def _apply(self, config: Config) -> None:
-        fixed = [n for n in ("data_dir", "web", "hub", "upload", "simulation") if _differ(n, config, self._config)]
-        told = fixed + ["store.url"] * (config.store.url != self._config.store.url)
-        if told:
-            log.warning("changed in the configuration, but counts only after a restart: %s", ", ".join(told))
-        self._config = config.model_copy(update={name: getattr(self._config, name) for name in fixed})
-        self.processing.use(config.identify.recipe, _rules(config.dark), _rules(config.reference))
+    def _apply(self, config: Config, waits: list[str]) -> None:
+        self._watching.use(config)  # first, as it is the only one that can be refused: by a full disk
+        if waits:
+            log.warning("changed in the configuration, but counts only after a restart: %s", ", ".join(waits))
+        self._config = config
+        self.processing.use(config.identify.recipe, background_rules(config.dark), background_rules(config.reference))
         self._keeper.use(keeping_rules(config.store))
-        self._watching.use(self._config)
-        self._measuring.use(self._config)
+        self._measuring.use(config)
         log.info("the configuration was read again")
 
     def _show(self, made: Made) -> None:
@@ -278,14 +277,6 @@ class Service:
 
     def status(self) -> Mapping[str, Any]:
         """Everything a person or a monitor wants to know at a glance; JSON-ready."""
-        from oesd.processing.jobs import versions  # who asks has the engine imported, not the start
-
-        tally, day, unrecorded = (
-            self._tally(),
-            day_document(self.store, datetime.now(UTC)),
-            self.processing.unrecorded(),
-        )
-        spectrometers, now = self._measuring.documents(self.store), self._measuring.runs.now()
         return {
             "version": __version__,
             "data_dir": str(self._config.data_dir),
@@ -293,32 +284,10 @@ class Service:
             "healthy": self.healthy(),
             "simulated": self._config.simulation.enabled,
             "late": self._health.late(),
-            "spectrometers": spectrometers,
             "problems": self._measuring.problems(),
-            "runs": now,
-            "tally": dataclasses.asdict(tally),
-            "day": day,
-            "unrecorded": unrecorded,
-            "advice": advice_for([*tally.lost, *tally.lost_calibration, *day["lost"]]),
-            "library": self.processing.library_state(),
-            "recipe": self.processing.recipe.as_dict(),
-            "versions": dataclasses.astuple(versions()),
-            "store": self.processing.trouble,
+            "runs": self._measuring.runs.now(),
+            "spectrometers": self._measuring.documents(self.store),
+            **accounts_document(self.store, self.processing, datetime.now(UTC)),
             "disk": self._keeper.state(),
             **(self._front.state() if self._front else {}),
         }
-
-
-def _rules(section: BackgroundSection) -> BackgroundRules:
-    """The section as the processing takes it."""
-    return BackgroundRules(
-        max_age_us=section.max_age_us,
-        max_temperature_k=section.max_temperature_k,
-        renew_age_us=section.renew_age_us,
-        renew_temperature_k=section.renew_temperature_k,
-        check=section.check,
-    )
-
-
-def _differ(section: str, one: Config, other: Config) -> bool:
-    return bool(getattr(one, section) != getattr(other, section))

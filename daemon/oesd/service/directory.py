@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+from oesd.store.directory import replace_durably
 
 _TOKEN = "api-token"  # noqa: S105 - the name of the file, not a token
 _NOTE = "daemon.json"
@@ -42,16 +45,27 @@ def make_directory(path: Path) -> None:
 
 
 def secret_file(path: Path) -> str:
-    """Return the secret in a file that only we can read; made on first use."""
+    """Return the secret in a file that only we can read; made on first use.
+
+    Raises
+    ------
+    DirectoryError
+        It cannot be written, or read. What a full disk or a power cut left empty is made anew.
+    """
+    if path.exists() and (secret := _secret_in(path)):
+        return secret
+    secret = secrets.token_urlsafe(32)
     try:
+        path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secret + "\n")
+            file.flush()
+            os.fsync(descriptor)
     except FileExistsError:
-        return _secret_in(path)
+        return _secret_in(path)  # another process was first
     except OSError as error:
         raise DirectoryError(f"{path}: cannot be written: {error.strerror}") from None
-    secret = secrets.token_urlsafe(32)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secret + "\n")
     return secret
 
 
@@ -119,35 +133,37 @@ def _owner(directory: Path) -> str:
 
 def note_running(directory: Path, url: str) -> None:
     """Say where this daemon listens."""
-    temporary = directory / f"{_NOTE}.new"
     try:
-        temporary.write_text(json.dumps({"pid": os.getpid(), "url": url}), encoding="utf-8")
-        temporary.chmod(0o600)
-        temporary.replace(directory / _NOTE)
+        replace_durably(directory / _NOTE, json.dumps({"pid": os.getpid(), "url": url}))
     except OSError as error:
         raise DirectoryError(f"{directory / _NOTE}: cannot be written: {error.strerror}") from None
 
 
 def forget_running(directory: Path) -> None:
-    """Take the note back."""
-    (directory / _NOTE).unlink(missing_ok=True)
+    """Take the note back; where the disk refuses that, it tells of a process that is gone."""
+    with suppress(OSError):
+        (directory / _NOTE).unlink(missing_ok=True)
 
 
 def running(directory: Path) -> Running | None:
     """Where the daemon of this directory listens, None when none has said so or its process is gone."""
     try:
-        note = json.loads((directory / _NOTE).read_text(encoding="utf-8"))
+        file = directory / _NOTE
+        note = json.loads(file.read_text(encoding="utf-8"))
         said = Running(int(note["pid"]), str(note["url"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        owner = file.stat().st_uid
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
-    return said if _lives(said.pid) else None
+    return said if _lives(said.pid, owner) else None
 
 
-def _lives(pid: int) -> bool:
+def _lives(pid: int, owner: int) -> bool:
+    """Whether a process is there and the daemon's own user runs it.
+
+    The number of a daemon that was killed is given to another process one day, which may be somebody else's: whoever
+    listens at its port then must not be sent its token. What may not be dumped belongs to root there (proc(5)).
+    """
     try:
-        os.kill(pid, 0)
-    except PermissionError:
-        return True  # it is somebody else's, but it lives
+        return os.stat(f"/proc/{pid}").st_uid in (owner, 0)
     except OSError:
         return False
-    return True

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import fields
+from dataclasses import asdict, astuple, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from oesd.acquisition import UnitState
 from oesd.model import RunRecord, utc_text
-from oesd.store import Store
+from oesd.processing import Processing
+from oesd.service.advice import advice_for
+from oesd.store import Store, Tally
 from oesd.store.accounts import total
 
 WELL = ("measuring", "idle", "waiting for plasma", "waiting for trigger", "paused")
@@ -86,6 +88,30 @@ def day_document(store: Store, now: datetime) -> dict[str, Any]:
     return {"since_utc": utc_text(since), **total(store.ledger_hours(since=since)).to_api()}
 
 
+def whole_tally(store: Store, processing: Processing) -> Tally:
+    """The store's tally, and the losses that a full disk keeps out of it."""
+    tally, unrecorded = store.tally(), processing.unrecorded()
+    lost = with_unrecorded(tally.lost, unrecorded)
+    return replace(tally, captured=tally.captured + sum(unrecorded.values()), lost=lost)
+
+
 def with_unrecorded(lost: Mapping[str, int], unrecorded: Mapping[str, int]) -> dict[str, int]:
     """Lost slots by reason, those that a full disk keeps out of the ledger included."""
     return {reason: lost.get(reason, 0) + unrecorded.get(reason, 0) for reason in {**lost, **unrecorded}}
+
+
+def accounts_document(store: Store, processing: Processing, now: datetime) -> dict[str, Any]:
+    """Build what /status says of what became of the spectra, and of how they are analysed; JSON-ready."""
+    from oesd.processing.jobs import versions  # who asks has the engine imported, not the start
+
+    tally, day = whole_tally(store, processing), day_document(store, now)
+    return {
+        "tally": asdict(tally),
+        "day": day,
+        "unrecorded": processing.unrecorded(),
+        "advice": advice_for([*tally.lost, *tally.lost_calibration, *day["lost"]]),
+        "library": processing.library_state(),
+        "recipe": processing.recipe.as_dict(),
+        "versions": astuple(versions()),
+        "store": processing.trouble,
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ log = logging.getLogger(__name__)
 
 TRIES = 3
 PAUSES_S = (2.0, 20.0)
+STOP_S = 3.0  # a service is to end within five seconds
 _WAITING = 100
 _SAID = 200
 
@@ -82,16 +84,30 @@ class Teller:
         """Start the thread."""
         self._thread.start()
 
-    def stop(self) -> None:
-        """End after the try at hand; what waits is not told."""
+    def retire(self) -> None:
+        """Have the thread tell what waits and end then; returns at once."""
+        self._put_last()
+
+    def ask_to_stop(self) -> None:
+        """Have the thread end after the try at hand; what waits is not told. Returns at once."""
         self._stop.set()
+        self._put_last()
+
+    def join(self, limit_s: float) -> None:
+        """Wait for the end, no longer than the limit: a mail server that hangs must not hold up whoever stops."""
+        if self._thread.ident is None:
+            self._way.close()
+            return
+        self._thread.join(limit_s)
+        if self._thread.is_alive():
+            log.warning("action %s: did not end in time; what it was telling may not have been told", self.name)
+
+    def _put_last(self) -> None:
         try:
             self._queue.put_nowait(None)
         except queue.Full:
             log.warning("action %s: ends with %d notices that were not told", self.name, _WAITING)
-        if self._thread.ident is not None:
-            self._thread.join(30)
-        self._way.close()
+            self._stop.set()
 
     def tell(self, notice: Mapping[str, Any]) -> None:
         """Queue a notice; never waits. The hundred and first is not told, and shown so."""
@@ -109,17 +125,25 @@ class Teller:
         return self._queue.unfinished_tasks == 0
 
     def _main(self) -> None:
-        while not self._stop.is_set():
-            notice = self._queue.get()
-            try:
-                if notice is not None and not self._stop.is_set():
-                    self._try(notice)
-            except Exception:
-                # The top of the thread: a defect of ours must not end what tells of the next alarm.
-                log.exception("action %s failed", self.name)
-                self._note("failed", "a defect in oesd; the log has its place")
-            finally:
-                self._queue.task_done()
+        try:
+            while not self._stop.is_set() and self._tell_next():
+                pass
+        finally:
+            self._way.close()
+
+    def _tell_next(self) -> bool:
+        """Tell the next notice; False when none is to come."""
+        notice = self._queue.get()
+        try:
+            if notice is not None and not self._stop.is_set():
+                self._try(notice)
+        except Exception:
+            # The top of the thread: a defect of ours must not end what tells of the next alarm.
+            log.exception("action %s failed", self.name)
+            self._note("failed", "a defect in oesd; the log has its place")
+        finally:
+            self._queue.task_done()
+        return notice is not None
 
     def _try(self, notice: Mapping[str, Any]) -> None:
         why = ""
@@ -143,14 +167,49 @@ class Teller:
         self._told = Told(state, text, self._utc())
 
 
-def tellers(sections: Sequence[ActionSection]) -> list[Teller]:
-    """A teller for each action of the configuration."""
-    if not sections:
-        return []
+def teller_of(section: ActionSection) -> Teller:
+    """The teller of an action of the configuration."""
     from oesd.service.ways import way_of  # mail and HTTP: who tells nobody does without
 
-    kinds = ((section, "http" if section.url else "mail" if section.mail_to else "command") for section in sections)
-    return [Teller(section.name, kind, way_of(section)) for section, kind in kinds]
+    kind = "http" if section.url else "mail" if section.mail_to else "command"
+    return Teller(section.name, kind, way_of(section))
+
+
+class Tellers:
+    """The actions at work: a teller for each that the configuration names."""
+
+    def __init__(self) -> None:
+        self._at_work: dict[ActionSection, Teller] = {}
+
+    def use(self, wanted: Sequence[ActionSection]) -> None:
+        """Have those at work that are wanted; one that is not wanted as it was tells what waits, and ends by itself.
+
+        Nobody waits for it: a mail server may take its time.
+        """
+        for section in [section for section in self._at_work if section not in wanted]:
+            self._at_work.pop(section).retire()
+        for section in wanted:
+            if section not in self._at_work:
+                self._at_work[section] = teller_of(section)
+                self._at_work[section].start()
+
+    def tell(self, names: Sequence[str], notice: Mapping[str, Any]) -> None:
+        """Queue a notice for those of these names."""
+        for teller in self._at_work.values():
+            if teller.name in names:
+                teller.tell(notice)
+
+    def states(self) -> list[dict[str, Any]]:
+        """What became of them, JSON-ready."""
+        return [teller.state() for teller in self._at_work.values()]
+
+    def stop(self, limit_s: float = STOP_S) -> None:
+        """End after the tries at hand, all of them within one limit."""
+        end_s = time.monotonic() + limit_s
+        for teller in self._at_work.values():
+            teller.ask_to_stop()
+        for teller in self._at_work.values():
+            teller.join(max(0.0, end_s - time.monotonic()))
 
 
 def plain(text: str) -> str:

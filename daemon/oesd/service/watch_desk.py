@@ -189,7 +189,7 @@ class WatchDesk:
 
     def alarms(self) -> dict[str, Any]:
         """Alarms and endpoint rules with what is seen of them, and what became of the actions."""
-        return {"alarms": self._alarms(), "endpoints": self._endpoints(), "actions": self._watching.told()}
+        return {"alarms": self._alarms(), "endpoints": self._endpoints(), "actions": self._watching.tellers.states()}
 
     def _alarms(self) -> list[dict[str, Any]]:
         book = self._watching.book
@@ -241,7 +241,7 @@ class WatchDesk:
 
     def summary(self) -> dict[str, Any]:
         """How alarms stand, for the state at the top of the page, ``oesd status`` and ``oesd top``."""
-        return alarms_summary(self._alarms(), self._watching.told(), datetime.now(UTC))
+        return alarms_summary(self._alarms(), self._watching.tellers.states(), datetime.now(UTC))
 
     # -- stored runs -------------------------------------------------------------------------------------------------
 

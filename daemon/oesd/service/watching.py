@@ -8,8 +8,8 @@
     this thread: rows in the order of storing -> WatchBook -> events, stored -> page, log, actions
                  and once a second what no spectrum tells: silence, darks, disk, queue
 
-The thread reads what was stored, as a back-test does; it never holds up a spectrum. After a restart the runs that are
-on are gone through again from their first value, so that a rule stands where it stood.
+The thread reads what was stored, as a back-test does; it never holds up a spectrum. After a restart, and with another
+configuration, it goes through the runs that are on again from their first value, so that a rule stands where it stood.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ from oesd.model import Analysis, Measurement
 from oesd.processing.readings import Named, Readings
 from oesd.service.golden_means import GoldenMeans
 from oesd.service.rules_at_work import left_marks, looking_back
-from oesd.service.telling import Teller, tellers
+from oesd.service.telling import Tellers
 from oesd.service.watch_book import Key, Outside, WatchBook
 from oesd.service.watch_documents import alarm_document, endpoint_document
-from oesd.service.watched import Watched, watched
+from oesd.service.watched import watched
 from oesd.store import Store, StoreError
+from oesd.store.errors import StoreDamaged
 from oesd.store.moments import to_us
 from oesd.store.named_reading import NamedTraces
 from oesd.store.named_traces import NamedRow
@@ -88,34 +89,34 @@ class Watching:
         self._stop = threading.Event()
         self._wake = threading.Event()
         self._unstored: list[WatchEvent] = []
-        self._order = 0
+        self._order = self._looked_back_to = 0
         self._last: dict[Key, tuple[int, Reading]] = {}
-        self._tellers: list[Teller] = []
+        self.tellers = Tellers()
         self._use(config)
         self._thread = threading.Thread(target=self._main, name=_NAME, daemon=True)
 
     def _use(self, config: Config) -> None:
-        self.config = config
-        self.watched: Watched = watched(config)
-        self.units = {name: unit_of(formula) for name, formula in self.watched.traces.items()}
-        self.definitions = {name: text_of(formula) for name, formula in self.watched.traces.items()}
-        listed = [(name, self.definitions[name], self.units[name]) for name in self.watched.traces]
-        self.numbers = self.named.register(listed)
-        named = (Named(name, formula, self.numbers[name]) for name, formula in self.watched.traces.items())
-        self.readings = Readings(tuple(named))
-        wanted = {alarm.trace for alarm in self.watched.alarms if alarm.golden}
-        means = GoldenMeans(self._store, self.named, self.readings, self.numbers, self.watched.traces)
-        self.references = means.of(wanted, self._golden(), config.golden.runs)
-        told = (self.numbers, self.units, self.watched.devices, self.references, looking_back(self.named))
-        self.book = WatchBook(self.watched.alarms, self.watched.rules, *told)
-        self.book.restore(self.events.newest("alarm"))
+        """Go by a configuration; what the store refuses leaves everything as it was."""
+        found = watched(config)
+        units = {name: unit_of(formula) for name, formula in found.traces.items()}
+        definitions = {name: text_of(formula) for name, formula in found.traces.items()}
+        numbers = self.named.register([(name, definitions[name], units[name]) for name in found.traces])
+        readings = Readings(tuple(Named(name, formula, numbers[name]) for name, formula in found.traces.items()))
+        means = GoldenMeans(self._store, self.named, readings, numbers, found.traces)
+        wanted = {alarm.trace for alarm in found.alarms if alarm.golden}
+        references = means.of(wanted, self._golden(), config.golden.runs)
+        book = WatchBook(found.alarms, found.rules, numbers, units, found.devices, references, looking_back(self.named))
+        book.restore(self.events.newest("alarm"))
+        self.config, self.watched, self.book = config, found, book
+        self.units, self.definitions, self.numbers = units, definitions, numbers
+        self.readings, self.references = readings, references
 
     # -- start and stop ----------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Go through the runs that are on, then follow."""
-        self._start_tellers()
-        self._catch_up()
+        """Begin to go through the runs that are on, and to follow; the thread does it, however long they are."""
+        self.tellers.use(self.config.action)
+        self._look_back()
         self._thread.start()
 
     def stop(self) -> None:
@@ -124,8 +125,7 @@ class Watching:
         self._wake.set()
         if self._thread.ident is not None:
             self._thread.join(30)
-        for teller in self._tellers:
-            teller.stop()
+        self.tellers.stop()
 
     @property
     def alive(self) -> bool:
@@ -135,18 +135,18 @@ class Watching:
     def use(self, config: Config) -> None:
         """Watch by another configuration from now on; alarms stay where they are."""
         with self._lock:
-            for teller in self._tellers:
-                teller.stop()
             self._use(config)
-            self._start_tellers()
-            self._catch_up()
+            self.tellers.use(self.config.action)
+            self._look_back()
+        self.wake()
 
     def compare_anew(self) -> None:
         """Another run is golden: drift alarms compare with that one from now on."""
         if any(alarm.golden for alarm in self.watched.alarms):
             with self._lock:
                 self._use(self.config)
-                self._catch_up()
+                self._look_back()
+            self.wake()
 
     def publish_to(self, publish: Callable[[Mapping[str, Any]], None]) -> None:
         """Have each change told, as a document; what is called must not wait."""
@@ -160,37 +160,33 @@ class Watching:
         """Look at what was stored now."""
         self._wake.set()
 
-    def _start_tellers(self) -> None:
-        self._tellers = tellers(self.config.action)
-        for teller in self._tellers:
-            teller.start()
-
     # -- spectra -----------------------------------------------------------------------------------------------------
 
     def measure(self, device_name: str, measurement: Measurement, analysis: Analysis) -> bytes:
         """The named traces of a spectrum, as the store takes them with its result."""
         return self.readings.of(device_name, measurement, analysis)
 
-    def _catch_up(self) -> None:
-        """Go through the runs that spectrometers are in again: rules decide as they did, alarms only look."""
+    def _look_back(self) -> None:
+        """Begin anew with the runs that spectrometers are in: rules decide as they did, alarms only look."""
         newest = self.named.newest_order()
         self._unstored += left_marks(self.book.at_work, self.events.marks(_MARKS), to_us(self._utc()), newest)
-        firsts = (self.named.first_of_newest_run(self.numbers["light"], device) for device in self.named.devices())
-        self._order = min([newest, *(first - 1 for first in firsts if first is not None)])
-        while self._order < newest and not self._stop.is_set():
-            rows = self.named.rows_after(self._order, _BATCH)
-            with self._told_if_refused():
-                self._take(rows, judge=False)
-            self._beat(_NAME, 60.0)
+        self._order = self._looked_back_to = newest
+        with self._told_if_refused():
+            firsts = [self.named.first_of_newest_run(device) for device in self.named.devices()]
+            self._order = min([newest, *(first - 1 for first in firsts if first is not None)])
 
-    def _take(self, rows: Sequence[NamedRow], *, judge: bool) -> None:
+    def _take(self, rows: Sequence[NamedRow]) -> None:
+        past = [row for row in rows if row.order_no <= self._looked_back_to]
+        self._note(past, judge=False)
+        self._note(rows[len(past) :], judge=True)
+
+    def _note(self, rows: Sequence[NamedRow], *, judge: bool) -> None:
         events: list[WatchEvent] = []
         for row in rows:
             events += self.book.feed(row, judge=judge)
             for name, number in self.numbers.items():
-                if number in row.readings:
-                    value, sigma, state = row.readings[number]
-                    self._last[name, row.device_name] = (row.taken_at_us, Reading(value, sigma, State(state)))
+                if told := row.readings.get(number):
+                    self._last[name, row.device_name] = (row.taken_at_us, Reading(*told[:2], State(told[2])))
         if rows:
             self._order = rows[-1].order_no
         self._keep(events)
@@ -210,16 +206,27 @@ class Watching:
             log.exception("the %s thread failed", _NAME)
 
     def _turn(self) -> None:
-        with self._told_if_refused(), self._lock:
-            while rows := self.named.rows_after(self._order, _BATCH):
-                self._take(rows, judge=True)
+        """Follow to the end of what is stored; told to stop, no further than where it has looked back to."""
+        while self._step() and not (self._stop.is_set() and self._order < self._looked_back_to):
+            self._beat(_NAME, 60.0)
+
+    def _step(self) -> bool:
+        """Take the next rows; False when there were none, and what no row tells was looked at."""
+        with self._told_if_refused(), self._lock:  # let go between the steps: people ask meanwhile
+            if rows := self.named.rows_after(self._order, _BATCH):
+                self._take(rows)
+                return True
             self._look_outside()
             self._keep([])
+        return False
 
     @contextmanager
     def _told_if_refused(self) -> Iterator[None]:
         try:
             yield
+        except StoreDamaged as error:
+            log.error("alarms and rules go on with the newest spectra; those before cannot be read: %s", error)
+            self._order = self._looked_back_to = self.named.newest_order()
         except StoreError as error:
             log.warning("alarms cannot be kept: %s", error)
 
@@ -254,9 +261,7 @@ class Watching:
         if "log" in actions:
             level = logging.WARNING if document["level"] == "bad" else logging.INFO
             log.log(level, "%s %s: %s %s", event.kind, event.name, document["state"], document["text"])
-        for teller in self._tellers:
-            if teller.name in actions:
-                teller.tell({**document, "simulated": self.config.simulation.enabled})
+        self.tellers.tell(actions, {**document, "simulated": self.config.simulation.enabled})
 
     def document_of(self, event: WatchEvent) -> dict[str, Any]:
         """An alarm or an endpoint as the page gets it."""
@@ -289,10 +294,6 @@ class Watching:
     def last(self, name: str, device: str) -> tuple[int, Reading] | None:
         """The newest value of a trace, and when its spectrum was taken, us of UTC."""
         return self._last.get((name, device))
-
-    def told(self) -> list[dict[str, Any]]:
-        """What became of the actions, JSON-ready."""
-        return [teller.state() for teller in self._tellers]
 
     def idle(self) -> bool:
         """Whether everything stored was looked at."""

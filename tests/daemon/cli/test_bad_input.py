@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -105,3 +108,13 @@ def test_help_and_version_are_there() -> None:
     for command in ("run", "simulate", "hub", "devices", "capture", "analyze", "show", "assign", "reprocess", "status",
                     "ledger"):  # fmt: skip
         assert oesd(command, "--help").returncode == 0
+
+
+def test_a_reader_that_goes_is_no_failure(tmp_path: Path) -> None:
+    """As in ``oesd install-service --dry-run | head -1``: it ended with 1, as if something were wrong."""
+    words = [sys.executable, "-m", "oesd.cli", "install-service", "--dry-run", "--root", str(tmp_path)]
+    out, into = os.pipe()
+    os.close(out)
+    ran = subprocess.run(words, stdout=into, stderr=subprocess.PIPE, check=False)
+    os.close(into)
+    assert (ran.returncode, ran.stderr) == (0, b"")

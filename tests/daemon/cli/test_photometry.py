@@ -53,7 +53,7 @@ def test_a_stored_entry_is_read_without_a_daemon_and_nothing_is_stored(tmp_path:
             store.save_capture(taken, of, upload=False).result(10)
     done = oesd("photometry", made.data_id, "--as", "transmittance", "--data", tmp_path / "data")
     assert done.returncode == 0, done.stderr
-    assert f"# Data ID: {made.data_id}" in done.stdout
+    assert f'# Data ID,"{made.data_id}"' in done.stdout
     assert table(done.stdout)[one.wavelengths_nm[900]] == ""
     with Store.open(tmp_path / "data") as store:
         assert store.result(made.data_id) is None

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oesd.config import Config, ConfigError, load_config, parse_config, parse_duration_us
+from oesd.service.checks import check
 
 CONFIG = Path(__file__).parents[3] / "config"
 
@@ -84,6 +85,16 @@ def test_the_simulated_file_is_good() -> None:
         ('[light]\nurl = "ftp://x/"', 2, ["http://"]),
         ('[light]\nurl = "http://x/"\nline = "closes"', 1, ["only one of"]),
         ("[plasma]\nbands = [{ centre_nm = 750.4 }]\non_above = 1.0\noff_below = 2.0", 4, ["below on_above"]),
+        ("[plasma]\nbands = [{ centre_nm = 750.4 }]\non_above = inf\noff_below = 2.0", 3, ["finite"]),
+        ('[[alarm]]\nname = "a"\ntrace = "light"\nabove = nan', 4, ["above", "finite"]),
+        ('[capture]\nevery = "' + "9" * 400 + ' s"', 2, ["no duration"]),
+        ('[store]\nmin_free = "' + "9" * 400 + ' GB"', 2, ["no size"]),
+        ('\n[spectrometer]\nserial = "A"', 2, ["write [[spectrometer]]"]),
+        ('[[capture]]\nevery = "1 s"', 1, ["write [capture]"]),
+        ("[upload]\nproxy = 'socks5://me:canary@h:1'", 2, ["upload.proxy", "http://proxy.lab:3128"]),
+        ("[web]\nport = 8530\n[hub]\nenabled = true", 3, ["8530 is taken by web port"]),
+        ("[hub]\nenabled = true\nport = 8519", 1, ["bucket", "8520 is taken by web port"]),
+        ("[light]\nurl = 'http://lamp:99999/'", 2, ["http://"]),
         ("[plasma]\nbands = [{ center_nm = 750.4 }]", 2, ["did you mean 'centre_nm'"]),
     ],
 )
@@ -95,14 +106,36 @@ def test_what_is_wrong_is_named_with_its_line(text: str, line: int, words: list[
     assert "\n" not in said
     for word in words:
         assert word in said
+    assert "canary" not in said and len(said) < 400
 
 
-@pytest.mark.parametrize("content", [b"\xff\xfe", b"[capture\n", b"a = 1\na = 2"])
+@pytest.mark.parametrize(
+    "content",
+    [b"\xff\xfe", b"[capture\n", b"a = 1\na = 2", b"x = " + b"[" * 3000, b"a = " + b"1" * 5000],
+)
 def test_files_that_are_no_toml(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.toml"
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"x\.toml"):
         load_config(path)
+
+
+def test_the_mark_at_the_beginning_that_some_editors_write(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text("[web]\nport = 1234\n", encoding="utf-8-sig")
+    assert load_config(tmp_path / "x.toml").web.port == 1234
+
+
+def test_the_line_of_a_character_that_is_no_utf8(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_bytes(b"[run]\nlabels = {\n} # \xb5m\n")
+    with pytest.raises(ConfigError, match=r"x\.toml, line 3: not UTF-8"):
+        load_config(tmp_path / "x.toml")
+
+
+def test_what_only_the_rooms_know_has_its_line_too(tmp_path: Path) -> None:
+    file = tmp_path / "x.toml"
+    file.write_text('[web]\n[run]\nduration = "1 h"\nstart = "99 * * * *"\n')
+    with pytest.raises(ConfigError, match=r"x\.toml, line 4: run\.start: .* is no cron expression"):
+        check(load_config(file), str(file))
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

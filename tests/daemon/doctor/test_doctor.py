@@ -1,6 +1,9 @@
 """What the doctor says of machines that are built in a folder: a line for each trouble, with the next command."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +17,8 @@ from oesd.doctor import Finding, Host, Level
 from oesd.doctor.bus import bus, rules
 from oesd.doctor.clock import clock
 from oesd.doctor.finding import every, ok
-from oesd.doctor.network import network
+from oesd.doctor.network import _answers, network
+from oesd.doctor.redaction import shown_configuration
 from oesd.doctor.running import daemon
 from oesd.doctor.settings import settings
 from oesd.doctor.storage import _kind, storage
@@ -474,3 +478,49 @@ def test_the_command_ends_with_status_1_at_a_fault_and_speaks_json(tmp_path: Pat
         "the others are looked at all the same"
     )
     assert "upload" not in {f["subject"] for f in found}, "whether there is an endpoint is not known"
+
+
+BROKEN = [
+    "x = " + "[" * 3000,
+    "port = " + "1" * 5000,
+    '[capture]\nevery = "' + "9" * 500 + ' s"',
+    "\ufeff[web]\nport = 0",
+]
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_whatever_the_file_holds_it_is_looked_over_and_packed(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "oesd.toml"
+    file.write_text(f'data_dir = "{tmp_path}"\n{text}')
+    config, found = settings(file)
+    assert found[0].level is Level.FAULT
+    assert shown_configuration(file.read_text())[0]
+    assert config.data_dir in (tmp_path, Config().data_dir)
+
+
+def test_a_configuration_that_only_root_reads_is_a_line(tmp_path: Path) -> None:
+    file = tmp_path / "closed/oesd.toml"
+    file.parent.mkdir(mode=0o700)
+    file.write_text("")
+    words = "import os, sys; os.getuid() or os.setuid(65534); from pathlib import Path\n"
+    words += "print(settings(Path(sys.argv[1]))[1])"
+    if os.geteuid() != 0:
+        file.parent.chmod(0)
+    code = "from oesd.doctor.settings import settings\n" + words
+    try:
+        ran = subprocess.run([sys.executable, "-c", code, file], capture_output=True, text=True, check=False)
+    finally:
+        file.parent.chmod(0o700)
+    assert "is not this user's to read" in ran.stdout and "sudo oesd doctor --config" in ran.stdout
+
+
+def test_mounts_of_other_alphabets() -> None:
+    assert (
+        _kind("1 2 0:1 / / rw - ext4 a rw\n1 2 0:1 / /Meßdaten\\0401 rw - nfs b rw\n", Path("/Meßdaten 1/oesd"))
+        == "nfs"
+    )
+
+
+def test_a_clock_that_is_a_day_off_is_no_ok() -> None:
+    assert _answers("https://a", 0.4).level is Level.OK
+    assert _answers("https://a", -86_400.0).level is Level.WARNING

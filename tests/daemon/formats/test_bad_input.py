@@ -42,6 +42,12 @@ def message(data, filename="a.txt"):
         (b"PK\x03\x04rest", "a.txt: a damaged ZIP archive: File is not a zip file"),
         ("hello\nworld", "a.txt: no spectrum: no columns of numbers; it begins 'hello'"),
         ("1\t2\n2\t3\n3\t4", "a.txt: no spectrum: 3 pixels, fewer than 8"),
+        # 400,5 nm and 4,5 counts, or four columns: whichever is taken may be made up
+        (
+            "\n".join(f"{400 + i},5,{i},25" for i in range(10)),
+            "a.txt: 4 columns, or decimal commas between commas? name the columns in a line above them "
+            "(wavelength,sample,...), or separate them by semicolons",
+        ),
         (
             GOOD.replace("404.5\t4", "403.5\t4"),
             "a.txt: line 5: wavelengths are not increasing: 403.5 nm follows 403.5 nm",
@@ -97,7 +103,7 @@ def test_too_many_pixels_and_lines_and_too_long_lines():
     many = "\n".join(f"{i} 1" for i in range(1, 100_003))
     assert message(many) == "a.txt: line 100001: more than 100000 pixels"
     assert message("1 2\r\n" * 120_001) == "a.txt: more than 120000 lines"
-    assert message("1 2\n" + "1 " * 600_000 + "1") == "a.txt: line 2: the line is longer than 1000000 characters"
+    assert message("1 2\n" + "1 " * 1_400_000 + "1") == "a.txt: line 2: the line is longer than 2600000 characters"
     assert "at most 100000" in message(orjson.dumps({"wavelengths": list(range(100_001)), "sample": [1]}))
 
 

@@ -32,6 +32,7 @@ from oesd.formats.description import describe
 from oesd.formats.exporting import FORMS, name_of, pieces_of
 from oesd.formats.parts import Parts
 from oesd.formats.sheet import entry_sheet, file_sheet
+from oesd.formats.table import MOST_PIXELS
 from oesd.model import Kind, Measurement, Quantity, SpectrumFile, new_id
 
 TEXTS = ("csv", "txt", "jdx")
@@ -266,3 +267,24 @@ def test_thousands_need_no_more_memory_than_a_few():
     for _ in pieces_of(watched(), "parquet", several=True):
         most = max(most, sum(ref() is not None for ref in alive))
     assert len(alive) == 300 and most <= 66
+
+
+@pytest.mark.parametrize("form", ["csv", "txt"])
+def test_the_largest_spectrum_comes_back(form):
+    """A list of pixels longer than 128 KiB, and a column of 2 MB on one line."""
+    pixels = MOST_PIXELS
+    counts = np.random.default_rng(5).normal(1000.0, 30.0, pixels)
+    every_other = np.arange(pixels) % 2 == 0
+    measured = Measurement(np.linspace(200.0, 1100.0, pixels), counts, dark=-counts / 7e-5, saturated=every_other)
+    _, found = next(iter(spectra_of(exported(file_sheet(SpectrumFile("x", measured), "id"), form), "a")))
+    assert np.array_equal(found.measurement.dark, measured.dark)
+    assert np.array_equal(found.measurement.saturated, every_other)
+
+
+@pytest.mark.parametrize("form", TEXTS)
+def test_half_a_letter_is_refused(form):
+    """SQLite and UTF-8 take no lone surrogate: it would fail where the file is stored."""
+    measured = Measurement(np.arange(300.0, 320.0), np.arange(20.0))
+    data = exported(file_sheet(SpectrumFile("x", measured, metadata={"Label x": "a\ud800"}), "id"), form)
+    with pytest.raises(FormatError, match="half of a letter"):
+        list(spectra_of(data, "a"))

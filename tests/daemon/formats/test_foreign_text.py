@@ -181,3 +181,46 @@ def test_roles_of_the_bwspec_heading():
 def test_numbers_do_not_change_with_the_reader():
     file = assert_read("\n".join(f"{w!r} {c!r}" for w, c in zip(AXIS, COUNTS, strict=True)), "columns")
     assert np.array_equal(file.measurement.sample, np.array(COUNTS))
+
+
+def test_a_heading_or_a_decimal_point_says_that_a_comma_separates():
+    whole = "\n".join(f"{400 + i},{i},7,9" for i in range(10))
+    named = read_spectrum(f"wavelength,sample,dark,pixel\n{whole}".encode())
+    assert named.measurement.sample.tolist() == list(range(10)) and named.warnings[0].startswith("the dark column is")
+    pointed = read_spectrum("\n".join(f"{400.5 + i},{i},7,9" for i in range(10)).encode())
+    assert pointed.measurement.sample.tolist() == list(range(10))
+    assert pointed.warnings == ("not read: column 3, column 4; a file is one spectrum here",)
+
+
+def test_headings_in_quotes_are_headings():
+    rows = "\n".join(f"{i},{400.5 + i},{100 + i}" for i in range(10))  # as R and pandas number their rows
+    file = read_spectrum(f'"row","Wavelength (nm)","Counts"\n{rows}'.encode())
+    assert file.measurement.wavelengths_nm.tolist() == AXIS
+    assert file.measurement.sample.tolist() == [100.0 + i for i in range(10)]
+    assert file.warnings == ("not read: row; a file is one spectrum here",)
+
+
+def test_further_spectra_of_a_table_are_not_passed_over_in_silence():
+    head = "Pixel;Wavelength;Spectrum 1;Spectrum 2;Spectrum 3;Spectrum 4;Spectrum 5;Spectrum 6"
+    rows = "\n".join(f"{i};{400.5 + i};1{i};2{i};3{i};4{i};5{i};6{i}" for i in range(10))
+    file = read_spectrum(f"{head}\n{rows}".encode())
+    assert file.measurement.sample.tolist() == [float(f"1{i}") for i in range(10)]
+    said = "not read: Spectrum 2, Spectrum 3, Spectrum 4, Spectrum 5 and 1 more; a file is one spectrum here"
+    assert file.warnings == (said,)
+
+
+@pytest.mark.parametrize(
+    ("text", "iso"),
+    [
+        ("03/23/2011, 02:15:51 PM", "2011-03-23T14:15:51"),
+        ("03/23/2011, 12:15:51 AM", "2011-03-23T00:15:51"),
+        ("03/23/2011, 14:15:51 PM", None),
+        ("2022-03-17T08:46:42+02:00", "2022-03-17T08:46:42+02:00"),
+        ("2022-03-17 08:46:42.5Z", "2022-03-17T08:46:42.500000+00:00"),
+        ("2026/11/22 12:00:00.123 -0330", "2026-11-22T12:00:00.123000-03:30"),
+        ("2026/11/22 12:00:00 PST", "2026-11-22T12:00:00"),
+        ("Mon Jan 14 17:36:35 GMT+01:00 2008", "2008-01-14T17:36:35+01:00"),
+    ],
+)
+def test_half_a_day_and_an_offset_belong_to_a_moment(text, iso):
+    assert moment(text) == iso

@@ -1,5 +1,6 @@
 """Calibrations, quantities and photometric files: read as the vendors write them, and refused in one line."""
 
+import csv
 from pathlib import Path
 
 import numpy as np
@@ -140,14 +141,24 @@ def test_a_photometric_file_tells_why_a_pixel_has_no_value():
     )  # fmt: skip
     text = photometric_columns(made, {"File": "a\nb.txt"}).decode("ascii")
     assert text.splitlines()[:5] == [
-        "# Quantity: irradiance", "# Unit: uW/cm2/nm", r"# File: a\nb.txt", "# Common Scale Sigma: 0.02",
-        "# Warning 1: one is missing",
+        '# Quantity,"irradiance"', '# Unit,"uW/cm2/nm"', r'# File,"a\nb.txt"', '# Common Scale Sigma,"0.02"',
+        '# Warning 1,"one is missing"',
     ]  # fmt: skip
     assert text.splitlines()[5:] == [
         "wavelength_nm,irradiance_uW_per_cm2_per_nm,sigma_uW_per_cm2_per_nm,masked",
         "300.0,1.25,0.01,",
         "300.5,,,saturated; not calibrated",
     ]
+
+
+def test_the_name_of_a_photometric_file_s_source_is_no_formula():
+    values = np.array([0.5, 0.5])
+    made = Photometric(Quantity.ABSORBANCE, "1", np.array([300.0, 300.5]), values, values / 10, {})
+    lines = photometric_columns(made, {"File": "=1+1", "Label": "a,=HYPERLINK(0);=2", "Name": "ä"}).decode("utf-8-sig")
+    found = [next(csv.reader([line])) for line in lines.splitlines() if line.startswith("# ")]
+    assert [len(cells) for cells in found] == [2] * len(found)
+    assert dict(found)["# File"] == r"\x3d1+1" and dict(found)["# Name"] == "ä"
+    assert all(not cell.startswith("=") for cells in found for one in cells for cell in one.split(";"))
 
 
 def _fields(measured: Measurement) -> dict:

@@ -88,3 +88,9 @@ def test_nonsense_ends_in_a_format_error(junk):
             read_spectrum(data)
         except FormatError as error:
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("changed", [lambda d: b"\xef\xbb\xbf" + d, lambda d: b"\r\n" + d, bytes.lower])
+def test_a_byte_order_mark_an_empty_line_and_small_letters_change_nothing(changed):
+    data = packed("400 1 2 3 3 2 1 0 -1 -2 -3")
+    assert read_spectrum(changed(data)).measurement.sample.tolist() == VALUES

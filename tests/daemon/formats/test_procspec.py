@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from oesd.formats import FormatError, read_spectrum
+from oesd.formats.containers import holds_several, spectra_of
 
 PIXELS = 12
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data" / "formats" / "BB_PF21_4.ProcSpec"
@@ -115,3 +116,14 @@ def test_a_file_of_the_real_software() -> None:
     assert (len(measured.sample), measured.wavelengths_nm[0], measured.integration_us) == (3648, 176.3604183, 10_000)
     assert measured.dark is not None
     assert measured.reference is not None
+
+
+def test_the_text_of_its_version_makes_it_no_archive_of_exports():
+    """As SpectraSuite writes it: ``oesd import`` and ``oesd analyze`` took the version for a spectrum."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, text in (("ps_47.xml", document()), ("OOISignatures.xml", b"<a/>"), ("OOIVersion.txt", b"1")):
+            archive.writestr(name, text)
+    assert not holds_several(out.getvalue())
+    [(name, found)] = spectra_of(out.getvalue(), "a.ProcSpec")
+    assert (name, found.format, len(found.measurement.sample)) == ("a.ProcSpec", "ProcSpec", PIXELS)

@@ -29,6 +29,8 @@ def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         monkeypatch.setenv("NOTIFY_SOCKET", str(path))
         notify("READY=1", "STATUS=measuring")
         assert systemd.recv(500) == b"READY=1\nSTATUS=measuring"
+        notify("STATUS=serial X\nSTOPPING=1\n\udce9")  # of a hostile or broken device
+        assert systemd.recv(500) == b"STATUS=serial X STOPPING=1 ?"
         notify("RELOADING=1")
         assert systemd.recv(500).startswith(b"RELOADING=1\nMONOTONIC_USEC=")
     notify("STOPPING=1")  # nobody listens any more: no error

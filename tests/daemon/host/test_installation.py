@@ -265,3 +265,17 @@ def test_what_comes_next_is_the_hubs_where_that_was_installed() -> None:
     assert "hub.toml" in _NEXT_HUB
     assert "systemctl restart oesd-hub" in _NEXT_HUB
     assert "hub" not in _NEXT
+
+
+def test_a_configuration_on_a_disk_that_is_not_mounted_is_a_persons_too(files_only: Plan, tmp_path: Path) -> None:
+    link = tmp_path / "etc/oesd/oesd.toml"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(tmp_path / "not-mounted/oesd.toml")
+    assert any(line.startswith("kept") and line.endswith("oesd.toml") for line in told(files_only, tmp_path))
+    assert link.is_symlink()
+
+
+def test_a_service_that_cannot_be_stopped_is_told() -> None:
+    lines: list[str] = []
+    give([Command(("sh", "-c", "echo it hangs >&2; exit 1"), "it ends")], Path("/"), lines.append, must=False)
+    assert lines[-1].strip() == "failed: it hangs"

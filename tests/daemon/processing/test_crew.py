@@ -137,3 +137,12 @@ def _ended(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except FileNotFoundError:
         return True
+
+
+def test_a_defect_in_a_worker_is_one_line_and_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    with Crew(1) as crew:
+        error = crew.submit(b"M no job").exception(60)
+    assert isinstance(error, WorkerDied)
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 2, "tried twice"
+    assert all(line.startswith("oesd: a defect ended an analysis: ") for line in said)

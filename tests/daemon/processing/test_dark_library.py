@@ -174,6 +174,26 @@ def test_where_no_dark_fits_the_model_stands_in_and_says_so(lab: Lab) -> None:
         assert "Dark Record ID" not in back.metadata
 
 
+def test_a_modelled_dark_that_the_disk_has_damaged_spoils_one_sample_and_no_further_one(
+    tmp_path: Path, bench: Bench
+) -> None:
+    with Lab(tmp_path / "data", bench) as lab:
+        lab.teach()
+        lost = lab.sample(integration_us=300_000).dark_id
+    rot(tmp_path / "data", f"UPDATE modelled_darks SET counts = zeroblob(99) WHERE record_id = '{lost}'")
+    with Lab(tmp_path / "data", bench) as lab:
+        lab.sample()  # the library is read, its model learned
+        until(lambda: lab.room.library_state()[bench.name]["model"]["learned_from"])
+        spoiled = lab.sample(integration_us=300_000)
+        assert spoiled.dark_id == lost
+        until(lab.room.idle)
+        assert lab.store.result(spoiled.data_id) is None
+        following = lab.sample(integration_us=300_000)
+        assert following.dark_id not in (lost, None)
+        assert lab.sample(integration_us=300_000).dark_id == following.dark_id
+        until(lambda: lab.store.result(following.data_id))
+
+
 def test_a_detector_that_grew_warmer_is_served_by_the_model_and_by_the_dark_when_it_cooled(lab: Lab) -> None:
     lab.teach()
     lab.bench.celsius = 27.0

@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.daemon.web import spectra
 
 from oesd.formats import read_spectrum
 from oesd.formats.widths import HEADER, known_widths, widths_text
-from oesd.model import LineSpread, Recipe, Result
+from oesd.model import FloatArray, LineSpread, Recipe, Result
 from oesd.processing import Processing
+from oesd.processing.importing import import_file
 from oesd.processing.widths import Widths
 from oesd.store import Store
 
@@ -30,8 +32,13 @@ def scaled(factor: float) -> LineSpread:
     return replace(SEEN, fwhm_nm=tuple(width * factor for width in SEEN.fwhm_nm))
 
 
-def told(widths: Widths, name: str = "a") -> LineSpread | None:
-    return widths.recipe(name, Recipe()).line_spread
+def axis(first_nm: float = 200.0) -> FloatArray:
+    """One on which ``SEEN`` was told: 1/6, 1/2 and 5/6 of it lie 100, 300 and 500 nm from its beginning."""
+    return np.linspace(first_nm, first_nm + 600.0, 601)
+
+
+def told(widths: Widths, name: str = "a", first_nm: float = 200.0) -> LineSpread | None:
+    return widths.recipe(name, axis(first_nm), Recipe()).line_spread
 
 
 def test_nothing_is_known_before_the_first_spectrum(store: Store) -> None:
@@ -45,13 +52,13 @@ def test_nothing_is_known_before_the_first_spectrum(store: Store) -> None:
     assert known is not None
     assert all(abs(k / s - 1) < 0.011 for k, s in zip(known.fwhm_nm, SEEN.fwhm_nm, strict=True))
     assert told(widths, "b") is None
-    assert widths.recipe("", Recipe()).line_spread is None
+    assert told(widths, "") is None
 
 
 def test_a_width_that_a_person_gave_counts_alone(store: Store) -> None:
     widths = Widths(store)
     widths.learn("a", SEEN)
-    assert widths.recipe("a", Recipe(fwhm_nm=1.4)) == Recipe(fwhm_nm=1.4)
+    assert widths.recipe("a", axis(), Recipe(fwhm_nm=1.4)) == Recipe(fwhm_nm=1.4)
 
 
 def test_what_is_told_does_not_flutter_and_follows_a_change(store: Store) -> None:
@@ -71,10 +78,12 @@ def test_what_is_told_does_not_flutter_and_follows_a_change(store: Store) -> Non
 def test_a_new_axis_is_a_new_device(store: Store) -> None:
     widths = Widths(store)
     widths.learn("a", SEEN)
+    assert told(widths, first_nm=210.0) is None, "of the spectrometer that had the name before"
     widths.learn("a", replace(scaled(1.2), wavelengths_nm=(310.0, 510.0, 710.0)))
-    known = told(widths)
+    known = told(widths, first_nm=210.0)
     assert known is not None
     assert known.wavelengths_nm == (310.0, 510.0, 710.0)
+    assert told(widths) is None
 
 
 def room(store: Store) -> Processing:
@@ -98,6 +107,17 @@ def test_each_result_keeps_what_was_known_and_a_restart_goes_on(store: Store) ->
     assert processed(store, room(store), 4).analysis.recipe.line_spread == last
 
 
+def test_a_restart_after_any_spectrum_tells_the_next_one_the_same(tmp_path: Path) -> None:
+    told_on, told_anew = [], []
+    with Store.open(tmp_path / "on") as on, Store.open(tmp_path / "anew") as anew:
+        room_on = room(on)
+        for seed in range(6):
+            told_on.append(processed(on, room_on, seed).analysis.recipe.line_spread)
+            told_anew.append(processed(anew, room(anew), seed).analysis.recipe.line_spread)
+    assert told_on[0] is None and told_on[1] is not None
+    assert told_anew == told_on
+
+
 def test_doing_it_again_changes_nothing_whatever_was_learned_since(store: Store) -> None:
     processing = room(store)
     second = [processed(store, processing, seed) for seed in range(4)][1]
@@ -105,6 +125,39 @@ def test_doing_it_again_changes_nothing_whatever_was_learned_since(store: Store)
     assert again is not None
     assert again.revision == second.revision
     assert again.analysis.detected_peaks == second.analysis.detected_peaks
+
+
+def test_a_file_that_names_a_spectrometer_of_ours_teaches_nothing_about_it(store: Store, tmp_path: Path) -> None:
+    """The archive may hold files of a namesake, processed by other software, from years ago."""
+    processing = room(store)
+    local = processed(store, processing, 0)
+    file = processing.render(local.data_id, "columns")
+    with Store.open(tmp_path / "other") as other:
+        there = room(other)
+        imported = import_file(other, file.data, file.name)
+        assert there.process(imported.data_id) is not None
+        first = processed(other, there, 1)
+        assert first.analysis.recipe.line_spread is None
+        assert processed(other, room(other), 2).analysis.recipe.line_spread is not None
+
+
+def numbers(result: Result) -> list[tuple[float, float]]:
+    return [(peak.wavelength_nm, peak.fwhm_nm) for peak in result.analysis.detected_peaks]
+
+
+def test_a_width_that_a_person_gives_later_counts_when_it_is_done_again(store: Store) -> None:
+    processing = room(store)
+    first = [processed(store, processing, seed) for seed in range(2)][-1]
+    assert first.analysis.recipe.line_spread is not None
+    processing.use(Recipe(fwhm_nm=5.0))
+    given = processing.process(first.data_id)
+    assert given is not None
+    assert numbers(given) != numbers(first)
+    processing.use(Recipe())
+    again = processing.process(first.data_id)
+    assert again is not None
+    assert numbers(again) == numbers(first)
+    assert again.analysis.recipe == first.analysis.recipe
 
 
 def test_a_file_tells_what_was_known_where_it_comes_from(store: Store) -> None:

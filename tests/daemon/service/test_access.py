@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -93,3 +95,33 @@ def test_a_token_that_cannot_be_read_is_one_line(tmp_path: Path, content: bytes 
 def test_what_is_no_daemon_is_named(stranger: str) -> None:
     with pytest.raises(AccessError, match="not an oesd daemon"):
         Remote(stranger).latest()
+
+
+def test_a_token_that_a_full_disk_left_empty_is_made_anew(tmp_path: Path) -> None:
+    """An empty one let nobody order anything, until a person removed the file."""
+    (tmp_path / "api-token").touch(0o600)
+    token = local_token(tmp_path)
+    assert len(token) > 30 and local_token(tmp_path) == token
+    assert (tmp_path / "api-token").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_token_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
+    words = "from oesd.service.directory import *; import resource, signal, pathlib, sys\n"
+    words += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+    words += "try: local_token(pathlib.Path(sys.argv[1]))\nexcept DirectoryError as e: sys.exit(7)"
+    assert subprocess.run([sys.executable, "-c", words, tmp_path], check=False).returncode == 7
+    assert len(local_token(tmp_path)) > 30
+
+
+def test_the_number_of_a_dead_daemon_that_another_user_has_now_is_no_daemon(tmp_path: Path) -> None:
+    """Who listens at the port of a daemon that was killed must not be sent its token."""
+    if os.geteuid() != 0:
+        pytest.skip("needs another user's process")
+    with subprocess.Popen(["sleep", "60"], user=65534) as other:
+        note_running(tmp_path, "http://127.0.0.1:8520")
+        note = (tmp_path / "daemon.json").read_text().replace(str(os.getpid()), str(other.pid))
+        (tmp_path / "daemon.json").write_text(note)
+        assert running(tmp_path) is None
+        os.chown(tmp_path / "daemon.json", 65534, -1)
+        assert running(tmp_path) is not None
+        other.kill()

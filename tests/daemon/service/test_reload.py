@@ -117,7 +117,7 @@ def test_an_exposure_longer_than_the_watchdog_is_finished(tmp_path: Path, told: 
                 words += fresh
             assert time.monotonic() - last_s < 30
             time.sleep(0.05)
-        assert words[0].startswith("RELOADING=1\nMONOTONIC_USEC=")
+        assert any(word.startswith("RELOADING=1\nMONOTONIC_USEC=") for word in words[:2])
         assert silent_s < 2, "systemd would have killed it"
         stored = daemon.tally()["stored"]
         daemon.process.send_signal(signal.SIGTERM)

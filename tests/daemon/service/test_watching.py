@@ -22,7 +22,7 @@ from oesd.config import parse_config
 from oesd.model import Recipe, RunRecord, utc_text
 from oesd.service.backtesting import tried
 from oesd.service.rules_at_work import mark_event
-from oesd.service.telling import Teller
+from oesd.service.telling import Teller, Tellers, teller_of
 from oesd.service.watch_desk import WatchDesk
 from oesd.service.watch_documents import alarms_summary
 from oesd.service.watching import Watching
@@ -127,6 +127,7 @@ def test_a_restart_goes_on_where_it_was(store: Store) -> None:
     assert first.idle()
     again = Watching(config, store)
     again.start()
+    until(again.idle)
     assert again.book.at_work.at("gone", "chamber-a").watch.points == 15  # type: ignore[union-attr]
     for second, value in enumerate(values()[15:], start=15):
         stored(store, again, second, value)
@@ -138,6 +139,47 @@ def test_a_restart_goes_on_where_it_was(store: Store) -> None:
     assert events == [("alarm", "low"), ("endpoint", "gone"), ("endpoint", "gone")]  # that it is on, and its decision
     assert [(event.kind, event.name) for event in third.events.latest()] == [("alarm", "low"), ("endpoint", "gone")]
     assert third.book.states["low", "chamber-a"].phase.value == "raised"
+
+
+def test_a_damaged_block_keeps_no_daemon_from_starting(store: Store) -> None:
+    config = parse_config(CONFIG, "test")
+    first = Watching(config, store)
+    stored(store, first, 0, 10.0)
+    damaged = (
+        "INSERT INTO named_blocks (device_name, last_order, first_us, last_us, first_run, last_run, spectra) "
+        "SELECT device_name, 0, 0, 1, 1, 1, x'00' FROM named_tail"
+    )
+    store.write(lambda db: db.execute(damaged)).result(30)
+    again = Watching(config, store)
+    again.start()
+    stored(store, again, 1, 1.0)
+    again.wake()
+    until(lambda: [event for event in again.events.latest() if event.name == "low"])
+    again.stop()
+
+
+def test_a_reload_and_a_stop_wait_for_no_mail_server() -> None:
+    """Three actions that hung kept the main thread for 30 s each: the watchdog ended the daemon."""
+    hangs = '[[action]]\nname = "a{}"\ncommand = ["sleep", "4"]\n'
+    three, two = "".join(map(hangs.format, range(3))), hangs.format(0) + hangs.format(1).replace('"4"', '"5"')
+    tellers = Tellers()
+    tellers.use(parse_config(three, "test").action)
+    begun_s = time.monotonic()
+    tellers.tell(["a0", "a1", "a2"], {"name": "x"})
+    tellers.use(parse_config(two, "test").action)
+    assert [state["name"] for state in tellers.states()] == ["a0", "a1"]
+    tellers.stop(0.2)
+    assert time.monotonic() < begun_s + 2.0
+
+
+def test_what_waits_is_told_when_its_action_is_changed(tmp_path: Path) -> None:
+    config = parse_config(f'[[action]]\nname = "a"\ncommand = ["mkdir", "{tmp_path}/told"]\n', "test")
+    teller = teller_of(config.action[0])
+    teller.start()
+    teller.tell({"name": "x"})
+    teller.retire()
+    until((tmp_path / "told").is_dir)
+    teller.join(10)
 
 
 def test_all_of_it_by_http(store: Store, started: Watching) -> None:
@@ -273,7 +315,8 @@ def told(way: Any, notices: int = 1) -> dict[str, Any]:
     for _ in range(notices):
         teller.tell(NOTICE)
     until(teller.idle)
-    teller.stop()
+    teller.ask_to_stop()
+    teller.join(10)
     return teller.state()
 
 

@@ -78,7 +78,8 @@ def test_check_config_opens_them(section: str, good: Pair, tmp_path: Path) -> No
     path.write_text(SECTIONS[section] + files.format(good.certificate, tmp_path / "no.key"))
     ran = oesd("check-config", path)
     assert ran.returncode != 0 and ran.stderr.count("\n") == 1
-    assert f"{path}: [{section}] certificate: the key {tmp_path / 'no.key'} is not there" in ran.stderr
+    assert f": {section}.certificate: the key {tmp_path / 'no.key'} is not there" in ran.stderr
+    assert f"{path}, line " in ran.stderr
 
 
 def test_a_hub_beyond_loopback_needs_a_certificate_and_a_name(tmp_path: Path) -> None:
