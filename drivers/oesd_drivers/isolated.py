@@ -99,7 +99,8 @@ class IsolatedSpectrometer:
             "scans": int(exposure.scans),
             "trigger": str(exposure.trigger),
         }
-        waiting_s = (self._living().exposing_us + exposure.integration_us) * 1e-6
+        # A device that ignores it is asked once more: what it has been told is then refused, not killed.
+        waiting_s = 2 * (self._living().exposing_us + exposure.integration_us) * 1e-6
         self._ask(request, waiting_s + self._margin_s + self._settling_s())
         self._exposure = exposure
 

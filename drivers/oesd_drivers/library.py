@@ -20,14 +20,17 @@ from seabreeze.pyseabreeze.exceptions import SeaBreezeError
 from seabreeze.pyseabreeze.protocol import OBPProtocol
 from seabreeze.pyseabreeze.transport import USBTransportDeviceInUse, USBTransportError, USBTransportHandle
 
+from . import calibration
 from .capabilities import CAPABILITIES, Capabilities
 from .errors import Busy, Denied, Gone, Reopen, SpectrometerError
 from .obp import ObpDevice
 from .obp_frame import Nack
 from .ooi import OoiDevice
 from .scans import Device
+from .spectrometer import Description
 
 _LONGEST_TEXT = 160
+_LONGEST_SERIAL = 256
 
 #: Everything pyseabreeze and pyusb were seen to raise for one and the same broken cable.
 LIBRARY_ERRORS = (
@@ -84,6 +87,27 @@ class LibraryDevice:
         except BaseException:
             self.close()
             raise
+
+    def description(self, *, simulated: bool) -> Description:
+        """What it says of itself, asked now, made sane."""
+        talk, can = self.talk, self.can
+        axis, calibrated = calibration.wavelength_axis(talk.wavelength_coefficients(), can.pixels, can.first_index)
+        saturation = calibration.saturation_counts(talk.saturation_level(), can.full_scale, can.usual_saturation)
+        return Description(
+            serial=talk.serial()[:_LONGEST_SERIAL],
+            model=can.name,
+            wavelengths_nm=axis,
+            saturation_counts=saturation,
+            nonlinearity=calibration.nonlinearity(talk.nonlinearity_coefficients(), saturation),
+            electric_dark_pixels=can.dark_pixels,
+            integration_min_us=can.first_us,
+            integration_max_us=can.last_us,
+            calibrated=calibrated,
+            simulated=simulated,
+            triggers=tuple(can.triggers),
+            cooled=can.cooled,
+            integration_step_us=can.step_us,
+        )
 
     def close(self) -> None:
         """Release the device; harmless when it is gone."""

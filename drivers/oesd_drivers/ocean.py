@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from . import calibration
 from .capabilities import Capabilities
-from .errors import Gone, Refused, Reopen, Retry, SpectrometerError
+from .errors import Gone, NoTrigger, Refused, Reopen, SpectrometerError
 from .library import LIBRARY_ERRORS, LibraryDevice, meaning
 from .ooi import OoiDevice
 from .pace import HOST, Clock, Grid, wait_until
@@ -22,7 +22,6 @@ from .stack import MOST_SCANS, Stack
 from .usb import MODELS, find
 
 _UNKNOWN_EXPOSURE_US = 100_000
-_LONGEST_SERIAL = 256
 
 
 class OceanSpectrometer:
@@ -178,7 +177,7 @@ class OceanSpectrometer:
         device.talk.set_trigger(Trigger.FREE)
         self._free = True
         self._exposing_us = averaged * (device.talk.integration_us() or _UNKNOWN_EXPOSURE_US)
-        self._description = _describe(device, simulated=self._backend == "virtual")
+        self._description = device.description(simulated=self._backend == "virtual")
         return self._description
 
     def _opened(self) -> tuple[Device, Capabilities, Description]:
@@ -250,10 +249,10 @@ class OceanSpectrometer:
 
     @contextlib.contextmanager
     def _translated(self, what: str) -> Iterator[None]:
-        """The one place where foreign errors become ours; closes the device, but after Refused and Retry."""
+        """The one place where foreign errors become ours; closes the device, but after Refused and NoTrigger."""
         try:
             yield
-        except (Refused, Retry):
+        except (Refused, NoTrigger):
             raise
         except SpectrometerError as error:
             self.close()
@@ -289,24 +288,3 @@ def _possible(exposure: Exposure, can: Capabilities) -> Exposure:
     if exposure.trigger not in can.triggers:
         raise Refused(f"the {can.name} has no trigger {exposure.trigger!s:.40}: choose {', '.join(can.triggers)}")
     return replace(exposure, integration_us=can.nearest_us(exposure.integration_us))
-
-
-def _describe(device: LibraryDevice, *, simulated: bool) -> Description:
-    talk, can = device.talk, device.can
-    axis, calibrated = calibration.wavelength_axis(talk.wavelength_coefficients(), can.pixels, can.first_index)
-    saturation = calibration.saturation_counts(talk.saturation_level(), can.full_scale, can.usual_saturation)
-    return Description(
-        serial=talk.serial()[:_LONGEST_SERIAL],
-        model=can.name,
-        wavelengths_nm=axis,
-        saturation_counts=saturation,
-        nonlinearity=calibration.nonlinearity(talk.nonlinearity_coefficients(), saturation),
-        electric_dark_pixels=can.dark_pixels,
-        integration_min_us=can.first_us,
-        integration_max_us=can.last_us,
-        calibrated=calibrated,
-        simulated=simulated,
-        triggers=tuple(can.triggers),
-        cooled=can.cooled,
-        integration_step_us=can.step_us,
-    )

@@ -220,7 +220,8 @@ def test_nobody_is_told_to_search_wider_than_can_be_searched():
 
 
 def test_an_unsure_axis_is_given_more_tolerance():
-    assert unsure(Axis(0.3, sigma_nm=0.02), 0.9).sigma_nm > 0.09
+    assert 0.09 < unsure(Axis(0.3, sigma_nm=0.02), 0.9, 40.0).sigma_nm < 0.12
+    assert unsure(Axis(0.3, sigma_nm=0.02), 0.9, 6.0).sigma_nm > 0.2
 
 
 def test_shift_and_stretch_are_recovered_through_outliers():

@@ -201,3 +201,5 @@ def test_the_smooth_top_of_a_continuum_is_not_full(noise):
     assert not flat_tops(dome).any()
     clipped = np.minimum(dome, 29000.0)
     np.testing.assert_array_equal(flat_tops(clipped), clipped == 29000.0)
+    at_both_ends = np.minimum(60000.0 - dome, 55000.0)
+    np.testing.assert_array_equal(flat_tops(at_both_ends), at_both_ends == 55000.0)

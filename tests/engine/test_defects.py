@@ -144,3 +144,13 @@ def test_a_dark_whose_noise_is_hidden_in_its_whole_counts_has_no_hot_pixels_but_
     dark[700] += 200.0
     dark[900] -= 200.0
     assert hot_pixels(dark, 2048).nonzero()[0].tolist() == [700, 900]
+
+
+@pytest.mark.parametrize("scans", [5, 10, 100])
+def test_a_scan_that_is_one_count_higher_was_not_hit(scans):
+    rng = np.random.default_rng(1)
+    seen = np.round(1000.3 + rng.normal(0.0, 0.1, (scans, 2048)))
+    given = Measurement(np.arange(300.0, 2348.0), seen.mean(axis=0), scans=scans, spread=seen.std(axis=0, ddof=1))
+    corrected = correct(given)
+    np.testing.assert_array_equal(corrected.net, given.sample)
+    assert not corrected.unsure.any()

@@ -46,6 +46,10 @@ def test_a_contest_is_told_with_both_names_and_an_expectation_decides_it():
     assert {"In", "H"} <= set(open_question.ambiguous[0].elements)
     indium = next(e for e in open_question.evidence if e.element == "In")
     assert not indium.claimed and "H" in indium.rivals
+    hydrogen = next(e for e in open_question.evidence if e.element == "H")
+    assert indium.probability / hydrogen.probability == pytest.approx(
+        np.exp(indium.margin_nats - hydrogen.margin_nats), rel=0.01
+    )
     assert named(analyzed(light, SHORT, expected=["In"])) == {"In"}
 
 

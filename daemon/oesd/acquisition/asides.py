@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from oesd.acquisition.light import LightError
+from oesd.acquisition.light import CutShort, LightError
 from oesd.acquisition.parts import Parts
 from oesd.acquisition.recovery import blame
 from oesd.acquisition.wishes import Wishes
@@ -46,7 +46,7 @@ class Asides:
         if self._parts.wishes.without_a_hand(kind, proven_dark=self._proven_dark()):
             self.take(kind, more)
         else:
-            self._parts.wishes.taken(kind)
+            self._parts.wishes.given_up(kind)
 
     def _proven_dark(self) -> bool:
         return self._parts.plasma is not None and self._parts.plasma.proves_off(self._parts.clock.monotonic_ns() / 1e9)
@@ -70,17 +70,24 @@ class Asides:
         try:
             self._take_frames(kind)
         except SpectrometerError as error:
-            self._parts.book.lose_aside(kind, blame(error), str(error))
+            self._lost(kind, blame(error), str(error))
             if not isinstance(error, NoTrigger):
                 raise
         except LightError as error:
             log.warning("%s: no %s taken: %s", self._parts.settings.name, kind, error)
-            self._parts.book.lose_aside(kind, "light switch", f"no {kind} taken: {error}")
-        finally:
+            self._lost(kind, "light switch", f"no {kind} taken: {error}")
+        except CutShort:
+            self._parts.wishes.given_up(kind)
+            raise
+        else:
             self._parts.wishes.taken(kind)
         if not more():
             self._make_ready(self._parts.exposing.of(Kind.SAMPLE) if self._parts.book.run else None)
         self._parts.book.lose_passed(f"{kind} taken", f"a {kind} was taken in its time")
+
+    def _lost(self, kind: Kind, reason: str, detail: str) -> None:
+        self._parts.wishes.failed(kind)
+        self._parts.book.lose_aside(kind, reason, detail)
 
     def _take_frames(self, kind: Kind) -> None:
         for frame in self._parts.camera.take(kind, self._parts.exposing.of(kind)):

@@ -10,15 +10,14 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from oesd.acquisition.camera import Camera
 from oesd.acquisition.clock import Clock, HostClock
 from oesd.acquisition.host_time import HostWatch
 from oesd.acquisition.light import CutShort, Light
+from oesd.acquisition.orders import Orders
 from oesd.acquisition.sampling import Sampling
 from oesd.acquisition.settings import Settings
 from oesd.acquisition.state import UnitState, state_of
@@ -32,14 +31,6 @@ log = logging.getLogger(__name__)
 _IDLE_S = 0.5
 _AHEAD_NS = 40_000_000
 """A slot is handed over so much before it is due: the daemon's threads may keep each other waiting that long."""
-_PATIENT_PERIODS = 4
-
-
-@dataclass(frozen=True, slots=True)
-class _Order:
-    call: Callable[[], None]
-    since_ns: int
-    needs_device: bool
 
 
 Opened = tuple[Spectrometer, Description, Address]
@@ -84,7 +75,7 @@ class Unit:
         self._host = HostWatch(self._clock.monotonic_ns, self._clock.boottime_ns)
         self._waited_s = math.inf
         self._changed = threading.Condition()
-        self._orders: deque[_Order] = deque()
+        self._orders = Orders(settings, self._work)
         self._adopted: Opened | None = None
         self._stopping = False
         self._handing_over = self._ended = False
@@ -194,7 +185,7 @@ class Unit:
 
     def _order(self, call: Callable[[], None], *, needs_device: bool = False) -> None:
         with self._changed:
-            self._orders.append(_Order(call, self._clock.monotonic_ns(), needs_device))
+            self._orders.add(call, self._clock.monotonic_ns(), needs_device=needs_device)
             self._changed.notify_all()
 
     # -- the thread --------------------------------------------------------------------------------------------------
@@ -269,10 +260,9 @@ class Unit:
         """Wait for an order, for the next slot or for the next try to reopen, at most the idle time."""
         with self._changed:
             now_ns = self._clock.monotonic_ns()
-            order = self._order_to_serve(now_ns)
-            if order is not None:
-                self._orders.remove(order)
-                return order.call
+            call = self._orders.next(now_ns)
+            if call is not None:
+                return call
             due_ns, task = self._next_due(now_ns)
             if due_ns is not None and now_ns >= due_ns:
                 return task
@@ -288,33 +278,9 @@ class Unit:
         due_ns = self._work.due_ns()
         return (None if due_ns is None else due_ns - _AHEAD_NS), self._serve
 
-    def _order_to_serve(self, now_ns: int) -> _Order | None:
-        """The first order, unless it has to wait for a gap; without a device the first that needs none."""
-        if self._work.trouble.reopen:
-            return next((order for order in self._orders if not order.needs_device), None)
-        order = self._orders[0] if self._orders else None
-        if order is None or not order.needs_device or self._fits(order, now_ns):
-            return order
-        return None
-
     def _more_backgrounds(self) -> bool:
         with self._changed:
-            return any(order.needs_device for order in self._orders)
-
-    def _fits(self, order: _Order, now_ns: int) -> bool:
-        """Whether a background can be taken before the coming slot would be over, or has waited for long enough.
-
-        Where a sample takes more than half of its period no background ever fits; slots are then lost to it by name. A
-        trigger may come at any moment: while one is waited for, no moment is better than another.
-        """
-        run, due_ns, exposing = self._work.book.run, self._work.due_ns(), self._work.exposing
-        if run is None or due_ns is None or exposing.of(Kind.SAMPLE).trigger.waits:
-            return True
-        if now_ns - order.since_ns > _PATIENT_PERIODS * run.grid.period_ns:
-            return True
-        scans = max(exposing.scans(Kind.DARK), exposing.scans(Kind.REFERENCE)) + 2
-        cost_us = 2 * self.settings.light.settle_us + scans * exposing.integration_us
-        return now_ns < due_ns and 1_000 * cost_us <= due_ns + run.grid.period_ns // 2 - now_ns
+            return self._orders.any_needs_device
 
     def _serve(self) -> None:
         self._work.serve(lambda: self._stopping, lambda: self._stopping or bool(self._orders))

@@ -10,6 +10,7 @@ from oesd.acquisition.values import Sinks
 from oesd.model import Conditions, Kind
 
 _ASK_EVERY_NS = 1_000_000_000
+_LONGEST_NS = 3_600_000_000_000
 
 
 class Wishes:
@@ -35,6 +36,7 @@ class Wishes:
         self._asked_ns: int | None = None
         self._due: dict[Kind, str] = {}
         self._ordered: set[Kind] = set()
+        self._failed: dict[Kind, tuple[int, int]] = {}  # how often in a row, and when to try again
         self.proving_scans = 0
 
     def due(self) -> Mapping[str, str]:
@@ -50,16 +52,35 @@ class Wishes:
         self.proving_scans = self._sinks.proving_scans(conditions)
         reasons = {kind: self._sinks.due(kind, conditions) for kind in (Kind.DARK, Kind.REFERENCE)}
         self._due = {kind: reason for kind, reason in reasons.items() if reason}
-        ready = [k for k in self._due if k not in self._ordered and self.without_a_hand(k, proven_dark=proven_dark)]
+        ready = [k for k in self._due if self._may_try(k, now_ns) and self.without_a_hand(k, proven_dark=proven_dark)]
         self._ordered.update(ready)
         return ready
+
+    def _may_try(self, kind: Kind, now_ns: int) -> bool:
+        _, again_ns = self._failed.get(kind, (0, now_ns))
+        return kind not in self._ordered and now_ns >= again_ns
 
     def ordered(self, kind: Kind) -> None:
         """One is on its way, whoever ordered it; any thread."""
         self._ordered.add(kind)
 
     def taken(self, kind: Kind) -> None:
-        """One was taken, or could not be; it may be wished for again."""
+        """One was taken; it may be wished for again."""
+        self._failed.pop(kind, None)
+        self.given_up(kind)
+
+    def failed(self, kind: Kind) -> None:
+        """One could not be taken: it is wished for again after 2 s, then later and later, once an hour at last.
+
+        A shutter that is stuck for a month is not tried each second: each try costs slots, and a line in the ledger.
+        """
+        times = self._failed.get(kind, (0, 0))[0] + 1
+        wait_ns = min(_ASK_EVERY_NS << min(times, 16), _LONGEST_NS)
+        self._failed[kind] = times, self._clock.monotonic_ns() + wait_ns
+        self.given_up(kind)
+
+    def given_up(self, kind: Kind) -> None:
+        """None is on its way any more."""
         self._ordered.discard(kind)
         self._asked_ns = self._clock.monotonic_ns()  # it has to be stored and judged before it counts
 

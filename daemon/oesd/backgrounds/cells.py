@@ -22,6 +22,9 @@ from oesd.model import FloatArray, MaskArray
 CELLS = 48
 CELL_K = 1.0
 UNKNOWN_TEMPERATURE_C = 25.0
+MEMORY = 100
+"""Darks that a cell weighs: an offset drifts by a tenth of the read noise from one to the next (``OFFSET_DRIFT``), so a
+mean over more than 1 / 0.1^2 of them knows the past better than the present: after a year no dark would fit it."""
 _MOMENTS = 4
 ROUNDING = 1.0 / 12.0  # variance of whole counts: no device reads better
 _FEWEST = 64  # pixels that tell a variance
@@ -143,7 +146,9 @@ class Cell:
         return math.exp(slope * v + bend * v * v) * float(series @ self.moments) / self.scans
 
     def absorb(self, other: Cell) -> None:
-        """Add another cell's darks."""
+        """Add another cell's darks; of more than ``MEMORY`` the older ones fade."""
+        if other.captures == 1 and self.captures >= MEMORY:
+            self._fade()
         self._learn_spread(other)
         shift = other.centre_c - self.centre_c
         for j in range(_MOMENTS):
@@ -153,6 +158,21 @@ class Cell:
         self.scans += other.scans
         self.captures += other.captures
         self.temperature_known &= other.temperature_known
+
+    @property
+    def weight(self) -> int:
+        """As how many darks it counts."""
+        return min(self.captures, MEMORY)
+
+    def _fade(self) -> None:
+        """Make room for a dark to come; sums and numbers alike, so that all means stay as they are."""
+        scans, variances = (number * (MEMORY - 1) // MEMORY for number in (self.scans, self.variances))
+        if scans:
+            share = scans / self.scans
+            self.scans, self.moments, self.counts_sum = scans, share * self.moments, share * self.counts_sum
+        if variances:
+            self.precision_sum *= variances / self.variances
+            self.variances = variances
 
     def _learn_spread(self, other: Cell) -> None:
         """One scan's variance from the difference of two means, freed of what their temperatures explain."""

@@ -17,7 +17,7 @@ from oesd.backgrounds.linearity import Linearity
 from oesd.backgrounds.photon_transfer import Undetermined, photon_transfer
 from oesd.model import FloatArray, MaskArray
 
-LAW = "1"  # changes with what a model predicts from the same darks
+LAW = "2"  # changes with what a model predicts from the same darks
 LEAST_DARKS = 6
 LEAST_SPAN = 4.0
 UNKNOWN_TEMPERATURE_SIGMA_K = 3.0

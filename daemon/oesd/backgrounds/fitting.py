@@ -84,7 +84,7 @@ class Problem:
         self._noise = noise
         self._counts = np.array([cell.mean for cell in cells])
         self._scans = np.array([float(cell.scans) for cell in cells])
-        self._captures = np.array([float(cell.captures) for cell in cells])
+        self._captures = np.array([float(cell.weight) for cell in cells])
         self._kept = ~np.array([cell.left_out for cell in cells])
         shortest = int(np.argmin(np.median(self._counts, axis=1)))
         self._offset = np.full(self._counts.shape[1], float(np.median(self._counts[shortest])))

@@ -66,6 +66,8 @@ def _run_daemon(config_file: Path) -> None:
     from oesd_drivers.launch import launch
 
     gc.disable()  # till all runs: what imports make is no garbage, and looking for some takes a seventh of them
+    # What starts reads its file anyway; and systemd takes an end by SIGHUP for one that was wished.
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
     first = None
     with suppress(OSError):  # whoever needs a worker starts it again, and says why that cannot be done

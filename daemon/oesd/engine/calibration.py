@@ -33,6 +33,7 @@ WITNESS = 0.05  # of the evidence of one line: those of one element are not inde
 RESIDUAL_FWHM = 0.2  # rms of right lines about the straight line is 0.06; of lines met by chance 0.25 and more
 SEARCHED = "nm searched"
 EDGE = 0.9  # of the reach: a shift this far out may only be the nearest that was looked at
+UNTOLD_NM = 0.2  # tolerance of an axis that cannot be told at all: what a device is off by on an ordinary day
 UNKNOWN_FWHM, UNKNOWN_NM = 0.15, 0.1  # tolerance where the axis could not be told
 MET_FWHM = 0.4  # farther from the comb's shift no line is met
 MOST_CLARITY = 5.0  # ln(1 + height / noise) beyond which a peak's centre is as well known as it gets
@@ -270,9 +271,13 @@ def _wider(reach_nm: float, shift_nm: float) -> str:
     return f", and {WIDEST_SEARCH_NM:g} nm are the most: the device's axis needs calibration"
 
 
-def unsure(axis: Axis, fwhm_nm: float) -> Axis:
-    """The same correction with the tolerance that it needs where it could not be told."""
-    return replace(axis, sigma_nm=float(np.hypot(axis.sigma_nm, min(UNKNOWN_FWHM * fwhm_nm, UNKNOWN_NM))))
+def unsure(axis: Axis, fwhm_nm: float, worth_nats: float) -> Axis:
+    """The same correction with the tolerance that it needs where it could not be told.
+
+    Where no element confirms it that is what a device may be off by: the comb of all lines has met some by chance.
+    """
+    unknown_nm = UNTOLD_NM if worth_nats < LEAST_WORTH_NATS else min(UNKNOWN_FWHM * fwhm_nm, UNKNOWN_NM)
+    return replace(axis, sigma_nm=float(np.hypot(axis.sigma_nm, unknown_nm)))
 
 
 def correction(axis: Axis, reason: str) -> AxisCorrection:

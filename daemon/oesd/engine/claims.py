@@ -33,19 +33,27 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contest:
-    """Suspects of which one makes some peaks, and nothing tells which: each with its share of the probability."""
+    """Suspects of which one makes some peaks, and nothing tells which.
+
+    Each with its share of the probability, and with what it gains beyond its price, nats.
+    """
 
     claims: dict[str, Claim]
     share: dict[str, float]
+    worth: dict[str, float]
 
     @classmethod
     def among(cls, names: Sequence[str], claims: Sequence[Claim], worth: FloatArray, probability: float) -> Contest:
-        """Shares by what each is worth, (contenders,) nats over that of a rival; all together have the probability."""
-        share = np.exp(worth - worth.max())
+        """Shares by what each is worth, (contenders,) nats; all together have the probability."""
+        share = np.exp((worth - worth.max()) / RIVAL_NATS)
         share /= share.sum()
         order: list[int] = np.argsort(-share, kind="stable").tolist()
         kept = [n for n in order if share[n] >= LEAST_SHARE * share.max()]
-        return cls({names[n]: claims[n] for n in kept}, {names[n]: float(share[n]) * probability for n in kept})
+        return cls(
+            {names[n]: claims[n] for n in kept},
+            {names[n]: float(share[n]) * probability for n in kept},
+            {names[n]: float(worth[n]) for n in kept},
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -101,7 +101,8 @@ def correct(measurement: Measurement, fwhm_px: float | None = None) -> Corrected
     bad = untrusted(measurement, saturated)
     dark = dark_level(measurement)
     raw = measurement.sample - dark
-    told = _told_by_scans(measurement, raw, saturated)
+    rounded2 = rounding(measurement.sample, measurement.scans)
+    told = _told_by_scans(measurement, raw, saturated, rounded2)
     bad = bad if told is None else bad | told.hits.lost
     lin, warnings = linearised(raw, measurement.nonlinearity)
     usable = measurement if not warnings else replace(measurement, nonlinearity=())
@@ -115,7 +116,6 @@ def correct(measurement: Measurement, fwhm_px: float | None = None) -> Corrected
         warnings += bracket.warnings
     shown, net, stray_warnings = _without_stray_light(measurement, shown, net, bad)
     sound = bridged(net, bad)
-    rounded2 = rounding(measurement.sample, measurement.scans)
     uneven = noise_sigma(sound, saturated, _full_scale(measurement, sound), measurement.scans)
     uneven = np.maximum(uneven, sqrt(rounded2))
     unsure = spikes(sound, uneven, untold) | bad
@@ -185,8 +185,8 @@ def flat_tops(sample: FloatArray) -> MaskArray:
     if not full.any():
         return full
     for start, end in edges_of(full).tolist():
-        beyond = sample[[max(2 * start - end, 0), min(2 * end - start, len(sample)) - 1]]
-        full[start:end] = float(beyond.min()) < highest - DOME * abs(highest)
+        around = sample[max(2 * start - end, 0) : 2 * end - start]
+        full[start:end] = float(around.min()) < highest - DOME * abs(highest)
     return full
 
 
@@ -207,12 +207,13 @@ def _other_exposure(measurement: Measurement) -> tuple[str, ...]:
     return (f"{told}: it is subtracted as it is; take one of the same integration time",)
 
 
-def _told_by_scans(measurement: Measurement, raw: FloatArray, saturated: MaskArray) -> _Scans | None:
+def _told_by_scans(measurement: Measurement, raw: FloatArray, saturated: MaskArray, rounded2: float) -> _Scans | None:
     """Noise law and hits, where the sample's scans left their spread."""
     spread, scans = measurement.spread, measurement.scans
     if spread is None or scans < 2 or not spread.any():
         return None
     law = scan_law(raw, spread, scans, saturated, _full_scale(measurement, raw) / DEEPEST_WELL_ELECTRONS)
+    law = replace(law, read2=max(law.read2, rounded2 * scans))
     return _Scans(law, hits(raw, spread, scans, law, saturated), spread, scans)
 
 

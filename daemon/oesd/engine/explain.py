@@ -52,7 +52,9 @@ def explained(scene: Scene, inference: Inference, device_nm: FloatArray, counts:
     for contest in inference.contests:
         for name, claim in contest.claims.items():
             rivals = tuple(other for other in contest.claims if other != name)
-            told.append(_evidence(view, inference, name, claim, contest.share[name], 0.0, False, rivals))
+            told.append(
+                _evidence(view, inference, name, claim, contest.share[name], contest.worth[name], False, rivals)
+            )
     missed = sorted(inference.near_misses.items(), key=lambda item: (-item[1].margin, item[0]))
     contested = {name for contest in inference.contests for name in contest.claims}
     told += [

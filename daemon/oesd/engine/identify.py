@@ -14,6 +14,7 @@ from oesd.engine.assignment import expected_centers, in_play, infer
 from oesd.engine.calibration import (
     LEAST_PEAKS,
     LEAST_SEARCH_NM,
+    UNTOLD_NM,
     WIDEST_SEARCH_NM,
     Axis,
     Hypothesis,
@@ -38,7 +39,6 @@ from oesd.model import FloatArray, MaskArray
 
 WORTH_REPEATING_FWHM = 0.1
 BLEND_FWHM = 0.15  # how far unseen neighbours pull a peak's centre
-UNTOLD_NM = 0.2  # tolerance of an axis that cannot be told at all: what a device is off by on an ordinary day
 OF_ELEMENTS = 0.5  # of a peak's explained light
 OVERFULL = 1e3  # a full pixel may hide so much more: no line is missing there
 
@@ -119,7 +119,7 @@ def identify(
         finer = refined_axis(axis, center, expected, sigma)
     worth, left = sum(inference.margin.values()), (finer.true_nm(center) - expected) / width
     unsafe = why_unsafe(found, finer, worth, left, reach_nm)
-    told = unsure(finer, seen.fwhm_nm) if unsafe else finer
+    told = unsure(finer, seen.fwhm_nm, worth) if unsafe else finer
     moved = np.abs(finer.true_nm(center_nm) - axis.true_nm(center_nm))
     if moved.max() < WORTH_REPEATING_FWHM * seen.fwhm_nm:
         if unsafe:

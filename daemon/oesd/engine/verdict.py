@@ -54,7 +54,7 @@ def _contest(search: Search, suspect: int, claim: Claim, probability: float) -> 
     """Shares by margin; that of all together is the probability that one of them is there."""
     contenders = [(suspect, claim), *search.rivals.get(suspect, [])]
     names = [search.suspects.names[number] for number, _ in contenders]
-    worth = np.array([search.worth(*pair) for pair in contenders]) / RIVAL_NATS
+    worth = np.array([search.worth(*pair) for pair in contenders])
     return Contest.among(names, [one for _, one in contenders], worth, probability)
 
 

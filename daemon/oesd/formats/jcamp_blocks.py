@@ -16,13 +16,14 @@ import numpy as np
 from oesd.formats.decoding import Line
 from oesd.formats.errors import FormatError
 from oesd.formats.escaping import shown
-from oesd.formats.jcamp_numbers import unpacked
+from oesd.formats.jcamp_numbers import Place, unpacked
 from oesd.formats.numbers import floats_of
 from oesd.formats.table import MOST_PIXELS
 from oesd.model import FloatArray
 
 MAGIC = ("##TITLE", "##JCAMP")
 MOST_LINES = 1_200_000  # a block for each of ten spectra
+UNEVEN = 0.005  # of the axis: whole nanometres are a tenth of that off, a grating's axis three times as much
 _MOST_BLOCKS = 64
 _TABLES = ("XYPOINTS", "XYDATA")
 _SEPARATORS = re.compile(r"[,;\s]+")
@@ -56,11 +57,13 @@ class Block:
             x, y = _pairs(self.table)
             return x * (self.number("XFACTOR") or 1.0), y * (self.number("YFACTOR") or 1.0)
         if self.form == "(X++(Y..Y))":
-            y = unpacked(self.table)
+            y, places = unpacked(self.table)
             first, last = self.number("FIRSTX"), self.number("LASTX")
             if first is None or last is None:
                 raise FormatError("a block does not say FIRSTX and LASTX", line=self.line)
-            return np.linspace(first, last, len(y)), y * (self.number("YFACTOR") or 1.0)
+            x = np.linspace(first, last, len(y))
+            _check_even(x, places, self.number("XFACTOR") or 1.0)
+            return x, y * (self.number("YFACTOR") or 1.0)
         raise FormatError(f"points as '{shown(self.form)}' are not read", line=self.line)
 
     def number(self, label: str) -> float | None:
@@ -107,6 +110,23 @@ def blocks_of(lines: Sequence[Line]) -> list[Block]:
 def _label(name: str) -> str:
     """Labels differ neither by case nor by the blanks between their words."""
     return " ".join(name.upper().split())
+
+
+def _check_even(axis: FloatArray, places: Sequence[Place], factor: float) -> None:
+    """Refuse points of an uneven axis: this form tells its ends alone, and the rest would be made up.
+
+    Abscissas are rounded, and after a difference a line begins with the value before: two steps.
+    """
+    if len(axis) < len(("first", "last")):
+        return
+    most = 2.0 * abs(axis[1] - axis[0]) + UNEVEN * abs(axis[-1] - axis[0])
+    for place in places:
+        if place.at < len(axis) and abs(place.abscissa * factor - axis[place.at]) > most:
+            raise FormatError(
+                f"the line begins at {place.abscissa * factor:g}, and FIRSTX and LASTX let expect "
+                f"{axis[place.at]:g}: points at uneven distances are read as (XY..XY) only",
+                line=place.line,
+            )
 
 
 def _pairs(table: Sequence[Line]) -> tuple[FloatArray, FloatArray]:

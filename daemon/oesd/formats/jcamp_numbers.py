@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,8 +35,16 @@ _TOKEN = re.compile(r"\s*([@A-Za-s%+-]?)([0-9]*(?:\.[0-9]*)?)")
 _LONGEST_NUMBER = 30
 
 
-def unpacked(table: Sequence[Line]) -> FloatArray:
-    """Values of a table; the abscissas that begin its lines are for checking and left out.
+class Place(NamedTuple):
+    """What a line says of the axis: which value it goes on with, and the abscissa that it begins with."""
+
+    at: int
+    abscissa: float
+    line: int
+
+
+def unpacked(table: Sequence[Line]) -> tuple[FloatArray, list[Place]]:
+    """Values of a table, and the abscissas that begin its lines, which are for checking.
 
     Raises
     ------
@@ -46,16 +55,19 @@ def unpacked(table: Sequence[Line]) -> FloatArray:
     if any(_SQUEEZED.search(line.text) for line in lines):
         return _squeezed(lines)
     texts: list[str] = []
+    places: list[Place] = []
     for line in lines:
         found = _PLAIN.findall(line.text)
         if _PLAIN.sub("", line.text).strip(" \t,;") or len(texts) + len(found) > 2 * MOST_PIXELS:
             raise FormatError("a line of the table is damaged, or there are too many", line=line.number)
+        places += [Place(len(texts), float(text), line.number) for text in found[:1]]
         texts += found[1:]
-    return floats_of(texts)
+    return floats_of(texts), places
 
 
-def _squeezed(lines: Sequence[Line]) -> FloatArray:
+def _squeezed(lines: Sequence[Line]) -> tuple[FloatArray, list[Place]]:
     values: list[float] = []
+    places: list[Place] = []
     check = False  # after a line that ends with a difference the next begins with the same value once more
     for line in lines:
         found = list(_line_values(line, values[-1] if values else 0.0))
@@ -64,11 +76,13 @@ def _squeezed(lines: Sequence[Line]) -> FloatArray:
         numbers = [value for value, _ in found]
         if check and values and numbers[0] != values[-1]:
             raise FormatError("the line does not go on from the one before: it was changed", line=line.number)
+        if abscissa := line.text[: _abscissa_end(line.text)].strip():
+            places.append(Place(len(values), _number(abscissa, line), line.number))
         values += numbers[1:] if check and values else numbers
         check = found[-1][1]
         if len(values) > MOST_PIXELS:
             raise FormatError(f"more than {MOST_PIXELS} pixels", line=line.number)
-    return np.array(values, dtype=np.float64)
+    return np.array(values, dtype=np.float64), places
 
 
 def _line_values(line: Line, last: float) -> Iterator[tuple[float, bool]]:

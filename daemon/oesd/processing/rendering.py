@@ -43,7 +43,7 @@ def rendered(store: Store, data_id: str, form: Literal["columns", "json"]) -> Re
     """Build the file of an entry from its latest result; the same state gives the same bytes.
 
     A dark that is damaged on the disk belongs to a day of spectra: they go without it, and say so, as without a damaged
-    reference, second exposure or result. What cannot be measured again is the sample.
+    reference; without a damaged second exposure or result, too. What cannot be measured again is the sample.
 
     Raises
     ------

@@ -82,10 +82,7 @@ class Turns:
                 self._first()
                 self._turn()
             except StoreError as error:
-                # A full disk, most likely: what was at hand stays as it is and is found again.
-                self._trouble.is_now(str(error))
-                self._backlog.look_again()
-                self._stop.wait(_PAUSE_S)
+                self._wait_for_the_store(error)
             except Exception:
                 # The top of the thread. What no spectrum is to blame for ends it: the supervisor sees that.
                 log.exception("the %s thread: a defect in oesd, at entry %s", self._name, self._at_hand or "-")
@@ -94,7 +91,7 @@ class Turns:
 
     def _turn(self) -> None:
         """Judge a dark or a reference, or learn a dark model, before the next analysis."""
-        if self._judging.turn() or self._stop.is_set():
+        if self._judge() or self._stop.is_set():
             return
         data_id = self._backlog.take(_WAIT_S)
         if not data_id:
@@ -111,6 +108,20 @@ class Turns:
                 self._damaged(data_id)
         except UnknownEntry:
             log.info("entry %s was deleted before it was analysed", data_id)
+
+    def _judge(self) -> bool:
+        """A judgement that cannot be stored keeps no analysis waiting."""
+        try:
+            return self._judging.turn()
+        except StoreError as error:
+            self._wait_for_the_store(error)
+            return False
+
+    def _wait_for_the_store(self, error: StoreError) -> None:
+        """A full disk, most likely: what was at hand stays as it is and is found again."""
+        self._trouble.is_now(str(error))
+        self._backlog.look_again()
+        self._stop.wait(_PAUSE_S)
 
     def _may_begin(self, data_id: str) -> bool:
         if not self._backlog.was_left(data_id) or data_id in self._tried:
@@ -129,7 +140,5 @@ class Turns:
                 return self._judging.set_aside()
             self._store.fail_result(self._at_hand, DEFECT).result()
         except StoreError as error:
-            self._trouble.is_now(str(error))
-            self._backlog.look_again()
-            self._stop.wait(_PAUSE_S)
+            self._wait_for_the_store(error)
         return True

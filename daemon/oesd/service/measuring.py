@@ -106,6 +106,7 @@ class Measuring:
         if planned:
             self._schedule = self._new_schedule()
             self._schedule.start()
+            self.runs.end_unplanned()
 
     def _is_changed(self, unit: Unit) -> bool:
         return settings_for(self._config, unit.settings.serial) != unit.settings

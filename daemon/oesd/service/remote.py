@@ -34,6 +34,13 @@ _NO_KEY, _NO_SPECTRUM = 401, 422
 Body = Mapping[str, Any] | bytes | None
 
 
+class _StayHere(urllib.request.HTTPRedirectHandler):
+    """Follows no redirect: the token would go along, to whatever host it names."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
 class Remote:
     """A running daemon, asked over its API.
 
@@ -55,7 +62,7 @@ class Remote:
         if self._given and not _is_private(self._url):
             raise AccessError(f"{self._url}: a token goes by https only, or to this machine")
         # No proxy: the daemon is on this machine, and its token must not leave it.
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), _StayHere)
 
     @property
     def url(self) -> str:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from oesd.store import StoreError
 from oesd.store.named_reading import NamedReading
 from oesd.store.named_traces import NamedRow, NamedSeries
@@ -112,10 +114,8 @@ class RulesAtWork:
     def _earlier(self, rule: Rule, row: NamedRow) -> Iterator[NamedRow]:
         trace_no = self._numbers.get(rule.trace, -1)
         series = self._past(trace_no, row.device_name, row.run_no)
-        for earlier in () if series is None else _rows(series, trace_no, row.device_name):
-            if earlier.order_no >= row.order_no:
-                return
-            yield earlier
+        if series is not None:
+            yield from _rows(series, trace_no, row.device_name, int(np.searchsorted(series.order_no, row.order_no)))
 
     def _step(self, rule: Rule, at_work: AtWork, row: NamedRow) -> Iterable[WatchEvent]:
         reading = reading_of(row, self._numbers.get(rule.trace, -1))
@@ -133,10 +133,12 @@ def reading_of(row: NamedRow, trace_no: int) -> Reading | None:
     return None if told is None else Reading(told[0], told[1], State(told[2]))
 
 
-def _rows(series: NamedSeries, trace_no: int, device: str) -> Iterator[NamedRow]:
+def _rows(series: NamedSeries, trace_no: int, device: str, count: int) -> Iterator[NamedRow]:
+    """The first rows of a series; no more of it becomes Python's, of a run that has lasted for weeks."""
     columns: Sequence[Any] = (series.order_no, series.taken_at_us, series.run_no, series.run_us)
-    told = zip(series.value.tolist(), series.sigma.tolist(), series.state.tolist(), strict=True)
-    for order_no, taken_at_us, run_no, run_us, reading in zip(*(one.tolist() for one in columns), told, strict=True):
+    told = zip(*(one[:count].tolist() for one in (series.value, series.sigma, series.state)), strict=True)
+    places = zip(*(one[:count].tolist() for one in columns), strict=True)
+    for (order_no, taken_at_us, run_no, run_us), reading in zip(places, told, strict=True):
         yield NamedRow(order_no, 0, 1, device, taken_at_us, run_no, run_us, {trace_no: reading})
 
 

@@ -103,19 +103,20 @@ class Runs:
         with self._lock:
             order = replace(order, labels={**self._section.labels, **order.labels})
             self._standing = Ordered.now(order, self._clock.monotonic_ns())
-            for name, unit in self._chosen(""):
-                if self._book.order_of(name) is None:
-                    self._follow(name, unit)
+            self._follow_all()
 
     def end_standing(self) -> None:
         """The standing order is over; a run that knows its own length serves its last slots and ends by itself."""
         with self._lock:
             standing, self._standing = self._standing, None
-            if standing is not None and standing.until_ns is not None:
-                return
-            for name, unit in self._chosen(""):
-                if self._book.order_of(name) is None:
-                    self._follow(name, unit)
+            if standing is None or standing.until_ns is None:
+                self._follow_all()
+
+    def end_unplanned(self) -> None:
+        """Another plan counts: runs that stood by the one before end, unless it has begun its own."""
+        with self._lock:
+            if self._standing is None:
+                self._follow_all()
 
     # -- units that come, runs that begin and end --------------------------------------------------------------------
 
@@ -254,6 +255,11 @@ class Runs:
     def _chosen(self, device: str) -> list[tuple[str, Crew]]:
         states = [(unit.state(), unit) for unit in self._units()]
         return [(state.name, unit) for state, unit in states if device in ("", state.name, state.serial)]
+
+    def _follow_all(self) -> None:
+        for name, unit in self._chosen(""):
+            if self._book.order_of(name) is None:
+                self._follow(name, unit)
 
     def _follow(self, name: str, unit: Crew) -> None:
         """Tell a unit what counts for it now."""

@@ -34,7 +34,10 @@ class LogKeeping:
 
     def look(self, connection: Connection) -> None:
         """Empty the log when it is too long and its readers let it; raises sqlite3.Error."""
-        size_bytes = self._log.stat().st_size if self._log.exists() else 0
+        try:
+            size_bytes = self._log.stat().st_size
+        except OSError:
+            return  # there is none yet; a disk that cannot tell is met at the next commit
         if size_bytes > self._allowed_bytes:
             self._allowed_bytes = self._limit_bytes if _emptied(connection) else size_bytes + self._limit_bytes
 

@@ -141,6 +141,20 @@ class StuckLight:
             raise LightError("the shutter is stuck")
 
 
+def test_the_end_of_a_run_does_not_wait_behind_a_dark(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    """No dark fits beside so long a sample: it waits for four periods, of ten minutes perhaps."""
+    (unit,) = discover(capture=capturing(every_us=2_000_000, integration_us=1_200_000)).units()
+    unit.start_run(ALWAYS)
+    bench.wait_for_samples(1)
+    unit.take(Kind.DARK)
+    ordered_s = time.monotonic()
+    unit.stop_run()
+    bench.wait(lambda: any(c.kind is Kind.DARK for c in bench.captures))
+    assert time.monotonic() - ordered_s < 7.5, "two exposures are discarded and the dark's own"
+    assert unit.state().run_id == ""
+    bench.slots_add_up()
+
+
 def test_a_stuck_shutter_loses_the_dark_and_no_sample(bench: Bench, discover: Callable[..., Discovery]) -> None:
     (unit,) = discover(light=StuckLight(), dark=SWITCHED).units()
     unit.start_run(ALWAYS)
@@ -148,6 +162,18 @@ def test_a_stuck_shutter_loses_the_dark_and_no_sample(bench: Bench, discover: Ca
     unit.stop_run()
     assert [(loss.kind, loss.reason) for loss in bench.losses] == [(Kind.DARK, "light switch")]
     bench.slots_add_up()
+
+
+def test_a_dark_that_cannot_be_had_is_tried_ever_less_often(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    bench.due = lambda kind, _: "there is none" if kind is Kind.DARK else None
+    (unit,) = discover(light=StuckLight(), dark=SWITCHED).units()
+    bench.wait(lambda: len(bench.losses) >= 2)
+    begun_s = time.monotonic()
+    while time.monotonic() < begun_s + 3.5:
+        time.sleep(0.1)
+    assert len(bench.losses) == 2, "after two failures it waits for four seconds"
+    assert unit.state().due == {"dark": "there is none"}
+    bench.wait(lambda: len(bench.losses) == 3)
 
 
 class PulledAtTheFirstDark:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oesd.backgrounds.cells import Cell, Dark, DarkStatistics, statistics_of
+from oesd.backgrounds.cells import MEMORY, Cell, Dark, DarkStatistics, statistics_of
 from oesd.backgrounds.linearity import Linearity
 
 PIXELS = 80
@@ -38,6 +38,29 @@ def test_memory_is_bounded_and_nothing_is_lost(darks, limit):
     assert sum(cell.scans for cell in made.cells) == sum(n for _, n, _ in darks)
     assert sum(cell.counts_sum[0] for cell in made.cells) == pytest.approx(sum(n * n for _, n, _ in darks))
     assert sum(cell.moments[0] for cell in made.cells) == pytest.approx(sum(n * us / 1e6 for us, n, _ in darks))
+
+
+def test_darks_of_long_ago_fade():
+    """Hourly darks of a year would outweigh those of the last weeks, and an offset that crept on would be light."""
+    made = statistics_of((dark(scans=20, level=100.0) for _ in range(1000)), PIXELS)
+    (cell,) = made.cells
+    spread = cell.variances / cell.precision_sum
+    for _ in range(2 * MEMORY):
+        made.add(dark(scans=20, level=110.0))
+    assert made.captures == 1000 + 2 * MEMORY
+    assert cell.mean[0] == pytest.approx(110.0 - 10.0 * math.exp(-2.0), abs=0.1)
+    assert cell.time_s == pytest.approx(0.001, rel=1e-9)
+    assert cell.temperature_c == pytest.approx(20.0)
+    assert cell.variances / cell.precision_sum == pytest.approx(spread, rel=0.2)
+    assert 0.8 * 20 * MEMORY <= cell.scans <= 1.05 * 20 * MEMORY
+
+
+@pytest.mark.parametrize("scans", [1, 3])
+def test_darks_of_few_scans_fade_too(scans):
+    made = statistics_of((dark(scans=scans, level=100.0) for _ in range(300)), PIXELS)
+    for _ in range(5 * MEMORY):
+        made.add(dark(scans=scans, level=110.0))
+    assert made.cells[0].mean[0] > 109.5
 
 
 def stored(cell):

@@ -94,3 +94,15 @@ def test_nonsense_ends_in_a_format_error(junk):
 def test_a_byte_order_mark_an_empty_line_and_small_letters_change_nothing(changed):
     data = packed("400 1 2 3 3 2 1 0 -1 -2 -3")
     assert read_spectrum(changed(data)).measurement.sample.tolist() == VALUES
+
+
+def test_an_uneven_axis_in_a_form_for_even_ones_is_refused_and_not_made_even():
+    """A grating's axis, written with its true abscissas before each line, was read as a straight one, nm beside it."""
+    axis = [200 + 0.4 * i - 4e-5 * i * i for i in range(2000)]
+    lines = [f"{axis[i]:.3f} " + " ".join(str(i + k) for k in range(8)) for i in range(0, 2000, 8)]
+    uneven = packed(*lines, n=2000, first=axis[0], last=axis[-1])
+    with pytest.raises(FormatError, match=r"line \d+: the line begins at .* uneven"):
+        read_spectrum(uneven, "a.jdx")
+    even = [f"{round(200 + 0.4 * i)} " + " ".join(str(i + k) for k in range(8)) for i in range(0, 2000, 8)]
+    found = read_spectrum(packed(*even, n=2000, first=200, last=200 + 0.4 * 1999)).measurement
+    assert np.allclose(found.wavelengths_nm, 200 + 0.4 * np.arange(2000))

@@ -237,3 +237,23 @@ def test_the_note_of_an_attempt_is_no_state_that_anybody_sees(tmp_path: Path) ->
         assert store.attempt(data_id).result() is False
         assert state(store, data_id) == "waiting"
         assert store.unprocessed(5) == [data_id]
+
+
+class Unjudging(Judging):
+    """A library that cannot be written."""
+
+    def turn(self) -> bool:
+        raise StoreFull("the disk is full")
+
+
+def test_a_judgement_that_cannot_be_stored_keeps_no_analysis_waiting(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "data") as store:
+        data_id, rooms = stored(store), Backgrounds(store)
+        working = Turns(
+            store, Backlog(store), Unjudging(store, rooms), Trouble(), damaged=rooms.drop_damaged, first=lambda: None,
+            process=lambda entry: store.fail_result(entry, "done").result(), beat=lambda _name, _within_s: None,
+            name="processing",
+        )  # fmt: skip
+        working.start()
+        until(lambda: state(store, data_id) == "failed: done")
+        working.stop()

@@ -125,3 +125,25 @@ def test_the_number_of_a_dead_daemon_that_another_user_has_now_is_no_daemon(tmp_
         os.chown(tmp_path / "daemon.json", 65534, -1)
         assert running(tmp_path) is not None
         other.kill()
+
+
+def test_a_token_follows_no_redirect() -> None:
+    asked: list[str | None] = []
+
+    class Sends(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.headers.get("X-API-KEY"))
+            self.send_response(302)
+            self.send_header("Location", f"http://localhost:{self.server.server_port}/elsewhere")  # type: ignore[attr-defined]
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is printed."""
+
+    with HTTPServer(("127.0.0.1", 0), Sends) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(AccessError, match="302"):
+            Remote(f"http://127.0.0.1:{server.server_port}", "canary-0123456789").status()
+        server.shutdown()
+    assert asked == ["canary-0123456789"]

@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 from tests.support.daemons import Daemon, until
 
+from oesd.config import ConfigError, parse_config
 from oesd.model import Capture
+from oesd.service.daemon import Service
+from oesd.service.sections import without_restart
 from oesd.store import Store
 
 CONFIG = """
@@ -124,3 +127,30 @@ def test_an_exposure_longer_than_the_watchdog_is_finished(tmp_path: Path, told: 
         assert daemon.process.wait(30) == 0
         assert any("EXTEND_TIMEOUT_USEC" in one for one in heard(told))
     assert len(captures(tmp_path / "data", "SIM00001")) * 2 >= stored
+
+
+def test_what_waits_for_a_restart_and_what_counts_at_once_fit_together() -> None:
+    now = parse_config('[simulation]\nenabled = true\n[dark]\nhow = "switch"\n', "now")
+    fresh = parse_config('[web]\nport = 1234\n[capture]\nevery = "2 s"\n[store]\nurl = "postgresql://h/d"\n', "new")
+    merged, waits = without_restart(fresh, now)
+    assert (merged.capture, merged.web, merged.simulation) == (fresh.capture, now.web, now.simulation)
+    assert merged.store.url.get_secret_value() == ""
+    assert waits == ["web", "simulation", "store.url"]
+    with pytest.raises(ConfigError, match=r"needs a restart, as simulation changed, too: light: how = .switch. needs"):
+        without_restart(now, parse_config("", "real"))
+
+
+def test_a_room_that_fails_to_stop_keeps_no_other_from_it(tmp_path: Path) -> None:
+    """A disk that had gone read-only: the note could not be removed, and the store was never closed."""
+    service = Service(parse_config(f'data_dir = "{tmp_path}"\n[web]\nport = 0\n[simulation]\nenabled = true', "test"))
+    service.start()
+
+    def fail() -> None:
+        raise OSError("read-only file system")
+
+    service._open.callback(fail)
+    with pytest.raises(OSError, match="read-only"):
+        service.stop()
+    with Store.open(tmp_path) as store:  # it was let go
+        assert store.tally().captured == store.tally().stored
+    service.stop()

@@ -389,3 +389,17 @@ def test_the_configuration_s_own_run_has_its_labels_again_when_it_begins_anew(la
     again = lab.restart(RunSection(labels={"project": "p"}))
     again.begin_standing(ALWAYS)
     assert of(lab)["a"].labels == {"project": "p"}
+
+
+def test_a_plan_that_has_nothing_on_ends_what_the_one_before_began(lab: Lab) -> None:
+    """From "always" to "on order" by a reload: they would have measured on for ever, and the status denied it."""
+    lab.runs.begin_standing(ALWAYS)
+    lab.runs.start("b", RunOrder(cause="order"))
+    lab.runs.use(RunSection(start="on order"))
+    lab.runs.end_unplanned()
+    assert of(lab)["a"].run is None
+    assert of(lab)["b"].run is not None, "ordered from outside"
+    lab.runs.use(RunSection())
+    lab.runs.begin_standing(ALWAYS)
+    lab.runs.end_unplanned()
+    assert of(lab)["a"].run is not None

@@ -61,6 +61,9 @@ def step(store: Store, sample, dark) -> None:
     item = replace(store.outbox.item(made.data_id), state=OutboxState.CONFIRMED, next_attempt_at_utc=NOW + timedelta(1))
     store.outbox.update(item).result()
     say("confirmed", made.data_id)
+    store.outbox.update(replace(item, state=OutboxState.PROCESSED, remote_data_id=made.data_id)).result()
+    for patch in store.outbox.patches_due(NOW):  # what a person said goes with its entry only when the API knows it
+        store.outbox.update_patch(replace(patch, state="sent")).result()
 
 
 def serve(directory: Path) -> None:

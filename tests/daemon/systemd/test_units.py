@@ -100,7 +100,7 @@ def unit_values(path: Path) -> list[tuple[str, str]]:
         ("Type", "notify"),
         ("ExecStart", "/opt/oesd/bin/oesd run --config /etc/oesd/oesd.toml"),
         ("ExecReload", "/bin/kill -HUP $MAINPID"),
-        ("Restart", "on-failure"),
+        ("Restart", "always"),
         ("RestartSec", "1s"),
         ("RuntimeDirectory", "oesd"),
         ("RuntimeDirectoryPreserve", "restart"),

@@ -6,6 +6,7 @@ Commands come by a Unix socket: ``plug SERIAL PORT``, ``unplug SERIAL``. Runs as
 
 from __future__ import annotations
 
+import itertools
 import queue
 import socket
 import struct
@@ -29,7 +30,6 @@ from oesd_drivers.virtual.libusb import BusError, Code
 from oesd_drivers.virtual.node import Node
 
 VHCI = Path("/sys/devices/platform/vhci_hcd.0")
-PORT = 3240
 STALLED, GONE = -32, -19
 _TURN_MS = 50
 
@@ -138,6 +138,8 @@ class Exported:
         for model, serial in devices:
             self._control.add(model, serial)
         self._plugged: dict[str, tuple[USBDevice, int, socket.socket]] = {}
+        # A port each time: the last one's socket stays in the kernel while its thread waits for who comes.
+        self._servers = itertools.count(3240)
 
     def plug(self, serial: str, port: int) -> None:
         """Plug a spectrometer into a port."""
@@ -146,8 +148,9 @@ class Exported:
         device.busid = f"9-{port + 1}"
         device.set_speed(SPEED_HIGH)
         device.add(Spectrometer(self._bus, node))
-        device.plug(via=USBIP("127.0.0.1", PORT))
-        self._plugged[serial] = (device, port, attach(device.busid, port))
+        server = next(self._servers)
+        device.plug(via=USBIP("127.0.0.1", server))
+        self._plugged[serial] = (device, port, attach(device.busid, port, server))
 
     def unplug(self, serial: str) -> None:
         """Pull it out."""
@@ -169,9 +172,9 @@ class Exported:
         return "done"
 
 
-def attach(busid: str, port: int) -> socket.socket:
+def attach(busid: str, port: int, server: int) -> socket.socket:
     """Import a device as `usbip attach` does: OP_REQ_IMPORT, then the kernel gets the socket."""
-    line = socket.create_connection(("127.0.0.1", PORT))
+    line = socket.create_connection(("127.0.0.1", server))
     line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     line.sendall(struct.pack(">HHI", 0x111, 0x8003, 0) + busid.encode().ljust(32, b"\0"))
     _, _, status = struct.unpack(">HHI", received(line, 8))

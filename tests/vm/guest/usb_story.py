@@ -126,6 +126,17 @@ def bench(story: Story) -> None:
     story.step("the bench stands")
 
 
+def plugged_while_it_waits(story: Story) -> None:
+    """The service stands since the boot, when the kernel had seen no USB at all; then the first one is plugged in."""
+    until("it stands since the boot", lambda: shown("ActiveState") == "active", 60)
+    told("plug", FIRST, 0)
+    first_s = story.within("first spectrum of a service that waited", until("a spectrum", committed, 60, sums_now), 10)
+    told("unplug", FIRST)
+    run("systemctl", "stop", "oesd")
+    run("find", "/var/lib/oesd", "-mindepth", "1", "-delete")  # the next step begins with nothing
+    story.step("plugged into a service that waits", plug_to_waiting_s=first_s)
+
+
 def plugged_starts_the_service(story: Story) -> None:
     """udev gives the node to the group and starts the service; the spectrum is stored and named."""
     CONFIG.write_text(SETTINGS)
@@ -456,8 +467,8 @@ def no_cseabreeze(story: Story) -> None:
 def steps(story: Story) -> None:
     if TYPED:
         installed(story)
-    run("systemctl", "stop", "oesd", must=False)
     bench(story)
+    plugged_while_it_waits(story)
     plugged_starts_the_service(story)
     permission(story)
     second_spectrometer(story)
