@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.engine.spectra import axis, continuum, lines, measured, plasma
+from tests.engine.spectra import axis, lines, measured
 
 import oesd
 from oesd.engine.linespread import PIXEL_PX, Widths, combined, learned, optical, remembered, seen, shown
@@ -140,13 +140,3 @@ def test_a_width_that_the_lines_do_not_tell_is_said_to_be_a_guess(width_px, hint
     sample, dark = measured(lines(wl, np.linspace(402.0, 438.0, 12), rng.uniform(2e3, 2e4, 12), fwhm_nm) + 300.0, 3)
     result = oesd.analyze(wl, sample, dark, saturation_counts=65535.0, fwhm_nm=fwhm_nm if hint else None)
     assert any("widths and areas are a guess" in warning for warning in result.warnings) is guessed
-
-
-@pytest.mark.parametrize("hint_nm", [0.05, 0.3, 8.0, 40.0])
-def test_a_hint_that_is_entirely_wrong_changes_nothing(hint_nm):
-    nm = axis()
-    sample, dark = measured(plasma(nm, {"Ar": 12000.0, "Ti": 7000.0}, 1.0) + continuum(nm, 900.0))
-    plain, hinted = (oesd.analyze(nm, sample, dark, fwhm_nm=hint) for hint in (None, hint_nm))
-    widths = [np.median([peak.fwhm_nm for peak in result.detected_peaks]) for result in (plain, hinted)]
-    assert widths[1] == pytest.approx(widths[0], rel=0.1)
-    assert {e.element for e in hinted.elements} == {"Ar", "Ti"}

@@ -9,7 +9,6 @@ from oesd.model import FloatArray, MaskArray
 
 DEFAULT_PX = 3.0
 MIN_SNR = 12.0
-MANY, WRONG_SHARE = 20, 0.05  # tops, and the share of them near a hint, blends by chance, below which it is wrong
 ARMS = np.array([1, 2, 4, 8, 16])
 
 
@@ -17,14 +16,11 @@ def first_fwhm_px(net: FloatArray, variance: FloatArray, masked: MaskArray, hint
     """A first width in pixels, as it looks (the pixel's own in it): good enough to find the lines with.
 
     Every strong local maximum gives one from the log-parabola through its top (exact for a Gaussian); blends and bands
-    are wider, so it is a low quantile, weighted to strong lines. A hint bounds it to 0.6 .. 1.6 of itself, unless many
-    tops have another width and none this one.
+    are wider, so it is a low quantile, weighted to strong lines. A hint bounds it to 0.6 .. 1.6 of itself.
     """
     widths, snr = _top_widths(net, variance, masked)
-    usable = (widths >= NARROWEST_PX) & (widths <= WIDEST_PX)
-    if hint_px is not None:
-        near = (widths >= 0.6 * hint_px) & (widths <= 1.6 * hint_px)
-        usable = near if near.sum() > WRONG_SHARE * usable.sum() or usable.sum() < MANY else usable
+    low, high = (NARROWEST_PX, WIDEST_PX) if hint_px is None else (0.6 * hint_px, 1.6 * hint_px)
+    usable = (widths >= low) & (widths <= high)
     if usable.sum() < 3:
         return DEFAULT_PX if hint_px is None else max(hint_px, NARROWEST_PX)
     found = _weighted_quantile(widths[usable], np.minimum(snr[usable], 100.0), 0.3)

@@ -262,19 +262,6 @@ class Search:
         least = self.worth(suspect, self.claims[suspect]) - CONTENDED_NATS
         return any(self.worth(*rival) >= least for rival in self.rivals.get(suspect, []))
 
-    def near_misses(self) -> list[tuple[int, Claim, float]]:
-        """Unclaimed elements that come within some nats of all that they owe, what chance offers included."""
-        found = []
-        for suspect, claim in self.unclaimed(self.light, NEAR_MISS_NATS):
-            if suspect not in self.chance:
-                beside = self.light + claim.light
-                owed = chance_nats(self.scene, [claim], beside, self.suspects.owed, SECOND_STAGE_NATS)
-                self.chance[suspect] = float(owed[0])
-            margin = self.margin(suspect, claim)
-            if margin > -NEAR_MISS_NATS:
-                found.append((suspect, claim, margin))
-        return found
-
     def in_place_of(self, claim: Claim) -> list[tuple[int, Claim]]:
         """What unclaimed suspects would be in place of a claim, best margin first; the hopeless left out."""
         worth = self.unclaimed(np.maximum(self.light - claim.light, 0.0), NEAR_MISS_NATS)

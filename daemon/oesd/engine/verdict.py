@@ -6,8 +6,10 @@ from math import exp
 
 import numpy as np
 
+from oesd.engine.chance import chance_nats
 from oesd.engine.claims import RIVAL_NATS, Claim, Contest, Inference, NearMiss
-from oesd.engine.search import Search
+from oesd.engine.offers import SECOND_STAGE_NATS
+from oesd.engine.search import NEAR_MISS_NATS, Search
 
 PROBABILITY_NATS = 2.5
 AMBIGUOUS_BELOW = 0.85
@@ -66,8 +68,19 @@ def explain_verdict(search: Search, found: Inference) -> None:
         within = search.worth(number[name], claim) - RIVAL_WITHIN_NATS
         rivals = search.in_place_of(claim)
         found.rivals[name] = tuple(names[s] for s, other in rivals if search.worth(s, other) > within)
-    for suspect, claim, margin in search.near_misses():
-        found.near_misses[names[suspect]] = NearMiss(claim, margin)
+    for suspect, claim in search.unclaimed(search.light, NEAR_MISS_NATS):
+        _weigh_chance(search, suspect, claim)
+        margin = search.margin(suspect, claim)
+        if margin > -NEAR_MISS_NATS:
+            found.near_misses[names[suspect]] = NearMiss(claim, margin)
+
+
+def _weigh_chance(search: Search, suspect: int, claim: Claim) -> None:
+    """Let one who was never claimed owe what his lines would gain anywhere near, as all do who are."""
+    if suspect not in search.chance:
+        beside = search.light + claim.light
+        owed = chance_nats(search.scene, [claim], beside, search.suspects.owed, SECOND_STAGE_NATS)
+        search.chance[suspect] = float(owed[0])
 
 
 def _logistic(x: float) -> float:
