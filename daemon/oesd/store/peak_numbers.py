@@ -3,7 +3,7 @@
 ::
 
     wavelength   from center_px on the axis           candidates   by number in the list of known lines, counted from
-    area         from intensity and width                          where the peak lies among those of the species
+    area         from intensity, width and pixel                   where the peak lies among those of the species
     probability  from the candidates of the element   ids          p1, p2, ... unless they are others
 
 What these predictions leave is kept as whole numbers (:mod:`oesd.store.whole_numbers`), and gives back every value bit
@@ -50,8 +50,10 @@ _SURE = 10_000
 _USUAL_CANDIDATES = 8
 _PEAK_COLUMNS, _COUNTS = 11, 8
 _SIZES = struct.Struct("<HHH")  # peaks, candidates, species
-_MOST = 0xFFFF
+_BY_PIXEL = 0x8000  # in the number of species: areas go by the pixel's width, too, as engines from 2.5 on have them
+_MOST, _MOST_SPECIES = 0xFFFF, 0x7FFF
 _AREA = 1.0644670194312262e-4  # of a Gaussian of height 1 and FWHM 1; widths are in 10**-4 nm
+_PIXEL_FWHM = 0.67979e4  # of the Gaussian as wide as a pixel (engine/linespread.py), 10**-4 pixels
 
 
 def pack_numbers(peaks: Sequence[Peak], wavelengths_nm: FloatArray) -> tuple[dict[str, Any], bytes] | None:
@@ -80,8 +82,9 @@ def pack_numbers(peaks: Sequence[Peak], wavelengths_nm: FloatArray) -> tuple[dic
     if any(len(column) and not 0 <= column.min() <= column.max() < LARGEST for column in columns):
         return None
     sizes = len(peaks), len(candidates), len(species)
-    if max(sizes) > _MOST or (len(others) and others.max() >= FALLING):
+    if max(sizes) > _MOST or len(species) > _MOST_SPECIES or (len(others) and others.max() >= FALLING):
         return None
+    sizes = len(peaks), len(candidates), len(species) | _BY_PIXEL
     told = pack_whole([column.astype(np.int64) for column in columns[:-1]])
     falling = pack_falling(others, np.maximum(counts - 1, 0))
     return words_of(peaks, candidates, odd), b"".join((_SIZES.pack(*sizes), told, falling))
@@ -95,11 +98,12 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
     ValueError, KeyError, TypeError
         When the bytes make no sense.
     """
-    of_peaks, signed, counts, kinds, near, others = _unpacked(words, data)
+    of_peaks, signed, counts, kinds, near, others, by_pixel = _unpacked(words, data)
     steps, _, sigma, _, snr, height, _, _, _, marks, _ = of_peaks
     _, nm, _, width, _, _, area, probability, _, _, rest = signed
     center, width = steps.cumsum(), width.cumsum()
-    nm = _wavelengths(center, wavelengths_nm) + nm
+    on_axis, pixel_nm = _on_axis(center, wavelengths_nm)
+    nm = on_axis + nm
     ends = counts.cumsum()
     groups = ends - counts, ends
     if (int(ends[-1]) if len(ends) else 0) != len(kinds) or (len(counts) and counts.min() < 0):
@@ -112,7 +116,8 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
         told = _sums(elements, lines_of(places, odd), chances.tolist(), bounds)
     else:
         told = _usual_sums(elements, kinds, chances, counts, groups)
-    values = (nm, sigma, center, width, snr, height, _areas(height, width) + area, probability + told)
+    area = _areas(height, width, pixel_nm * by_pixel) + area
+    values = (nm, sigma, center, width, snr, height, area, probability + told)
     return PeakColumns(
         ids=words.get("ids") or [f"p{number}" for number in range(1, len(counts) + 1)],
         numbers=(np.array(values) / _SCALES).tolist(),
@@ -125,16 +130,17 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
     )
 
 
-Columns = tuple[Integers, Integers, Integers, Integers, Integers, Integers]
+Columns = tuple[Integers, Integers, Integers, Integers, Integers, Integers, bool]
 Groups = tuple[Integers, Integers]
 """Of each peak the first of its candidates, and the first behind them."""
 
 
 def _unpacked(words: Mapping[str, Any], data: bytes) -> Columns:
-    """Of the peaks, (columns, peaks), these with signs, and candidates of each; species, place, chance of those."""
+    """Of the peaks, (columns, peaks), with signs, and candidates of each; species, place, chance of those; the form."""
     if len(data) < _SIZES.size or "counts" in words:
         return _unpacked_before(words, data)
     peaks, candidates, species = _SIZES.unpack_from(data)
+    by_pixel, species = bool(species & _BY_PIXEL), species & _MOST_SPECIES
     row, end = unpack_first(data[_SIZES.size :], [peaks] * _PEAK_COLUMNS + [candidates] * 2 + [species])
     of_peaks, signed, counts, near = _with_signs(row, peaks, candidates)
     if int(counts.sum()) != candidates or (peaks and counts.min() < 0):
@@ -142,7 +148,7 @@ def _unpacked(words: Mapping[str, Any], data: bytes) -> Columns:
     others = np.zeros(candidates, dtype=np.int64)
     others[_but_first(counts)] = unpack_falling(data[_SIZES.size + end :], np.maximum(counts - 1, 0))
     codes = row[of_peaks.size : of_peaks.size + candidates]
-    return of_peaks, signed, counts, species_of(row[len(row) - species :], codes), near, others
+    return of_peaks, signed, counts, species_of(row[len(row) - species :], codes), near, others, by_pixel
 
 
 def _with_signs(row: Integers, peaks: int, candidates: int) -> tuple[Integers, Integers, Integers, Integers]:
@@ -160,7 +166,7 @@ def _unpacked_before(words: Mapping[str, Any], data: bytes) -> Columns:
     row = unpack_whole(data, [peaks] * _PEAK_COLUMNS + [candidates] * 3 + [species])
     of_peaks, signed, counts, near = _with_signs(row, peaks, candidates)
     ranks, _, others = row[of_peaks.size : len(row) - species].reshape(3, candidates)
-    return of_peaks, signed, counts, species_before(row[len(row) - species :], ranks), near, others
+    return of_peaks, signed, counts, species_before(row[len(row) - species :], ranks), near, others, False
 
 
 def _but_first(counts: Integers) -> NDArray[np.bool_]:
@@ -192,30 +198,33 @@ def _peak_columns(
     numbers: Sequence[Integers], wavelengths_nm: FloatArray, told: Integers, counts: Integers
 ) -> list[Integers]:
     center, nm, sigma, width, snr, height, area, probability = numbers
+    on_axis, pixel_nm = _on_axis(center, wavelengths_nm)
     return [
         np.diff(center, prepend=0),
-        signed_to_whole(nm - _wavelengths(center, wavelengths_nm)),
+        signed_to_whole(nm - on_axis),
         sigma,
         signed_to_whole(np.diff(width, prepend=0)),
         snr,
         height,
-        signed_to_whole(area - _areas(height, width)),
+        signed_to_whole(area - _areas(height, width, pixel_nm)),
         signed_to_whole(probability - told),
         signed_to_whole(counts - _USUAL_CANDIDATES),
     ]
 
 
-def _wavelengths(center: Integers, wavelengths_nm: FloatArray) -> Integers:
-    """Where the axis has these centres, in 10**-4 nm."""
+def _on_axis(center: Integers, wavelengths_nm: FloatArray) -> tuple[Integers, FloatArray]:
+    """Where the axis has these centres, in 10**-4 nm, and the width of the pixels there, in nm."""
     pixel = np.minimum(np.maximum(center // _PIXEL, 0), len(wavelengths_nm) - 2)
     left = wavelengths_nm[pixel]
-    nm = left + (wavelengths_nm[pixel + 1] - left) * ((center - pixel * _PIXEL) / _PIXEL)
-    return _rounded(nm * 1e4)
+    pixel_nm = wavelengths_nm[pixel + 1] - left
+    return _rounded((left + pixel_nm * ((center - pixel * _PIXEL) / _PIXEL)) * 1e4), pixel_nm
 
 
-def _areas(height: Integers, width: Integers) -> Integers:
-    """Areas of Gaussians of these heights and widths, in 10**-3 counts nm."""
-    return _rounded(height.astype(np.float64) * width * _AREA)
+def _areas(height: Integers, width: Integers, pixel_nm: FloatArray) -> Integers:
+    """Areas of Gaussians of these heights and widths, on pixels of these widths, in 10**-3 counts nm."""
+    pixel = pixel_nm * _PIXEL_FWHM
+    looks = np.sqrt(width.astype(np.float64) * width + pixel * pixel)
+    return _rounded(height.astype(np.float64) * looks * _AREA)
 
 
 def _rounded(values: FloatArray) -> Integers:

@@ -181,6 +181,17 @@ def test_other_peaks_go_by_the_other_form(name: str, value: float) -> None:
     assert pack_numbers((usual,), AXIS[:1]) is None
 
 
+def test_bytes_from_before_areas_went_by_the_pixel_are_read() -> None:
+    before = (
+        "020002000200160e0a0c0c140b00040006000602d98111082040000400003f8001001d8840f19a6e8cf291afbc7106bd28943731cae8c7a19"
+        "fd0e10964471c38000cc401"
+    )
+    some = (Candidate(*line_at(9), 0.5), Candidate(*line_at(700), 0.25))
+    named = Peak("p1", 300.1234, 0.0123, 305.4321, 1.0321, 9.05, 80.125, 88.027, some[0].element, 0.5, False, some)
+    unnamed = Peak("p2", 400.0, 0.01, 617.25, 0.9876, 90.0, 8000.5, 9001.123, None, 0.0, False, ())
+    assert unpack_numbers({}, bytes.fromhex(before), AXIS).peaks() == (named, unnamed)
+
+
 def test_numbers_that_make_no_sense_are_refused() -> None:
     axis, made = engine_peaks()[0]
     packed = pack_numbers(made, axis)
