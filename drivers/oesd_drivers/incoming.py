@@ -11,6 +11,8 @@ from .child import Child
 from .errors import SpectrometerError
 from .spectrometer import Frame, Series
 
+_STOPPED_S = 0.5
+
 
 class Incoming:
     """The frames of one series; asks for it at once.
@@ -54,11 +56,15 @@ class Incoming:
         """
         within_s = self._within_s()
         deadline_s = time.monotonic() + within_s
+        turn_s = time.monotonic()
         while True:
             if not self._called_off and cancelled():
                 self._call_off()
                 within_s = self._within_s()
                 deadline_s = time.monotonic() + within_s
+            # A turn takes 50 ms: what is much longer we were stopped for, and so perhaps was the child.
+            before_s, turn_s = turn_s, time.monotonic()
+            deadline_s += max(0.0, turn_s - before_s - _STOPPED_S)
             if self._child.heard(deadline_s):
                 return self._received(deadline_s, within_s)
 

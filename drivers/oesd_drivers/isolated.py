@@ -115,7 +115,8 @@ class IsolatedSpectrometer:
         if series.period_ns and not series.first_due_ns:
             series = replace(series, first_due_ns=time.monotonic_ns())
         self._number = number = self._number + 1
-        incoming = Incoming(child, number, series, self._pixels, self._frame_s(series), self._settling_s())
+        with self._gone_if_it_is():  # a child that ended since cannot even be asked
+            incoming = Incoming(child, number, series, self._pixels, self._frame_s(series), self._settling_s())
         try:
             while not incoming.ended and number == self._number:
                 for frame in self._heard(incoming, cancelled):

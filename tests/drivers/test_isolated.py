@@ -133,6 +133,24 @@ def test_a_wedged_transfer_is_cured_by_a_new_child(isolated, host):
     assert one(spectrometer).counts_sum.any()
 
 
+def test_a_child_that_was_stopped_together_with_us_is_not_killed_for_it(isolated):
+    """The host was frozen: a virtual machine that was saved, a control group."""
+    spectrometer = isolated(MODELS["USB2000+"])
+    spectrometer.open()
+    spectrometer.set_exposure(Exposure(10_000))
+    child, stops = spectrometer.pid, [True]
+
+    def stopped():
+        if stops.pop() if stops else False:
+            os.kill(child, signal.SIGSTOP)
+            time.sleep(2.7)
+            os.kill(child, signal.SIGCONT)
+        return False
+
+    assert len(list(spectrometer.take(cancelled=stopped))) == 1
+    assert spectrometer.pid == child
+
+
 def test_a_silent_device_is_reported_by_the_child_before_it_is_killed(isolated, host):
     spectrometer = isolated("OBP-1")
     spectrometer.open()

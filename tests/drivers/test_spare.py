@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from oesd_drivers import virtual
-from oesd_drivers.errors import Denied, Gone, Lost, Reopen
+from oesd_drivers.errors import Denied, Gone, Reopen
 from oesd_drivers.launch import launch
 from oesd_drivers.spare import Spare
 from oesd_drivers.spectrometer import Exposure
@@ -134,8 +134,9 @@ def test_no_process_is_started_for_an_address_that_the_bus_does_not_show(isolate
 
 
 @pytest.mark.usefixtures("seen")
+@pytest.mark.parametrize("known", [True, False])
 @pytest.mark.parametrize("plugged", [True, False])
-def test_a_worker_that_is_lost_with_its_cable_is_told_as_gone(isolated, host, plugged):
+def test_a_worker_that_is_lost_with_its_cable_is_told_as_gone(isolated, host, plugged, known):
     spectrometer = isolated("OOI-2")
     spectrometer.open()
     assert measured(spectrometer)
@@ -143,7 +144,10 @@ def test_a_worker_that_is_lost_with_its_cable_is_told_as_gone(isolated, host, pl
         os.kill(spectrometer.pid, signal.SIGSTOP)
         host.control.unplug("OOI-2")
     os.kill(spectrometer.pid, signal.SIGKILL)
-    with pytest.raises(Lost if plugged else Gone):
+    if known:  # it is dead before anything is asked of it
+        os.waitid(os.P_PID, spectrometer.pid, os.WEXITED | os.WNOWAIT)
+    with pytest.raises(Reopen) as lost:
         one(spectrometer)
+    assert isinstance(lost.value, Gone) != plugged
     if not plugged:
         host.control.plug("OOI-2")

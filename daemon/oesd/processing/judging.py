@@ -17,7 +17,7 @@ from oesd.backgrounds.acceptance import (
     unchecked,
     visible_light,
 )
-from oesd.backgrounds.cells import Cell, Changed, Dark, DarkStatistics
+from oesd.backgrounds.cells import MEMORY, Cell, Changed, Dark, DarkStatistics
 from oesd.backgrounds.dark_model import LEAST_DARKS, learn
 from oesd.model import Capture, FloatArray, Kind, Loss
 from oesd.processing.backgrounds import Backgrounds
@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 _LEFT_BEHIND = 300
 """Darks and references that an earlier process, or version, left unjudged: the newest are judged."""
 _GROWTH = 1.1
-"""A model is learned again when a tenth more darks are there: 20 times for the first forty, then ever less."""
+"""A model is learned again when a tenth more darks are there: 20 times for the first forty, then at each hundred."""
 _DARKER_IN_A_ROW = 3
 _DEFECT = "a defect in oesd stopped the judgement, see the log"
 
@@ -216,7 +216,7 @@ class Judging:
         elif not model.learned_at(capture.integration_us, capture.celsius):
             shelf.wants_model |= statistics.captures > model.captures
         else:
-            shelf.wants_model |= statistics.captures >= _GROWTH * model.captures
+            shelf.wants_model |= statistics.captures >= min(_GROWTH * model.captures, model.captures + MEMORY)
 
     def _learn(self, shelf: Shelf, key: LibraryKey) -> None:
         """Learn the model of a spectrometer from its cells; some 0.1 s, and 10 MB for that time."""

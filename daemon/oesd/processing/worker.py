@@ -38,8 +38,9 @@ def main(arguments: list[str]) -> None:
         except Exception as error:
             # The top of the process: who asked is told by its end, and names the job.
             place = traceback.extract_tb(error.__traceback__)[-1]
-            what = " ".join(str(error).split())[:300]
-            sys.exit(f"oesd: a defect ended an analysis: {type(error).__name__} at {place.name}:{place.lineno}: {what}")
+            what = f"{type(error).__name__} at {place.name}:{place.lineno}: {' '.join(str(error).split())[:300]}"
+            print(f"oesd: a defect ended an analysis: {what}", file=sys.stderr, flush=True)
+            sys.exit(1)
 
 
 def _end_with_parent(descriptor: int) -> None:
