@@ -176,7 +176,7 @@ def test_wrong_lengths_are_refused():
 numbers = st.floats(-1e9, 1e9)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     arrays(np.float64, (4, 40), elements=numbers),
     arrays(np.bool_, (2, 40)),

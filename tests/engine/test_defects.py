@@ -128,7 +128,7 @@ def test_a_listed_pixel_is_never_trusted_and_a_strange_number_does_no_harm():
     scans=st.integers(2, 40),
     flicker=st.sampled_from([0.0, 0.01, 0.1]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_sound_pixels_are_hardly_ever_called_hit_noisy_or_stuck(seed, scans, flicker):
     light = light_of(seed)
     corrected = correct(measured(scans_of(light, scans, seed + 1, flicker)))

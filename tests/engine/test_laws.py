@@ -16,7 +16,7 @@ from oesd.model import ConstraintMode, Measurement, Recipe
 WL = axis(pixels=1024)
 LIGHT = plasma(WL, {"Ar": 12000.0, "Ti": 7000.0, "Al": 5000.0}, 1.6) + continuum(WL, 900.0)
 SAMPLE, DARK = measured(LIGHT)
-FEW = settings(max_examples=8, deadline=None, derandomize=True)
+FEW = settings(max_examples=8, derandomize=True)
 
 
 def names(result):

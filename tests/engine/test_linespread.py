@@ -108,7 +108,7 @@ spread_values = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(st.lists(spread_values, min_size=1, max_size=16))
 def test_whatever_is_combined_lies_between(spreads):
     together = combined(spreads)
@@ -118,7 +118,7 @@ def test_whatever_is_combined_lies_between(spreads):
     assert np.isfinite(together.sigma_nm).all()
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60, derandomize=True)
 @given(
     st.lists(st.tuples(st.floats(0.0, 2047.0), st.floats(-100.0, 100.0), st.floats(1e-6, 100.0)), max_size=20),
     st.booleans(),

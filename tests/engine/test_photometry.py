@@ -195,7 +195,7 @@ numbers = st.lists(st.floats(-1e6, 1e6, width=32), min_size=12, max_size=12)
 
 
 @given(numbers, numbers, numbers, st.sampled_from(["transmittance", "absorbance", "irradiance"]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_numbers_give_values_or_gaps_and_no_warning_of_numpy(sample, dark, reference, quantity):
     made = oesd.photometry(
         np.linspace(400.0, 500.0, 12), sample, dark, reference, quantity=quantity, integration_us=10,

@@ -73,7 +73,7 @@ def test_odd_axes(wavelengths):
     checked(wavelengths, np.random.default_rng(1).uniform(0, 6e4, 300), fwhm_nm=1.0)
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40, derandomize=True)
 @given(
     hnp.arrays(np.float64, 120, elements=st.floats(-1e6, 1e6, allow_subnormal=False)),
     st.none() | hnp.arrays(np.float64, 120, elements=st.floats(0, 1e5)),

@@ -183,9 +183,13 @@ def _run_hub(config_file: Path | None, data: Path | None, port: int | None, api_
     for number in _ENDINGS:
         signal.signal(number, lambda number, _: asked.append(number))
     try:
-        serve_hub(section, directory.absolute(), recipe, lambda: bool(asked), config.store if config else None)
+        tables = config.store if config else None
+        sound = serve_hub(section, directory.absolute(), recipe, lambda: bool(asked), tables)
     except expected() as error:
         fail(str(error))
+        raise
+    if not sound:
+        raise SystemExit(_INCOMPLETE)
 
 
 def _loaded(path: Path) -> Config:

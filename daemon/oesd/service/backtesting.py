@@ -28,6 +28,8 @@ from oesd.watching.rules import Rule, sentence_of
 MOST_MADE = 2000
 """Spectra of a run that are measured again where the trace was not there when they were taken."""
 _SHOWN = 4000
+_TELLING = 30
+"""Values above which a correlation tells something: its own error is 1 / sqrt(n) (Bartlett 1946), 0.18 here."""
 
 
 class BackTest:
@@ -51,14 +53,17 @@ class BackTest:
 
     def document(self, rule: Rule, formula: Formula, runs: Sequence[RunRecord]) -> dict[str, Any]:
         """Play a rule on runs; JSON-ready, with the course of its statistic when there is one run."""
-        results = [(run, *self._played(rule, formula, run)) for run in runs]
-        shown = [self._shown(rule, run, series, result, made, len(runs) == 1) for run, series, result, made in results]
+        shown, correlations = [], []
+        for run in runs:  # the values of one at a time are held: each may have lasted for weeks
+            series, result, made = self._played(rule, formula, run)
+            shown.append(self._shown(rule, run, series, result, made, len(runs) == 1))
+            correlations += [result.correlation] if result.points > _TELLING else []
         return {
             "rule": {**asdict(rule), "definition": sentence_of(rule), "formula": text_of(formula)},
             "runs": shown,
             "limit": number(rule.limit),
             "false_alarm_in": rule.false_alarm_in or None,
-            "sentence": _sentence(rule, shown, [result for _, _, result, _ in results]),
+            "sentence": _sentence(rule, shown, correlations),
         }
 
     def _played(self, rule: Rule, formula: Formula, run: RunRecord) -> tuple[NamedSeries, Played, bool]:
@@ -171,7 +176,7 @@ def _numbers(values: FloatArray) -> list[float | None]:
     return [number(value) for value in values.tolist()]
 
 
-def _sentence(rule: Rule, runs: Sequence[dict[str, Any]], results: Sequence[Played]) -> str:
+def _sentence(rule: Rule, runs: Sequence[dict[str, Any]], correlations: Sequence[float]) -> str:
     times = [run["fired"]["run_s"] for run in runs if run["fired"]]
     if not runs:
         return "no runs to try it on"
@@ -184,10 +189,12 @@ def _sentence(rule: Rule, runs: Sequence[dict[str, Any]], results: Sequence[Play
     told += f"; {different} otherwise than live" if different else ""
     empty = sum(run["values"] == 0 for run in runs)
     told += f"; {empty} have no values of it" if empty else ""
-    correlated = [result.correlation for result in results if result.points > 30]
-    if rule.false_alarm_in and correlated and float(np.median(correlated)) > CORRELATED:
+    chosen = sum(run["measured"] == "again" and run["values"] >= MOST_MADE for run in runs)
+    thin = f"; in {chosen} only {MOST_MADE} spectra, evenly chosen, were measured: live may decide otherwise"
+    told += thin if chosen else ""
+    if rule.false_alarm_in and correlations and float(np.median(correlations)) > CORRELATED:
         told += (
-            f"; neighbouring values are alike (correlation {np.median(correlated):.2f}): "
+            f"; neighbouring values are alike (correlation {np.median(correlations):.2f}): "
             "false alarms come more often than stated"
         )
     return told

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import math
 from collections.abc import Iterable, Mapping, Sequence
-
-import numpy as np
 
 from oesd.processing.readings import Readings
 from oesd.service.run_spectra import spectra_of
-from oesd.store import Store
+from oesd.store import Store, StoreDamaged
 from oesd.store.named_reading import NamedReading
+from oesd.store.named_traces import NamedSeries
 from oesd.store.newest import device_names
 from oesd.store.runs import load_run
 from oesd.watching.grammar import Formula
 from oesd.watching.reading import State
+
+log = logging.getLogger(__name__)
 
 MOST_MADE = 100
 """Spectra of a run, evenly chosen, that are measured for a trace that nobody had asked for when they were taken."""
@@ -65,14 +68,24 @@ class GoldenMeans:
         run_no = self._named.run_number(run_id, device)
         if not run_no:
             return None
-        series = self._named.of_run(self._numbers[trace], device, run_no)
-        usable = series.value[series.state <= State.NOT_DETECTED]
-        values = usable if len(series) else np.array(self._made(trace, run_id, device))
-        return float(values.mean()) if len(values) else None
+        try:
+            pieces = self._named.pieces_of_run(self._numbers[trace], device, run_no)
+            sums = [_sum_of(piece) for piece in pieces] or [self._made(trace, run_id, device)]
+        except StoreDamaged as error:
+            log.warning("%s of %s has no golden mean: run %s cannot be read: %s", trace, device, run_id, error)
+            return None
+        count = sum(many for _, many in sums)
+        return math.fsum(total for total, _ in sums) / count if count else None
 
-    def _made(self, trace: str, run_id: str, device: str) -> list[float]:
+    def _made(self, trace: str, run_id: str, device: str) -> tuple[float, int]:
         run = self._store.read(lambda db: load_run(db, run_id, device))
         spectra = () if run is None else spectra_of(self._store, run, MOST_MADE)
         formula = self._formulas[trace]
         made = [self._readings.reading(formula, one.measurement, one.result.analysis) for one in spectra]
-        return [one.value for one in made if one.state <= State.NOT_DETECTED]
+        values = [one.value for one in made if one.state <= State.NOT_DETECTED]
+        return math.fsum(values), len(values)
+
+
+def _sum_of(piece: NamedSeries) -> tuple[float, int]:
+    usable = piece.value[piece.state <= State.NOT_DETECTED]
+    return float(usable.sum()), len(usable)

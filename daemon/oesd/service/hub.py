@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import CancelledError, Future
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,13 +78,32 @@ class HubService:
         self._crew: Crew | None = None
 
     def start(self) -> None:
-        """Open the store and listen; what an earlier process left without a result is analysed first."""
+        """Open the store and listen; what an earlier process left without a result is analysed first.
+
+        Where it cannot, nothing of it is left open.
+        """
         make_directory(self._directory)
         self.key_file = self._section.key_file or self._directory / "api-key"
         if self._section.key_file is None:
             secret_file(self.key_file)
         key = load_key(self.key_file)
         self.store = Store.open(self._directory, self._data.url.get_secret_value())
+        try:
+            self._furnish(key.reveal())
+        except BaseException:
+            self._end_crew()
+            self.store.close()
+            raise
+        try:
+            for room in (self._web, self._keeper, self.processing, self._intake):
+                room.start()
+        except BaseException:
+            self.stop()
+            raise
+        log.info("hub at %s, its key in %s, its data in %s", self.url, self.key_file, self.store.where)
+
+    def _furnish(self, key: str) -> None:
+        """Make the rooms; none of them has begun."""
         self._feed = Feed(self._state, partial(newest_stored, self.store))
         self.processing = Processing(
             self.store, self._recipe, upload=False, beat=self._beat, name="hub processing",
@@ -92,7 +112,7 @@ class HubService:
         self._web = Hub(
             self.store,
             self._directory / "files",
-            key=key.reveal(),
+            key=key,
             arrived=lambda data_id: self._intake.put(data_id),
             host=self._section.host,
             port=self._section.port,
@@ -116,25 +136,16 @@ class HubService:
             min_free_bytes=_MIN_FREE, max_bytes=self._data.max_size_bytes, expire_us=self._section.keep_us
         )
         self._keeper = Keeper(self.store, rules, lambda name, within_s: self._beat(f"hub {name}", within_s))
-        try:
-            self._web.start()
-        except BaseException:
-            self._end_crew()
-            self.store.close()
-            raise
-        self._keeper.start()
-        self.processing.start()
-        self._intake.start()
-        log.info("hub at %s, its key in %s, its data in %s", self.url, self.key_file, self.store.where)
 
     def stop(self) -> None:
-        """Stop listening, finish what is at hand, close the store."""
-        self._web.stop()
-        self._intake.stop()
-        self._end_crew()
-        self.processing.stop()
-        self._keeper.stop()
-        self.store.close()
+        """Stop listening, finish what is at hand, close the store; one that fails to stop keeps no other from it."""
+        with ExitStack() as ends:  # the last comes first
+            ends.callback(self.store.close)
+            ends.callback(self._keeper.stop)
+            ends.callback(self.processing.stop)
+            ends.callback(self._end_crew)
+            ends.callback(self._intake.stop)
+            ends.callback(self._web.stop)
 
     @property
     def url(self) -> str:
@@ -177,8 +188,8 @@ def _numbered(host: str) -> str:
 
 def serve_hub(
     section: HubSection, directory: Path, recipe: Recipe, stop: Callable[[], bool], data: StoreSection | None = None
-) -> None:
-    """Run a hub until it is to stop; the callable is asked a few times a second."""
+) -> bool:
+    """Run a hub until it is to stop, which is asked a few times a second; False when a thread of it failed."""
     health = Health()
     hub = HubService(section, directory, recipe, health.beat, "--port", data)
     hub.start()
@@ -188,8 +199,10 @@ def serve_hub(
         while not stop():
             time.sleep(_TURN_S)
             if not hub.alive:
-                raise RuntimeError("a thread of the hub failed")
+                log.critical("a thread of the hub failed; the hub ends so that it can be started afresh")
+                return False
             watchdog.feed(lambda: f"hub at {hub.url}")
+        return True
     finally:
         notify("STOPPING=1")
         hub.stop()

@@ -37,7 +37,9 @@ Body = Mapping[str, Any] | bytes | None
 class _StayHere(urllib.request.HTTPRedirectHandler):
     """Follows no redirect: the token would go along, to whatever host it names."""
 
-    def redirect_request(self, *_: Any) -> None:
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> None:
         return None
 
 
@@ -206,9 +208,19 @@ class Remote:
     @contextmanager
     def export(self, asked: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Iterator[bytes]]]:
         """GET /export: the file's name and its pieces, which end with an AccessError where the daemon ends midway."""
-        with self._answer("GET", f"/export?{urllib.parse.urlencode(asked)}", timeout_s=_LONG_S) as answer:
-            name = Path(answer.headers.get_filename("export")).name
-            yield name, iter(lambda: answer.read(_PIECE), b"")
+        with self._told():  # and not while they are written: a full disk here does not mean that no daemon answers
+            answer = self._opened("GET", f"/export?{urllib.parse.urlencode(asked)}", timeout_s=_LONG_S)
+        with answer:
+            yield Path(answer.headers.get_filename("export")).name, self._pieces(answer)
+
+    def _pieces(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
+        try:
+            while piece := answer.read(_PIECE):
+                yield piece
+            if answer.length:  # of those that were promised: http.client ends a read in pieces without a word
+                raise http.client.IncompleteRead(b"", answer.length)
+        except (OSError, http.client.HTTPException) as error:
+            raise AccessError(f"{self._url}: the daemon broke the export off ({error}); its log says why") from None
 
     def _object(
         self, method: str, path: str, body: Body = None, filename: str = "", timeout_s: float = _TIMEOUT_S
@@ -226,6 +238,12 @@ class Remote:
     def _answer(
         self, method: str, path: str, body: Body = None, filename: str = "", timeout_s: float = _TIMEOUT_S
     ) -> Iterator[http.client.HTTPResponse]:
+        with self._told(filename), self._opened(method, path, body, filename, timeout_s) as answer:
+            yield answer
+
+    def _opened(
+        self, method: str, path: str, body: Body = None, filename: str = "", timeout_s: float = _TIMEOUT_S
+    ) -> http.client.HTTPResponse:
         headers = {"X-API-KEY": self._given} if self._given else {}
         if body is not None:
             kind = "application/octet-stream" if isinstance(body, bytes) else "application/json"
@@ -233,11 +251,15 @@ class Remote:
         if filename:
             headers["X-Filename"] = urllib.parse.quote(filename, safe="")
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        # The scheme is the caller's: _url comes from the daemon's own note or from the person's option.
+        request = urllib.request.Request(self._url + path, data, headers, method=method)  # noqa: S310
+        return self._opener.open(request, timeout=timeout_s)  # type: ignore[no-any-return]
+
+    @contextmanager
+    def _told(self, filename: str = "") -> Iterator[None]:
+        """Errors of asking as one line for a person."""
         try:
-            # The scheme is the caller's: _url comes from the daemon's own note or from the person's option.
-            request = urllib.request.Request(self._url + path, data, headers, method=method)  # noqa: S310
-            with self._opener.open(request, timeout=timeout_s) as answer:
-                yield answer
+            yield
         except urllib.error.HTTPError as error:
             with error:
                 refused = FileRefused if filename and error.code == _NO_SPECTRUM else AccessError

@@ -24,8 +24,8 @@ from oesd.watching.rules import Rule
 
 log = logging.getLogger(__name__)
 
-Past = Callable[[int, str, int], NamedSeries | None]
-"""What is stored of a trace in a run: number of the trace, spectrometer, number of the run."""
+Past = Callable[[int, str, int], Iterable[NamedSeries]]
+"""What is stored of a trace in a run, piece by piece: number of the trace, spectrometer, number of the run."""
 
 _HELD_RUNS = 4
 """Of each rule and spectrometer: the run that is on, and those that a backlog is of; more are made again when asked."""
@@ -41,20 +41,19 @@ class AtWork:
     decided_us: int | None = None
 
 
-def nothing_stored(_trace_no: int, _device: str, _run_no: int) -> None:
+def nothing_stored(_trace_no: int, _device: str, _run_no: int) -> Iterable[NamedSeries]:
     """The past of rules that have none."""
-    return
+    return ()
 
 
 def looking_back(named: NamedReading) -> Past:
     """The past as a store has it; a damaged block must not end the watching of the rest."""
 
-    def past(trace_no: int, device: str, run_no: int) -> NamedSeries | None:
+    def past(trace_no: int, device: str, run_no: int) -> Iterator[NamedSeries]:
         try:
-            return named.of_run(trace_no, device, run_no)
+            yield from named.pieces_of_run(trace_no, device, run_no)
         except StoreError as error:
-            log.warning("rules cannot look back at run %d of %s: %s", run_no, device, error)
-            return None
+            log.warning("rules cannot look back at all of run %d of %s: %s", run_no, device, error)
 
     return past
 
@@ -113,9 +112,11 @@ class RulesAtWork:
 
     def _earlier(self, rule: Rule, row: NamedRow) -> Iterator[NamedRow]:
         trace_no = self._numbers.get(rule.trace, -1)
-        series = self._past(trace_no, row.device_name, row.run_no)
-        if series is not None:
-            yield from _rows(series, trace_no, row.device_name, int(np.searchsorted(series.order_no, row.order_no)))
+        for piece in self._past(trace_no, row.device_name, row.run_no):
+            count = int(np.searchsorted(piece.order_no, row.order_no))
+            yield from _rows(piece, trace_no, row.device_name, count)
+            if count < len(piece):
+                return
 
     def _step(self, rule: Rule, at_work: AtWork, row: NamedRow) -> Iterable[WatchEvent]:
         reading = reading_of(row, self._numbers.get(rule.trace, -1))
@@ -134,7 +135,7 @@ def reading_of(row: NamedRow, trace_no: int) -> Reading | None:
 
 
 def _rows(series: NamedSeries, trace_no: int, device: str, count: int) -> Iterator[NamedRow]:
-    """The first rows of a series; no more of it becomes Python's, of a run that has lasted for weeks."""
+    """The first rows of a series."""
     columns: Sequence[Any] = (series.order_no, series.taken_at_us, series.run_no, series.run_us)
     told = zip(*(one[:count].tolist() for one in (series.value, series.sigma, series.state)), strict=True)
     places = zip(*(one[:count].tolist() for one in columns), strict=True)

@@ -12,7 +12,8 @@ import numpy as np
 
 from oesd.model import Measurement, Result, RunRecord
 from oesd.store import StoreDamaged
-from oesd.store.finding import FoundEntry, Sought, find_entries
+from oesd.store.entries import EntrySummary
+from oesd.store.finding import Sought, find_entries
 from oesd.store.reading import Reading as StoreReader
 from oesd.store.run_search import SEVERAL, newest_of_each, newest_runs, runs_beginning_with, runs_of_id
 from oesd.watching.errors import WatchError
@@ -21,6 +22,8 @@ Turn = AbstractContextManager[Any]
 """What a daemon that measures holds while it computes for a reader: one at a time, a spectrum at a time."""
 NO_TURN: Turn = nullcontext()
 _PAGE = 500
+_CHOICE = 8
+"""So many times the entries that are wanted are held to choose from: a run of a month has millions."""
 _LATEST = "latest"
 _LEAST = 4
 """Characters of an id that are taken for its beginning."""
@@ -91,9 +94,9 @@ def spectra_of(reader: StoreReader, run: RunRecord, most: int, turn: Turn = NO_T
 
     Each is read within ``turn``.
     """
-    entries = [one for one in _entries(reader, run) if one.summary.revision]
+    entries = _entries(reader, run, most)
     for number in np.unique(np.linspace(0, len(entries) - 1, min(most, len(entries))).round()).tolist():
-        summary = entries[int(number)].summary
+        summary = entries[int(number)]
         try:
             with turn:
                 measurement, result = reader.measurement(summary.data_id), reader.result(summary.data_id)
@@ -105,13 +108,20 @@ def spectra_of(reader: StoreReader, run: RunRecord, most: int, turn: Turn = NO_T
             yield RunSpectrum(summary.data_id, round(taken.timestamp() * 1e6), run_s, measurement, result)
 
 
-def _entries(reader: StoreReader, run: RunRecord) -> list[FoundEntry]:
-    sought = Sought(device_name=run.device_name, run_id=run.run_id, since=None, oldest_first=True)
-    found: list[FoundEntry] = []
+def _entries(reader: StoreReader, run: RunRecord, most: int) -> list[EntrySummary]:
+    """Those of a run that have a result, in the order of storing; of very many each second, fourth, eighth, ..."""
+    sought = Sought(device_name=run.device_name, run_id=run.run_id, oldest_first=True)
+    found: list[EntrySummary] = []
+    seen, stride = 0, 1
     cursor: int | None = None
     while True:
         page = reader.read(partial(find_entries, sought=sought, limit=_PAGE, cursor=cursor))
-        found += page.entries
+        for entry in page.entries:
+            if entry.summary.revision:
+                found += [entry.summary] if seen % stride == 0 else []
+                seen += 1
+        while len(found) > 2 * _CHOICE * most:
+            found, stride = found[::2], 2 * stride
         cursor = page.cursor
         if cursor is None:
             return found

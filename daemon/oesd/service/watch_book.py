@@ -86,6 +86,7 @@ class WatchBook:
         self._references = references or {}
         self._signals: dict[Key, Signal] = {}
         self._heard: dict[Key, int] = {}
+        self._newest_run: dict[str, int] = {}
 
     # -- rows --------------------------------------------------------------------------------------------------------
 
@@ -99,7 +100,15 @@ class WatchBook:
         """
         if row.revision != 1:
             return []  # analysed again: nothing new has happened
-        return [*self.at_work.feed(row), *self._alarms_of(row, judge)]
+        decided = list(self.at_work.feed(row))
+        if self.is_late(row):
+            return decided
+        self._newest_run[row.device_name] = row.run_no or self._newest_run.get(row.device_name, 0)
+        return [*decided, *self._alarms_of(row, judge)]
+
+    def is_late(self, row: NamedRow) -> bool:
+        """Whether it is of a run before the newest one that was seen: analysed late, it tells nothing of now."""
+        return 0 < row.run_no < self._newest_run.get(row.device_name, 0)
 
     def _alarms_of(self, row: NamedRow, judge: bool) -> Iterable[WatchEvent]:
         for name, alarm in self.alarms.items():

@@ -185,7 +185,7 @@ class Watching:
         for row in rows:
             events += self.book.feed(row, judge=judge)
             for name, number in self.numbers.items():
-                if told := row.readings.get(number):
+                if (told := row.readings.get(number)) and not self.book.is_late(row):
                     self._last[name, row.device_name] = (row.taken_at_us, Reading(*told[:2], State(told[2])))
         if rows:
             self._order = rows[-1].order_no

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,6 +71,15 @@ class NamedReading:
     def of_run(self, trace_no: int, device_name: str, run_no: int) -> NamedSeries:
         """A trace in one run as it was seen live: the first result of each spectrum, in the order of storing."""
         return self._reader.read(lambda db: _of_run(db, trace_no, device_name, run_no))  # type: ignore[no-any-return]
+
+    def pieces_of_run(self, trace_no: int, device_name: str, run_no: int) -> Iterator[NamedSeries]:
+        """The same piece by piece, each of its own state: however long the run, little of it is held at once."""
+        order_no: int | None = 0
+        while order_no is not None:
+            query = partial(_next_of_run, place=(trace_no, device_name, run_no), after=order_no)
+            order_no, piece = self._reader.read(query)
+            if len(piece):
+                yield piece
 
     def rows_after(self, order_no: int, limit: int = 512) -> list[NamedRow]:
         """What was stored after a row, in the order of storing; every spectrometer."""
@@ -149,8 +160,29 @@ def _of_run(connection: Connection, trace_no: int, device_name: str, run_no: int
         "ORDER BY block_no",
         (device_name, run_no, run_no),
     ).fetchall()
-    parts = [*_of_blocks(connection, trace_no, device_name, blocks), _of_tail(connection, trace_no, device_name)]
-    spectra, column = _joined(parts)
+    parts = [_live_part(*part, run_no) for part in _of_blocks(connection, trace_no, device_name, blocks)]
+    parts.append(_live_part(*_of_tail(connection, trace_no, device_name), run_no))
+    columns = {one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(NamedSeries)}
+    order = np.argsort(columns["order_no"], kind="stable")
+    return NamedSeries(**{name: column[order] for name, column in columns.items()})
+
+
+def _next_of_run(connection: Connection, place: tuple[int, str, int], after: int) -> tuple[int | None, NamedSeries]:
+    """What a run has of a trace in the next block, and that block's last row; None with the tail, which comes last."""
+    trace_no, device_name, run_no = place
+    block = connection.execute(
+        "SELECT last_order, block_no, spectra FROM named_blocks INDEXED BY named_blocks_by_order "
+        "WHERE device_name = ? AND last_run >= ? AND first_run <= ? AND last_order > ? ORDER BY last_order LIMIT 1",
+        (device_name, run_no, run_no, after),
+    ).fetchone()
+    if block is None:
+        return None, _live_part(*_of_tail(connection, trace_no, device_name), run_no)
+    found = [_live_part(*part, run_no) for part in _of_blocks(connection, trace_no, device_name, [block[1:]])]
+    return block[0], found[0] if found else _live_part(np.zeros(0, SPECTRUM), np.zeros(0, COLUMN), run_no)
+
+
+def _live_part(spectra: Rows, column: Rows, run_no: int) -> NamedSeries:
+    """What is of a run, of first results alone."""
     mine = np.flatnonzero((spectra["run_no"] == run_no) & (spectra["revision"] == 1))
     return _as_series(spectra, column, mine[np.argsort(spectra["order_no"][mine], kind="stable")])
 

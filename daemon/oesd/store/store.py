@@ -6,6 +6,7 @@ the commit, and only then may anyone say "stored". Readers see each commit whole
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -32,6 +33,7 @@ from oesd.store.sources import load_sources
 from oesd.store.writer import Writer
 
 T = TypeVar("T")
+_TO_OPEN = 1 << 16  # bytes: the index of the log is made in pieces of 32 KiB (sqlite.org/walformat.html), and a head
 
 
 def _utc_now() -> datetime:
@@ -84,14 +86,21 @@ class Store(Reading, Bookkeeping):
         ------
         StoreInUse
             Within a second, when another store has the directory or the database.
+        StoreFull
+            When the disk has not even room for what SQLite keeps beside an open file.
         StoreNewer, StoreDamaged, StoreError
             When it is of a newer version, no store of ours, or cannot be used; it is left as it is.
         """
         held = LockedDirectory.take(directory)
         try:
             return cls(held, place_of(directory, url), clock)
-        except StoreError:
+        except StoreError as error:
             held.release()
+            if type(error) is StoreError and (free := shutil.disk_usage(directory).free) < _TO_OPEN:
+                raise StoreFull(
+                    f"{directory}: its disk is full ({free} bytes free), so the store cannot be opened: free some MB "
+                    f"there; all that was stored is kept ({error})"
+                ) from error
             raise
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -51,13 +52,13 @@ def played(
         Of the trace that the rule goes by, as the store has them.
     """
     watch = Watch(rule)
-    told: list[tuple[float, float]] = []
+    told = array("d")  # of a run of weeks a list of Python's would be hundreds of MB
     fired = None
     for number, (at_us, x, error, kind) in enumerate(zip(run_us, value, sigma, state, strict=True)):
         before = watch.points
         decided = watch.step(int(at_us), Reading(float(x), float(error), State(int(kind))))
         judged = watch.points > before and watch.state in ("watching", "reached")
-        told.append((watch.statistic, watch.limit) if judged else (np.nan, np.nan))
+        told.extend((watch.statistic, watch.limit) if judged else (np.nan, np.nan))
         if decided:
             fired = number
             break

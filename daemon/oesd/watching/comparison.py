@@ -111,14 +111,20 @@ def paired(run: Course, golden: Course, shift_s: float) -> tuple[FloatArray, Flo
 
 
 def _difference(name: str, run: Course, golden: Course, shift_s: float) -> Difference | None:
-    _, seen, expected, variance = paired(run, golden, shift_s)
+    times, seen, expected, _ = paired(run, golden, shift_s)
     if len(seen) < FEWEST:
         return None
     off = seen - expected
-    blocks = [block for block in np.array_split(off, min(BLOCKS, len(off) // 2)) if len(block)]
+    known = np.isfinite(golden.value) & np.isfinite(golden.sigma)
+    laid = _weights(times, golden.times_s[known] + shift_s)
+    own = run.sigma[np.isin(run.times_s, times) & np.isfinite(run.value) & np.isfinite(run.sigma)]
+    number = min(
+        BLOCKS, len(off) // 2, max(2, int(np.count_nonzero(laid)) // 2)
+    )  # each of values of its own, on both sides
+    blocks = np.array_split(off, number)
     means = np.array([block.mean() for block in blocks])
     scatter = float(means.std(ddof=1)) / math.sqrt(len(means))
-    noise = float(np.sqrt(variance.sum())) / len(off)
+    noise = math.sqrt(float((own**2).sum() + ((laid * golden.sigma[known]) ** 2).sum())) / len(off)
     difference, sigma = float(off.mean()), max(scatter, noise, 1e-300)
     deviate = difference / sigma
     z = normal_of_t(deviate, len(means) - 1) if scatter >= noise else deviate
@@ -126,6 +132,16 @@ def _difference(name: str, run: Course, golden: Course, shift_s: float) -> Diffe
     level, base = float(seen.mean()), float(expected.mean())
     ratio = level / base if base > 3.0 * noise else math.nan
     return Difference(name, level, base, difference, sigma, ratio, z, p, p, False, "")
+
+
+def _weights(times: FloatArray, golden_s: FloatArray) -> FloatArray:
+    """How many of the times each golden value is laid under: few of them carry their errors into many differences."""
+    left = np.clip(np.searchsorted(golden_s, times, side="right") - 1, 0, len(golden_s) - 2)
+    share = (times - golden_s[left]) / np.maximum(golden_s[left + 1] - golden_s[left], 1e-9)
+    laid = np.zeros(len(golden_s))
+    np.add.at(laid, left, 1.0 - share)
+    np.add.at(laid, left + 1, share)
+    return laid
 
 
 def _told(one: Difference, unit: str) -> Difference:

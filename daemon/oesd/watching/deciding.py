@@ -96,7 +96,7 @@ class Watch:
             beyond = self.statistic > self.limit
             self._learn_later(value, sigma, beyond)
         else:
-            self.limit = rule.level if rule.level is not None else (rule.share or 0.0) * self._deviations.mean
+            self.limit = rule.level if rule.level is not None else self._share_of_mean(rule.share)
             self.statistic = value
             beyond = value < self.limit if rule.direction == "falls" else value > self.limit
         self._in_a_row = self._in_a_row + 1 if beyond else 0
@@ -143,11 +143,12 @@ class Watch:
         per_s, error = slope_of(list(self._window))
         while self._window and self._window[-1][0] - self._window[0][0] >= 1e-6 * rule.window_us:
             self._window.popleft()
-        limit = rule.per_s if rule.per_s is not None else (rule.share_per_s or 0.0) * abs(self._deviations.mean)
+        limit = rule.per_s if rule.per_s is not None else abs(self._share_of_mean(rule.share_per_s))
         signed = -per_s if rule.direction == "falls" else per_s
         self.statistic, self.limit = signed, limit
         self._in_a_row = self._in_a_row + 1 if signed > limit and signed > 3.0 * error else 0
-        self.why = f"it {rule.direction} by {signed:.4g} a second, more than {limit:.4g}"
+        if not math.isnan(limit):
+            self.why = f"it {rule.direction} by {signed:.4g} a second, more than {limit:.4g}"
         return self._in_a_row >= rule.confirm
 
     def _slope_of_chance(self) -> bool:
@@ -161,6 +162,13 @@ class Watch:
         self._in_a_row = self._in_a_row + 1 if self.statistic > self.limit else 0
         self.why = f"the slope of {len(points)} values is {self.statistic:.2f} sigma, above {self.limit:.2f}"
         return self._in_a_row >= rule.confirm
+
+    def _share_of_mean(self, share: float | None) -> float:
+        """A share of the baseline; NaN, which nothing passes, of one that is not seen: a share of noise is noise."""
+        if self._deviations.seen:
+            return (share or 0.0) * self._deviations.mean
+        self.why = f"its baseline, {self._deviations.mean:.4g}, is not told from zero: no share of it can be passed"
+        return math.nan
 
     def _deviation(self, value: float, sigma: float) -> float:
         """Deviation in the direction that is looked for."""

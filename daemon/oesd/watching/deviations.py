@@ -21,6 +21,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from oesd.watching.reading import SEEN_SIGMAS
+
 FEWEST = 5
 _ENDLESS = 8.0  # standard deviations told of a value that differs from values that never did
 
@@ -53,6 +55,14 @@ class Deviations:
     def scatter(self) -> float:
         """Standard deviation of the values, as learned."""
         return math.sqrt(self._squares / (self.number - 1)) if self.number > 1 else math.nan
+
+    @property
+    def seen(self) -> bool:
+        """Whether the mean stands out of its own error: three standard deviations from zero."""
+        if not self.ready:
+            return False
+        variance = 1.0 / self._weight if self.own else self.scatter**2 / self.number
+        return abs(self.mean) > SEEN_SIGMAS * math.sqrt(variance)
 
     @property
     def correlation(self) -> float:

@@ -133,14 +133,19 @@ def _within(formula: Formula) -> str:
     if isinstance(formula, Operation):
         return f"({_within(formula.left)} {formula.sign} {_within(formula.right)})"
     if isinstance(formula, Number):
-        return f"{formula.value:g}"
+        return _exact(formula.value)
     if isinstance(formula, Line):
         return f"{formula.symbol}_{formula.nm:g}" if formula.nm % 1 else f"{formula.symbol}_{formula.nm:.1f}"
     if isinstance(formula, Window):
-        return f"integral({formula.low_nm:g}, {formula.high_nm:g})"
+        return f"integral({_exact(formula.low_nm)}, {_exact(formula.high_nm)})"
     if isinstance(formula, Band):
         return f"band({formula.system})" if formula.nm is None else f"band({formula.system}, {formula.nm:g})"
     return formula.symbol if isinstance(formula, Lines) else formula.name
+
+
+def _exact(number: float) -> str:
+    """Every digit that a person wrote: a store knows a trace by its text, and two formulas must not be one trace."""
+    return f"{number:.15g}"
 
 
 class _Reader:

@@ -12,7 +12,7 @@ from oesd.watching.fitting import NOTHING, Amount, line_height, window_light
 from oesd.watching.grammar import BuiltIn, Formula, Number, Operation, Term, Window
 from oesd.watching.light import Light
 from oesd.watching.plan import Plan, signed
-from oesd.watching.reading import SEEN_SIGMAS, UNDEFINED, Reading, judged
+from oesd.watching.reading import SEEN_SIGMAS, UNDEFINED, Reading, State, judged
 
 
 def measured(light: Light, plan: Plan) -> Reading:
@@ -33,7 +33,10 @@ def measured(light: Light, plan: Plan) -> Reading:
         sigma = evaluation.sigma(gradient)
     if evaluation.undefined:
         return UNDEFINED
-    return judged(value, sigma, any(amount.saturated for amount in amounts), signed(plan.formula))
+    saturated = np.array([amount.saturated for amount in amounts])
+    if (gradient[saturated] < 0.0).any():  # too little light where more would lower the value: it bounds nothing
+        return Reading(np.nan, np.nan, State.SATURATED)
+    return judged(value, sigma, bool(saturated.any()), signed(plan.formula))
 
 
 def _amount(light: Light, term: Term, places: Mapping[Term, tuple[float, ...]]) -> Amount:

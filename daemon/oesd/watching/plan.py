@@ -72,7 +72,7 @@ def kind_of(formula: Formula) -> str:
 
 
 def unit_of(formula: Formula) -> str:
-    """Unit of a formula's values: "counts/s", "counts nm/s", "nm", or "" of a ratio or product."""
+    """Unit of a formula's values: "counts/s", "counts nm/s", "nm", "mixed units" of a sum of two, "" of a ratio."""
     if isinstance(formula, Number):
         return ""
     if isinstance(formula, Window):
@@ -83,7 +83,7 @@ def unit_of(formula: Formula) -> str:
         return "counts/s"
     left, right = unit_of(formula.left), unit_of(formula.right)
     if formula.sign in ("+", "-"):
-        return left if left == right else left or right
+        return left if left == right or not right else "mixed units" if left else right
     if formula.sign == "/":
         return "" if left == right else left if not right else f"{left or '1'} / ({right})"
     return left or right if not (left and right) else f"({left}) ({right})"

@@ -18,8 +18,8 @@ _NORMAL = NormalDist()
 class State(IntEnum):
     """What a value is; the number is what is stored.
 
-    Of one that is saturated the value is a lower limit (of a ratio: no limit at all). One is undefined when a
-    denominator is not seen, or when nothing usable is there to be measured.
+    Of one that is saturated the value is a lower limit; NaN where it would be none, as of a ratio whose denominator is
+    saturated. One is undefined when a denominator is not seen, or when nothing usable is there to be measured.
     """
 
     MEASURED = 0

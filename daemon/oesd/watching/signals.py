@@ -70,7 +70,7 @@ class Signal:
         """What a value shows."""
         alarm = self.alarm
         if reading.state is State.SATURATED and alarm.kind == "threshold" and alarm.above is not None:
-            return self._told(reading.value, None if reading.value <= alarm.above else True)
+            return self._told(reading.value, True) if reading.value > alarm.above else Sight(None)
         if not reading.usable:
             return Sight(None)
         self._take(taken_at_us / 1e6, reading.value)

@@ -72,7 +72,7 @@ class Pump:
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._last_state: Mapping[str, Any] = {}
-        self._state_at_s = time.monotonic()  # a listener that comes is greeted with the state
+        self._state_at_s = self._told_at_s = time.monotonic()  # a listener that comes is greeted with the state
 
     # -- from any thread ----------------------------------------------------------------------------------------------
 
@@ -115,6 +115,12 @@ class Pump:
         self._wake.set()
 
     async def _run(self) -> None:
+        try:
+            await self._serve()
+        finally:  # a state that cannot be told, say: who went on listening to silence would believe what he last saw
+            self._let_go()
+
+    async def _serve(self) -> None:
         while self.listeners:
             with suppress(TimeoutError):
                 async with asyncio.timeout(max(self._state_at_s + STATE_S - time.monotonic(), 0.01)):
@@ -143,16 +149,19 @@ class Pump:
         return message(self._numbers, "spectrum", shown.document(points), key, shown.device)
 
     def _state_if_due(self) -> list[Told]:
-        """The state once a second, when it is another."""
+        """The state once a second when it is another, and now and then when not.
+
+        A browser hides comments from its page: to a page that is told nothing, a quiet line and a dead one are alike.
+        """
         now_s = time.monotonic()
         if now_s < self._state_at_s + STATE_S:
             return []
         self._state_at_s = now_s
         state = dict(self._state())
         compared = {name: value for name, value in state.items() if name != "uptime_s"}
-        if compared == self._last_state:
+        if compared == self._last_state and now_s < self._told_at_s + HEARTBEAT_S:
             return []
-        self._last_state = compared
+        self._last_state, self._told_at_s = compared, now_s
         return [message(self._numbers, "state", state, "state")]
 
 

@@ -221,5 +221,5 @@ class Daemons(RuleBasedStateMachine):
             assert [slot for _, slot, _ in places] == sorted({slot for _, slot, _ in places})
 
 
-Daemons.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+Daemons.TestCase.settings = settings(max_examples=30, stateful_step_count=20)
 TestDaemons = Daemons.TestCase

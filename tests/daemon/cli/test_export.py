@@ -6,8 +6,11 @@ import dataclasses
 import json
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +25,9 @@ from oesd.formats.containers import spectra_of
 from oesd.formats.exporting import FORMS
 from oesd.model import Kind, Measurement, new_id
 from oesd.processing.exporting import sheets_of
+from oesd.service.asking import AccessError
 from oesd.service.exporting import ExportBroken, exporter
+from oesd.service.remote import Remote
 from oesd.store import Store, UnknownEntry
 
 NOBODY = "0190b0c8-7d3e-7a52-9d0c-3f2f1c1b2a90"
@@ -196,6 +201,42 @@ def test_an_export_that_is_broken_off_ends_its_process_and_one_that_fails_says_s
         nowhere = exporter(store, tmp_path / "nowhere")(iter(archive.ids), "csv")
         with pytest.raises(ExportBroken, match="no data of oesd there"):
             list(nowhere.pieces)
+
+
+class _Exporting(BaseHTTPRequestHandler):
+    """A daemon as GET /export knows it; of ``whole`` it sends less than it promised when asked for h5."""
+
+    whole = bytes(300_000)
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("content-disposition", 'attachment; filename="one.csv"')
+        self.send_header("content-length", str(len(self.whole)))
+        self.end_headers()
+        with suppress(OSError):  # who asked has gone: that is the test
+            self.wfile.write(self.whole[: 100_000 if "h5" in self.path else None])
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def exporting_url() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), _Exporting) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_an_output_that_takes_no_more_is_not_told_as_a_daemon_that_does_not_answer(exporting_url: str) -> None:
+    with pytest.raises(BrokenPipeError), Remote(exporting_url).export([("format", "csv")]) as (name, pieces):
+        assert name == "one.csv" and len(next(pieces)) > 0
+        raise BrokenPipeError  # as a write to "| head" does
+    said = "the daemon broke the export off"
+    with pytest.raises(AccessError, match=said), Remote(exporting_url).export([("format", "h5")]) as (_, pieces):
+        list(pieces)
 
 
 # -- the rest of the terminal -----------------------------------------------------------------------------------------

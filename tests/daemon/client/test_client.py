@@ -297,7 +297,7 @@ def test_wrong_use_is_told_before_anything_is_sent() -> None:
     ),
     cuts=st.lists(st.integers(0, 400), max_size=8),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_events_come_out_however_the_stream_is_cut(events: list[tuple[str, int, str]], cuts: list[int]) -> None:
     stream = b": heartbeat\n\n" + b"".join(
         f"id: {number}\nevent: {kind}\ndata: {json.dumps({'text': text})}\n\n".encode() for kind, number, text in events

@@ -52,7 +52,7 @@ def back(sheet, form):
 
 
 @given(captures=captures_of_one_device(), there=st.tuples(*[st.booleans()] * 3), cause=text)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_an_entry_comes_back_as_it_was_in_every_form(captures, there, cause):
     sample, *others = captures
     dark, reference, short = (other if is_there else None for other, is_there in zip(others, there, strict=True))
@@ -102,7 +102,7 @@ def files(draw):
 
 
 @given(file=files(), data_id=text)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_an_entry_that_came_as_a_file_comes_back_as_it_was_in_every_form(file, data_id):
     for form in FORMS:
         found = back(file_sheet(file, data_id), form)

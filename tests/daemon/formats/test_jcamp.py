@@ -39,7 +39,7 @@ def test_every_packing_gives_the_same_numbers(lines):
 
 
 @given(st.lists(st.integers(-9, 9), min_size=8, max_size=60))
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_squeezed_numbers_are_what_the_jcamp_package_reads(values):
     letters = {**{i: "@ABCDEFGHI"[i] for i in range(10)}, **{-i: "abcdefghi"[i - 1] for i in range(1, 10)}}
     data = packed("400" + "".join(letters[v] for v in values), n=len(values), last=400 + len(values) - 1, factor=0.5)
@@ -81,7 +81,7 @@ def test_damage_is_named(data, message):
 
 
 @given(st.binary(max_size=300))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_nonsense_ends_in_a_format_error(junk):
     for data in (packed("400AJJ%jX")[:-7] + junk, b"##TITLE=" + junk, packed("400" + junk.decode("latin-1"))):
         try:

@@ -41,7 +41,7 @@ def full():
 
 @pytest.mark.parametrize("write", WRITERS)
 @given(captures=captures_of_one_device(), there=st.tuples(*[st.booleans()] * 3), cause=text)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_counts_and_settings_come_back_exactly(write, captures, there, cause):
     sample, *others = captures
     dark, reference, short = (other if is_there else None for other, is_there in zip(others, there, strict=True))
@@ -67,7 +67,7 @@ thousandths = arrays(np.int64, 16, elements=st.integers(0, 10**9))
 
 @pytest.mark.parametrize("write", WRITERS)
 @given(counts=thousandths, mask=arrays(np.bool_, 16), version=text)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_modelled_dark_comes_back_exactly_and_is_never_called_a_record(write, counts, mask, version):
     sample = make_capture()
     dark = make_modelled(counts / 1000.0, mask, version)

@@ -30,7 +30,7 @@ OF_FILES = {"format", "file_header", "oesd_version"}
 
 @pytest.mark.parametrize("write", [write_columns, write_document])
 @given(captures=captures_of_one_device(), cause=text)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_a_file_tells_what_the_daemon_tells(write, captures, cause):
     sample, dark, _, short = captures
     entry, run = make_entry(sample, dark, None, short), make_run(cause)

@@ -193,7 +193,7 @@ def test_a_small_step_over_the_moment_of_a_dark_loses_it_not() -> None:
     assert [order for _, order in host.given] == [Kind.REFERENCE]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(
     plan=st.sampled_from([("0 * * * *", 60), ("0 * * * *", 10), ("*/15 * * * *", 15), ("0 6,18 * * *", 720)]),
     happenings=st.lists(

@@ -38,7 +38,7 @@ def test_a_capture_comes_back_whole(store: Store) -> None:
 optional = st.none() | st.floats(allow_nan=False)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(
     st.sampled_from(Kind),
     st.datetimes().map(lambda moment: moment.replace(tzinfo=UTC)),
@@ -71,7 +71,7 @@ def test_any_capture_comes_back(store: Store, kind, moment, floats, labels, text
 spreads = arrays(np.float32, PIXELS, elements=st.floats(0.0, 2.0**100, width=32))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=10)
 @given(spreads, st.integers(2, 10_000))
 def test_the_spread_comes_back_as_well_as_it_was_known(store: Store, spread, scans) -> None:
     made = capture(spread=spread, scans=scans)

@@ -67,6 +67,10 @@ def test_a_disk_that_is_full_loses_nothing_and_is_used_again(disk: Path) -> None
             began = time.monotonic()
             known.append(stored(store, 1000 * turn + 999))
             assert time.monotonic() - began < 10.0
+    fill(disk, ballast, 0)
+    with pytest.raises(StoreFull, match=r"its disk is full \(0 bytes free\).*free some MB there"):
+        Store.open(disk / "data")
+    ballast.unlink()
     with Store.open(disk / "data") as store:
         assert all(same(store.capture(one.record_id), one) for one in known)
     assert inspected(disk / "data") == []

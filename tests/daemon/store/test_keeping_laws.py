@@ -144,7 +144,7 @@ class Retention(RuleBasedStateMachine):
         adds_up(self.store)
 
 
-Retention.TestCase.settings = settings(max_examples=10, stateful_step_count=25, deadline=None)
+Retention.TestCase.settings = settings(max_examples=10, stateful_step_count=25)
 TestRetention = Retention.TestCase
 
 

@@ -97,7 +97,7 @@ class Bookkeeping(RuleBasedStateMachine):
         assert tally.uploaded + tally.pending + tally.quarantined == sum(self.store.outbox.counts().values())
 
 
-Bookkeeping.TestCase.settings = settings(max_examples=3 if ON_POSTGRES else 12, stateful_step_count=20, deadline=None)
+Bookkeeping.TestCase.settings = settings(max_examples=3 if ON_POSTGRES else 12, stateful_step_count=20)
 TestBookkeeping = Bookkeeping.TestCase
 
 

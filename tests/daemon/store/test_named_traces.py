@@ -18,10 +18,14 @@ from tests.daemon.store.test_inspection import inspected
 from tests.support.stores import copy_store, open_store, rot
 
 from oesd.model import Recipe, Result, RunRecord
+from oesd.processing.readings import Readings
+from oesd.service.golden_means import GoldenMeans
+from oesd.service.run_spectra import find_run, spectra_of
 from oesd.store import Store, StoreDamaged
 from oesd.store.named_reading import NamedReading, NamedTraces
 from oesd.store.named_traces import BLOCK, KEPT, SCHEMA, _fold_full, pack_readings
 from oesd.store.onlooker import Onlooker
+from oesd.watching.reading import State
 
 MANY = BLOCK + KEPT + 60
 RATIO, LIGHT = ("f_ar", "(F_703.7 / Ar_750.4)", ""), ("light", "light", "counts nm/s")
@@ -119,8 +123,33 @@ def test_what_was_seen_live_stays_when_a_spectrum_is_analysed_again(folded: Stor
     run_no = named.run_number("run-1", "chamber-a")
     live, shown = named.of_run(light.trace_no, "chamber-a", run_no), named.series(light.trace_no, "chamber-a")
     assert np.array_equal(live.value, first.value)
+    pieces = list(named.pieces_of_run(light.trace_no, "chamber-a", run_no))
+    assert len(pieces) > 1 and max(map(len, pieces)) <= BLOCK
+    for name in ("order_no", "run_us", "value", "sigma", "state"):
+        assert np.array_equal(np.concatenate([getattr(one, name) for one in pieces]), getattr(live, name))
+    assert not list(named.pieces_of_run(light.trace_no, "chamber-a", run_no + 1))
     assert (shown.value[-5:] == 7.0).all()
     assert np.array_equal(shown.value[:-5], first.value[:-5])
+
+
+def test_a_golden_mean_is_that_of_the_usable_values_of_the_whole_run(folded: Store) -> None:
+    named = NamedReading(folded)
+    numbers = {name: named.find(name).trace_no for name in ("f_ar", "light")}
+    found = GoldenMeans(folded, named, Readings(()), numbers, {}).of(numbers, {"chamber-a": "run-1"}, ())
+    seconds = np.arange(MANY)
+    assert found["light", "chamber-a"] == pytest.approx(1e6 + seconds.mean())
+    series = named.of_run(numbers["f_ar"], "chamber-a", named.run_number("run-1", "chamber-a"))
+    usable = series.value[series.state <= State.NOT_DETECTED]
+    assert found["f_ar", "chamber-a"] == pytest.approx(usable.mean()) and 0 < len(usable) < MANY
+
+
+def test_of_a_long_run_a_few_spectra_are_chosen_evenly(folded: Store) -> None:
+    run = find_run(folded, "run-1")
+    for most in (3, 20, 10 * MANY):
+        at_s = np.array([one.run_s for one in spectra_of(folded, run, most)])
+        assert len(at_s) == min(most, MANY) and at_s[0] == 0.0
+        assert at_s[-1] > MANY * (1 - 1 / most) - 1
+        assert np.ptp(np.diff(at_s)) <= 0.3 * (at_s[-1] / (len(at_s) - 1))
 
 
 def test_rows_come_in_the_order_of_storing_and_none_is_missed(folded: Store) -> None:
@@ -207,6 +236,9 @@ def test_a_damaged_block_is_named(folded: Store, tmp_path: Path) -> None:
     )
     with Onlooker(directory) as store, pytest.raises(StoreDamaged, match="block 1 of the named traces"):
         NamedReading(store).series(light, "chamber-a")
+    with open_store(directory) as store:  # what is golden is asked for at start: a daemon measures without it, too
+        means = GoldenMeans(store, NamedReading(store), Readings(()), {"light": light}, {})
+        assert means.of(["light"], {"chamber-a": "run-1"}, ()) == {}
     assert any("block 1 of the named traces" in finding.text for finding in inspected(directory))
 
 

@@ -137,7 +137,7 @@ def test_the_same_again_is_no_new_revision(store: Store) -> None:
     assert processed(store, data_id, (294.4, 417.2), recipe=Recipe(fwhm_nm=1.0)).revision == 4
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=15)
 @given(st.lists(st.lists(st.integers(0, 40), max_size=6, unique=True), min_size=1, max_size=5))
 def test_an_id_never_means_another_line(store: Store, runs: list[list[int]]) -> None:
     data_id = stored_entry(store).data_id

@@ -241,7 +241,7 @@ class Host(RuleBasedStateMachine):
         assert self.store.read(lambda db: db.execute(overlaps).fetchone()[0]) == 0
 
 
-Host.TestCase.settings = settings(max_examples=4 if ON_POSTGRES else 40, stateful_step_count=20, deadline=None)
+Host.TestCase.settings = settings(max_examples=4 if ON_POSTGRES else 40, stateful_step_count=20)
 TestHost = Host.TestCase
 
 

@@ -127,7 +127,7 @@ def test_a_result_without_peaks_is_a_point_without_numbers(store: Store) -> None
 numbers = st.floats(0, 1e9, allow_nan=False)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.floats(180, 1100), numbers, st.floats(-1e9, 1e9)), max_size=30))
 def test_points_are_kept_to_seven_digits(peaks) -> None:
     made: list[Peak] = [peak(nm)._replace(intensity=i, area=a) for nm, i, a in peaks]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from oesd.watching.alarms import AlarmState, Holds, Phase, Sight, acknowledge, advance
@@ -53,7 +53,6 @@ def test_a_clock_that_is_set_back_begins_a_hold_anew() -> None:
     assert advance(state, 13 * S, ON, HOLDS).phase is Phase.RAISED
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([ON, OFF, UNKNOWN, "ack"]), max_size=40), st.integers(0, 3), st.integers(0, 3))
 def test_laws_of_every_life(sights, on_s: int, off_s: int) -> None:
     phases = lived(sights, Holds(on_s * S, off_s * S))

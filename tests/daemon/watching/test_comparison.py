@@ -62,6 +62,17 @@ def test_what_differs_is_told_first_with_how_much() -> None:
     assert by_name["Ar"].sigma > 0.5  # far above the noise of a mean of 240 values, 0.09: neighbours are alike
 
 
+@pytest.mark.parametrize(("run", "golden"), [(150, 5), (150, 12), (5, 150), (60, 60)])
+def test_few_golden_values_are_no_certain_ones(run: int, golden: int) -> None:
+    rng = np.random.default_rng(run + golden)
+
+    def noise(count: int) -> Course:
+        return Course(np.linspace(0.0, 1000.0, count), rng.normal(100.0, 10.0, count), np.full(count, 10.0))
+
+    drawn = [compared_runs({"Ar": (noise(run), noise(golden))}, 0.0)[0].p for _ in range(400)]
+    assert np.mean(np.array(drawn) < 0.01) < 0.025  # 0.01 and 3 of its standard deviations; it was 0.17 of five values
+
+
 def test_a_small_difference_is_told_and_not_called_one() -> None:
     pair = tuple(Course(TIMES, np.full(240, level), np.full(240, 0.01)) for level in (101.0, 100.0))
     (found,) = compared_runs({"Ar": pair}, 0.0)

@@ -18,6 +18,7 @@ from oesd.watching.grammar import parse
 from oesd.watching.measuring import measured
 from oesd.watching.plan import plan
 from oesd.watching.reading import Reading, State, upper_limit
+from oesd.watching.signals import Alarm, Signal
 
 AR, F = 750.3868, 703.7459
 
@@ -51,6 +52,11 @@ def test_a_value_is_measured_not_detected_saturated_or_undefined() -> None:
     bright = measured(light({AR: 60_000.0}, saturated=clipped), ar)
     assert (bright.state, math.isfinite(bright.value)) == (State.SATURATED, True)
     assert not bright.usable
+    for text in ("F_703.7 / Ar_750.4", "F_703.7 - Ar_750.4"):  # with more of Ar it would be less: no lower limit
+        above = measured(light({AR: 60_000.0, F: 900.0}, saturated=clipped), planned(text))
+        assert (above.state, math.isnan(above.value)) == (State.SATURATED, True)
+        assert Signal(Alarm("fluorine", "threshold", "f_ar", above=1e-6), "").of(0, above).on is None
+    assert measured(light({AR: 60_000.0, F: 900.0}, saturated=clipped), planned("Ar_750.4 / F_703.7")).value > 10.0
     assert measured(light({F: 900.0}, rng), ratio).state is State.UNDEFINED
     assert measured(light({F: 900.0, AR: 900.0}, rng), ratio).state is State.MEASURED
     assert measured(light({F: 0.0, AR: 900.0}, rng), ratio).state is State.NOT_DETECTED

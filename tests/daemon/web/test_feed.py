@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import json
+import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from importlib.resources import files
 from typing import Any
 
 import httpx
@@ -20,7 +24,7 @@ from tests.daemon.web.uploading import until
 
 from oesd.store import Store
 from oesd.web import Shown
-from oesd.web.pump import Listener, Told, Wish
+from oesd.web.pump import Listener, Pump, Told, Wish
 from oesd.web.thinning import envelope
 
 Event = dict[str, Any]
@@ -128,6 +132,19 @@ def test_the_state_comes_again_only_when_it_is_another(api: Api) -> None:
         assert [e["data"]["healthy"] for e in states] == [True, False]
 
 
+def test_a_state_that_stays_is_told_again_before_a_page_takes_the_line_for_dead() -> None:
+    """A browser keeps comments to itself: told nothing else, a page cannot tell a quiet daemon from one that hangs."""
+    silent_s = int(re.findall(r"SILENT_MS = (\d+)", files("oesd.web").joinpath("page/feed.js").read_text())[0]) / 1000
+    with closing(asyncio.new_event_loop()) as loop:
+        pump = Pump(loop, lambda: {"word": "paused"}, itertools.count())
+        told = []
+        for _second in range(int(silent_s)):
+            pump._state_at_s -= 1.0
+            pump._told_at_s -= 1.0
+            told += pump._state_if_due()
+    assert 3 <= len(told) <= 4
+
+
 def test_a_crowd_of_listeners_leaves_room_for_calls(api: Api) -> None:
     with httpx.Client(base_url=api.url, timeout=10.0, trust_env=False) as client:
         open_streams = [client.stream("GET", "/events") for _ in range(20)]
@@ -160,6 +177,18 @@ def test_who_reads_too_slowly_misses_spectra_but_no_alarm() -> None:
     assert (waiting.count(b"A"), waiting.count(b"s"), waiting.count(b"t")) == (100, 1, 1)
 
 
+def test_who_listens_to_a_state_that_cannot_be_told_is_let_go(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """Kept on the line, a page would go on to show what it was told last."""
+    with listening(api) as told:
+        next(told)
+        api.daemon.answers_left = 0
+        until(lambda: not api.feed.listeners)
+        assert [event for event in told if event["event"] == "state"] == []
+    api.daemon.answers_left = 1_000
+    with listening(api) as told:
+        assert next(told)["event"] == "state"
+
+
 def test_nobody_listens_nothing_is_made(api: Api, store: Store) -> None:
     data_id = spectra.store_spectrum(store, spectra.device(pixels=256))
     left, newest = api.daemon.answers_left, shown(store, data_id)
@@ -173,7 +202,7 @@ def test_nobody_listens_nothing_is_made(api: Api, store: Store) -> None:
 class TestThinning:
     values = arrays.arrays(np.float64, st.integers(1, 300), elements=st.floats(-1e6, 1e6))
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=150)
     @given(values=values, points=st.integers(0, 400))
     def test_no_line_is_lost(self, values: np.ndarray[Any, Any], points: int) -> None:
         kept = envelope(values, points)

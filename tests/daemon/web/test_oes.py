@@ -107,7 +107,7 @@ class TestGet:
         answer = api.client.get(f"/oes/{new_id()}")
         assert (answer.status_code, answer.json()) == (404, {"detail": "no such data entry"})
 
-    @settings(max_examples=60, deadline=None)
+    @settings(max_examples=60)
     @given(st.text(max_size=60))
     def test_nothing_but_a_uuid_reaches_the_store(self, api: Api, text: str) -> None:
         # Sent raw, as a hostile client would; httpx would normalise `..` away.

@@ -102,7 +102,7 @@ def test_a_line_has_the_benchs_width_its_place_and_its_photons(model):
     assert np.sum(weight) == pytest.approx(response * bench.throughput_e, rel=0.03)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.floats(0.01, 100), st.floats(0.01, 100))
 def test_light_adds_up(one, other):
     optics = Optics(MODELS["STS"], "T1", 1)

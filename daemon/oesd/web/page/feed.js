@@ -1,7 +1,7 @@
 // GET /events, kept open: it comes back by itself, at first soon and then less often, and says so.
 const FIRST_MS = 500;
 const LONGEST_MS = 8000;
-const SILENT_MS = 30000;   // after which a dead line is tried anew: a peer that went away without a word closes nothing
+const SILENT_MS = 30000;   // the daemon says something each ten seconds; one that went away without a word, or hangs, closes nothing
 
 export class Feed {
   // handlers: { state, spectrum, change, alarm } each take a document; link(open, since, next) tells of the connection.
@@ -47,7 +47,7 @@ export class Feed {
   hear(now = true) {
     if (now) this.heard = new Date();
     clearTimeout(this.watch);
-    this.watch = setTimeout(() => this.open(), SILENT_MS);
+    this.watch = setTimeout(() => this.failed(), SILENT_MS);
   }
 
   failed() {

@@ -137,10 +137,10 @@ export class Panel {
     if (this.current.whole || this.asking || Date.now() - (this.askedAt ?? 0) < 1000) return;
     this.asking = true;
     this.askedAt = Date.now();
-    const result = await get(`/oes/${data_id}`).catch(() => null);
+    const result = await get(`/oes/${data_id}`).catch((problem) => { this.say(`Raw counts and reference cannot be shown: ${problem.message}`); return null; });
     this.asking = false;
-    if (!result) return;
-    this.lastWhole = fromResult(result);
+    this.lastWhole = result && fromResult(result);   // without an answer none stays: it would pass for what is measured now
+    if (!result) { this.draw(); return; }
     if (this.current.data_id === data_id) this.whole = this.lastWhole;
     this.draw();
   }

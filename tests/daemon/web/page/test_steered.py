@@ -222,6 +222,24 @@ def test_an_order_is_confirmed_and_carries_the_token_that_was_pasted(site: Site,
     assert TOKEN not in page.content()
 
 
+# Half a minute of silence passes in a second and a half.
+_IMPATIENT = "const real = setTimeout; window.setTimeout = (act, ms) => real(act, ms === 30000 ? 1500 : ms);"
+
+
+def test_a_daemon_that_hangs_is_not_shown_as_measuring(site: Site, visit: Visit) -> None:
+    """Its port is open, the line stands, nothing comes, and a new line gets no answer either."""
+    device = spectra.device()
+    site.measure(device)
+    site.tell(device)
+    page = visit(plotly=False)
+    page.add_init_script(_IMPATIENT)
+    page.reload()
+    expect(page.locator("h1")).to_have_text("Measuring")
+    page.route("**/events?*", lambda _route: None)
+    expect(page.locator("h1")).to_have_text("No answer")
+    expect(page.locator("body")).to_have_class("stale")
+
+
 def test_it_comes_back_by_itself_after_a_restart_of_the_daemon(site: Site, visit: Visit) -> None:
     device = spectra.device()
     site.measure(device)
