@@ -8,7 +8,7 @@
 
 What these predictions leave is kept as whole numbers (:mod:`oesd.store.whole_numbers`), and gives back every value bit
 for bit: each is a whole multiple of the last decimal that the engine gives. Peaks of which that is not so go by
-:mod:`oesd.store.peak_table`. A prediction consists of single operations, which IEEE 754 rounds the same way everywhere.
+:mod:`oesd.store.peak_table`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from oesd.store.candidate_species import list_species, species_before, species_o
 from oesd.store.encoding import EncodingError
 from oesd.store.known_lines import FURTHEST, Line, known_lines
 from oesd.store.peak_columns import MARKS, PeakColumns, lines_of
+from oesd.store.peak_predictions import gaussian_areas, is_axis, on_axis, whole_multiples
 from oesd.store.peak_words import elements_of, line_of, words_of
 from oesd.store.whole_numbers import (
     FALLING,
@@ -45,24 +46,21 @@ _DECIMALS = {
 }  # fmt: skip
 _SCALES = np.array([[10.0**places] for places in (4, 5, 4, 4, 2, 3, 3, 4)])
 _BITS = np.arange(len(MARKS))[:, None]
-_PIXEL = 10_000
 _SURE = 10_000
 _USUAL_CANDIDATES = 8
 _PEAK_COLUMNS, _COUNTS = 11, 8
 _SIZES = struct.Struct("<HHH")  # peaks, candidates, species
 _BY_PIXEL = 0x8000  # in the number of species: areas go by the pixel's width, too, as engines from 2.5 on have them
 _MOST, _MOST_SPECIES = 0xFFFF, 0x7FFF
-_AREA = 1.0644670194312262e-4  # of a Gaussian of height 1 and FWHM 1; widths are in 10**-4 nm
-_PIXEL_FWHM = 0.67979e4  # of the Gaussian as wide as a pixel (engine/linespread.py), 10**-4 pixels
 
 
 def pack_numbers(peaks: Sequence[Peak], wavelengths_nm: FloatArray) -> tuple[dict[str, Any], bytes] | None:
     """JSON-ready words and bytes of peaks on an axis, shape (pixels,); None when they are not such as are told so."""
     candidates = [candidate for peak in peaks for candidate in peak.candidates]
-    values = [_whole([getattr(peak, name) for peak in peaks], places) for name, places in _DECIMALS.items()]
-    values.append(_whole([candidate.probability for candidate in candidates], 4))
-    at = _whole([candidate.wavelength_nm for candidate in candidates], 4)
-    if at is None or any(value is None for value in values) or not _is_axis(wavelengths_nm):
+    values = [whole_multiples([getattr(peak, name) for peak in peaks], places) for name, places in _DECIMALS.items()]
+    values.append(whole_multiples([candidate.probability for candidate in candidates], 4))
+    at = whole_multiples([candidate.wavelength_nm for candidate in candidates], 4)
+    if at is None or any(value is None for value in values) or not is_axis(wavelengths_nm):
         return None
     if len(at) and not 0 <= at.min() <= at.max() < FURTHEST:
         return None
@@ -102,8 +100,8 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
     steps, _, sigma, _, snr, height, _, _, _, marks, _ = of_peaks
     _, nm, _, width, _, _, area, probability, _, _, rest = signed
     center, width = steps.cumsum(), width.cumsum()
-    on_axis, pixel_nm = _on_axis(center, wavelengths_nm)
-    nm = on_axis + nm
+    nm_there, pixel_nm = on_axis(center, wavelengths_nm)
+    nm = nm_there + nm
     ends = counts.cumsum()
     groups = ends - counts, ends
     if (int(ends[-1]) if len(ends) else 0) != len(kinds) or (len(counts) and counts.min() < 0):
@@ -116,7 +114,7 @@ def unpack_numbers(words: Mapping[str, Any], data: bytes, wavelengths_nm: FloatA
         told = _sums(elements, lines_of(places, odd), chances.tolist(), bounds)
     else:
         told = _usual_sums(elements, kinds, chances, counts, groups)
-    area = _areas(height, width, pixel_nm * by_pixel) + area
+    area = gaussian_areas(height, width, pixel_nm * by_pixel) + area
     values = (nm, sigma, center, width, snr, height, area, probability + told)
     return PeakColumns(
         ids=words.get("ids") or [f"p{number}" for number in range(1, len(counts) + 1)],
@@ -179,58 +177,22 @@ def _but_first(counts: Integers) -> NDArray[np.bool_]:
 # -- numbers -------------------------------------------------------------------------------------------------------
 
 
-def _whole(values: Sequence[float], places: int) -> Integers | None:
-    """Values as whole multiples of 10**-places; None when they are none."""
-    numbers = np.array(values, dtype=np.float64)
-    scale = 10.0**places
-    if not (np.abs(numbers) < LARGEST / scale).all():
-        return None
-    whole = np.rint(numbers * scale)
-    same = np.array_equal(whole / scale, numbers) and not np.signbit(numbers[numbers == 0]).any()
-    return whole.astype(np.int64) if same else None
-
-
-def _is_axis(wavelengths_nm: FloatArray) -> bool:
-    return len(wavelengths_nm) > 1 and bool((np.abs(wavelengths_nm) < 1e9).all())
-
-
 def _peak_columns(
     numbers: Sequence[Integers], wavelengths_nm: FloatArray, told: Integers, counts: Integers
 ) -> list[Integers]:
     center, nm, sigma, width, snr, height, area, probability = numbers
-    on_axis, pixel_nm = _on_axis(center, wavelengths_nm)
+    nm_there, pixel_nm = on_axis(center, wavelengths_nm)
     return [
         np.diff(center, prepend=0),
-        signed_to_whole(nm - on_axis),
+        signed_to_whole(nm - nm_there),
         sigma,
         signed_to_whole(np.diff(width, prepend=0)),
         snr,
         height,
-        signed_to_whole(area - _areas(height, width, pixel_nm)),
+        signed_to_whole(area - gaussian_areas(height, width, pixel_nm)),
         signed_to_whole(probability - told),
         signed_to_whole(counts - _USUAL_CANDIDATES),
     ]
-
-
-def _on_axis(center: Integers, wavelengths_nm: FloatArray) -> tuple[Integers, FloatArray]:
-    """Where the axis has these centres, in 10**-4 nm, and the width of the pixels there, in nm."""
-    pixel = np.minimum(np.maximum(center // _PIXEL, 0), len(wavelengths_nm) - 2)
-    left = wavelengths_nm[pixel]
-    pixel_nm = wavelengths_nm[pixel + 1] - left
-    return _rounded((left + pixel_nm * ((center - pixel * _PIXEL) / _PIXEL)) * 1e4), pixel_nm
-
-
-def _areas(height: Integers, width: Integers, pixel_nm: FloatArray) -> Integers:
-    """Areas of Gaussians of these heights and widths, on pixels of these widths, in 10**-3 counts nm."""
-    pixel = pixel_nm * _PIXEL_FWHM
-    looks = np.sqrt(width.astype(np.float64) * width + pixel * pixel)
-    return _rounded(height.astype(np.float64) * looks * _AREA)
-
-
-def _rounded(values: FloatArray) -> Integers:
-    # np.clip takes longer than both
-    whole: Integers = np.rint(np.minimum(np.maximum(values, -LARGEST), LARGEST)).astype(np.int64)
-    return whole
 
 
 def _by_rest(chances: Integers, counts: Integers) -> tuple[Integers, Integers]:
