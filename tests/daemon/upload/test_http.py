@@ -40,7 +40,7 @@ from oesd.upload.errors import (
     UploadError,
 )
 
-SHORT = Deadlines(connect_s=1.0, read_s=0.5, call_s=0.5, bytes_per_s=1e9)
+SHORT = Deadlines(connect_s=2.0, read_s=1.0, call_s=1.0, bytes_per_s=1e9)
 SOME_ID = new_id()
 
 
@@ -209,7 +209,7 @@ def test_every_call_ends_by_its_deadline(hasty: OesApi, server: FaultServer, rou
     started = time.monotonic()
     with pytest.raises(Uncertain):
         CALLS[route](hasty)
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 3.0
     CALLS[route](hasty)  # the next call has a connection of its own
 
 
