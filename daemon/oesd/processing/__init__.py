@@ -2,8 +2,8 @@
 
 ``accept`` is called by the acquisition threads and only queues; one thread of its own analyses (:mod:`.turns`). What
 that thread does not keep up with, or what a crash interrupted, is found again in the store: an entry without a result
-is work to do, and so is a dark or a reference without a verdict. What meets a defect of ours, or ended the process
-twice, is set aside by name: one spectrum must not keep the others from being measured.
+is work to do, and so is a dark or a reference without a verdict. What meets a defect of ours, or twice
+let no process come to its end, is set aside by name: one spectrum must not keep the others from being measured.
 
 ::
 

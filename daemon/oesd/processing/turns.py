@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 _BEAT_S, _WAIT_S, _PAUSE_S, _LAST_TURN_S = 60.0, 0.25, 1.0, 30.0
 DEFECT = "a defect in oesd stopped the analysis, see the log; oesd reprocess tries it again"
-ENDED = "oesd ended before while this was analysed; oesd reprocess tries it again"
+ENDED = "oesd ended twice before the analysis of this did; oesd reprocess tries it again"
 
 
 class Turns:
@@ -24,7 +24,7 @@ class Turns:
 
     One spectrum must not end the daemon, which measures others meanwhile: one that meets a defect of ours is set aside
     by name. One that ends the process itself (its memory, a hang that a watchdog cuts short) is known by a note that is
-    written before what an earlier process left behind is analysed: where the note is there already, it is set aside.
+    written before what an earlier process left behind is analysed: where two are there already, it is set aside.
 
     Parameters
     ----------

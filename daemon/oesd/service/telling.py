@@ -179,19 +179,21 @@ class Tellers:
     """The actions at work: a teller for each that the configuration names."""
 
     def __init__(self) -> None:
-        self._at_work: dict[ActionSection, Teller] = {}
+        self._at_work: dict[ActionSection, Teller] = {}  # replaced as a whole: others go through it meanwhile
 
     def use(self, wanted: Sequence[ActionSection]) -> None:
         """Have those at work that are wanted; one that is not wanted as it was tells what waits, and ends by itself.
 
         Nobody waits for it: a mail server may take its time.
         """
-        for section in [section for section in self._at_work if section not in wanted]:
-            self._at_work.pop(section).retire()
-        for section in wanted:
+        before = self._at_work
+        self._at_work = {section: before.get(section) or teller_of(section) for section in wanted}
+        for section, teller in before.items():
             if section not in self._at_work:
-                self._at_work[section] = teller_of(section)
-                self._at_work[section].start()
+                teller.retire()
+        for section, teller in self._at_work.items():
+            if section not in before:
+                teller.start()
 
     def tell(self, names: Sequence[str], notice: Mapping[str, Any]) -> None:
         """Queue a notice for those of these names."""

@@ -35,7 +35,7 @@ _SELECT = (
     "FROM entries e JOIN processing p ON p.entry_no = e.entry_no JOIN results r ON r.entry_no = e.entry_no "
     f"{ENTRY_PARTS} WHERE e.data_id = ? AND r.revision = coalesce(?, p.revision)"
 )
-_BEGUN = "its analysis began"
+_BEGUN, _BEGUN_AGAIN = "its analysis began", "its analysis began again"
 """Reason of an entry that waits; nothing is shown of it."""
 _TOLD_BY_PAYLOAD = b""
 """The content of a result since schema step 8: its fingerprint is made again where it is asked for."""
@@ -174,13 +174,15 @@ def mark_failed(connection: Connection, data_id: str, reason: str) -> None:
 
 
 def note_attempt(connection: Connection, data_id: str) -> bool:
-    """Note that the analysis of an entry that waits begins; False when that was noted before, and no result came of it.
+    """Note that the analysis of an entry that waits begins; False when that was noted twice, and no result came of it.
 
-    For what an earlier process left behind: it may be what ended that process.
+    For what an earlier process left behind: it may be what ended that process. Once may be chance: a power cut, a disk
+    that was full when its result was to be stored.
     """
     noted = connection.execute(
-        "UPDATE processing SET reason = ? WHERE state = 'waiting' AND reason = '' AND entry_no = ? RETURNING entry_no",
-        (_BEGUN, entry_number(connection, data_id)),
+        "UPDATE processing SET reason = CASE reason WHEN '' THEN ? ELSE ? END "
+        "WHERE state = 'waiting' AND reason IN ('', ?) AND entry_no = ? RETURNING entry_no",
+        (_BEGUN, _BEGUN_AGAIN, _BEGUN, entry_number(connection, data_id)),
     )
     return noted.fetchone() is not None
 

@@ -281,7 +281,7 @@ class Store(Reading, Bookkeeping):
         return self.write(lambda connection: results.mark_failed(connection, data_id, reason))
 
     def attempt(self, data_id: str) -> Future[bool]:
-        """Note that the analysis of an entry begins that an earlier process left; False when it was noted before."""
+        """Note that the analysis of an entry begins that an earlier process left; False when it was noted twice."""
         return self.write(lambda connection: results.note_attempt(connection, data_id))
 
     def assign(self, data_id: str, peak_id: str, candidate_key: str, *, now: datetime) -> Result:

@@ -185,16 +185,26 @@ with Store.open(Path(sys.argv[1])) as store:
 """
 
 
-def test_a_spectrum_that_ends_the_process_is_met_by_the_next_start_and_no_further_one(tmp_path: Path) -> None:
+def test_a_spectrum_that_ends_the_process_is_met_by_two_starts_and_no_further_one(tmp_path: Path) -> None:
     with Store.open(tmp_path / "data") as store:
         bad, good = stored(store), stored(store, 1)
     ends = [
         subprocess.run([sys.executable, "-c", KILLED, str(tmp_path / "data"), bad], check=False, timeout=60).returncode
-        for _ in range(2)
+        for _ in range(3)
     ]
-    assert ends == [-signal.SIGKILL, 0]
+    assert ends == [-signal.SIGKILL, -signal.SIGKILL, 0]
     with Store.open(tmp_path / "data") as store:
         assert (state(store, bad), state(store, good)) == (f"failed: {ENDED}", "failed: done")
+
+
+def test_a_power_cut_while_a_leftover_was_analysed_does_not_set_it_aside(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "data") as store:
+        data_id = stored(store)
+        assert store.attempt(data_id).result(), "by a process that the power cut ended"
+        working, _, _ = turns(store, lambda entry: store.fail_result(entry, "done").result())
+        working.start()
+        until(lambda: state(store, data_id) == "failed: done")
+        working.stop()
 
 
 def test_a_disk_that_was_full_when_a_leftover_was_analysed_does_not_set_it_aside(tmp_path: Path) -> None:
@@ -233,8 +243,7 @@ def test_the_books_are_closed_with_what_could_not_be_written_before(tmp_path: Pa
 def test_the_note_of_an_attempt_is_no_state_that_anybody_sees(tmp_path: Path) -> None:
     with Store.open(tmp_path / "data") as store:
         data_id = stored(store)
-        assert store.attempt(data_id).result() is True
-        assert store.attempt(data_id).result() is False
+        assert [store.attempt(data_id).result() for _ in range(3)] == [True, True, False]
         assert state(store, data_id) == "waiting"
         assert store.unprocessed(5) == [data_id]
 

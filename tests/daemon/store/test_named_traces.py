@@ -208,6 +208,26 @@ def test_the_next_rows_cost_the_same_however_many_come_after() -> None:
         named.rows_after(5 * BLOCK, 100)
 
 
+def test_the_newest_rows_cost_the_same_however_many_lie_before_them() -> None:
+    """It is asked after each spectrum, for years."""
+    plain, steps = Plain(8 * BLOCK, 3), []
+
+    def steps_of_the_newest() -> int:
+        del steps[:]
+        plain.db.set_progress_handler(lambda: steps.append(1), 10)
+        assert NamedReading(plain).rows_after(8 * BLOCK, 100) == []
+        plain.db.set_progress_handler(None, 0)
+        return len(steps)
+
+    few = steps_of_the_newest()
+    plain.db.executemany(
+        "INSERT INTO named_blocks (device_name, last_order, first_us, last_us, first_run, last_run, spectra) "
+        "VALUES ('fast', 0, 0, ?, 1, 1, x'')",
+        ((number,) for number in range(2000)),
+    )
+    assert steps_of_the_newest() < 2 * few
+
+
 def test_order_goes_on_after_folding(folded: Store) -> None:
     numbers = NamedTraces(folded).register([RATIO, LIGHT])
     before = NamedReading(folded).newest_order()
