@@ -56,14 +56,15 @@ def secret_file(path: Path) -> str:
         return secret
     secret = secrets.token_urlsafe(32)
     try:
-        path.unlink(missing_ok=True)
+        if path.exists():  # a link that leads nowhere yet is a person's word: a disk that is mounted later
+            path.unlink()
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "w", encoding="ascii") as file:
             file.write(secret + "\n")
             file.flush()
             os.fsync(descriptor)
     except FileExistsError:
-        return _secret_in(path)  # another process was first
+        return _secret_in(path)  # another process was first, or what the link leads to is not there
     except OSError as error:
         raise DirectoryError(f"{path}: cannot be written: {error.strerror}") from None
     return secret

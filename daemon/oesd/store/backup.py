@@ -150,7 +150,9 @@ def _to_ourselves(part: Path) -> Iterator[None]:
         try:
             yield
         except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
+            with suppress(OSError):
+                _clear(part)
+                part.rmdir()
             raise
     finally:
         os.close(lock)

@@ -39,7 +39,9 @@ class LogKeeping:
         except OSError:
             return  # there is none yet; a disk that cannot tell is met at the next commit
         if size_bytes > self._allowed_bytes:
-            self._allowed_bytes = self._limit_bytes if _emptied(connection) else size_bytes + self._limit_bytes
+            self._allowed_bytes = size_bytes + self._limit_bytes  # also where emptying it fails: a disk that is full
+            if _emptied(connection):
+                self._allowed_bytes = self._limit_bytes
 
 
 def _emptied(connection: Connection) -> bool:

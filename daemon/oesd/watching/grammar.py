@@ -144,8 +144,12 @@ def _within(formula: Formula) -> str:
 
 
 def _exact(number: float) -> str:
-    """Every digit that a person wrote: a store knows a trace by its text, and two formulas must not be one trace."""
-    return f"{number:.15g}"
+    """Every digit that a person wrote: a store knows a trace by its text, and two formulas must not be one trace.
+
+    As few as tell it, as it was always written: a text that changes begins another trace.
+    """
+    short = f"{number:g}"
+    return short if float(short) == number else f"{number:.15g}"
 
 
 class _Reader:

@@ -105,6 +105,13 @@ def test_a_token_that_a_full_disk_left_empty_is_made_anew(tmp_path: Path) -> Non
     assert (tmp_path / "api-token").stat().st_mode & 0o777 == 0o600
 
 
+def test_a_link_to_a_token_on_a_disk_that_is_not_mounted_stays(tmp_path: Path) -> None:
+    (tmp_path / "api-token").symlink_to(tmp_path / "later" / "token")
+    with pytest.raises(DirectoryError, match="cannot be read"):
+        local_token(tmp_path)
+    assert (tmp_path / "api-token").is_symlink()
+
+
 def test_a_token_that_cannot_be_written_is_one_line_and_leaves_nothing(tmp_path: Path) -> None:
     words = "from oesd.service.directory import *; import resource, signal, pathlib, sys\n"
     words += "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import pytest
 from tests.support.stores import on_sqlite
 
 from oesd.store.connection import open_reader, open_writer
@@ -89,3 +90,14 @@ def test_a_reader_that_stays_is_waited_for_once_in_a_while(tmp_path: Path) -> No
         assert path.with_name(f"{path.name}-wal").stat().st_size == 0
         assert db.execute("SELECT count(*) FROM t").fetchone() == (100,)
         assert db.execute("PRAGMA busy_timeout").fetchone() == (10_000,)
+
+
+def test_a_log_that_cannot_be_emptied_is_left_alone_for_a_while(tmp_path: Path) -> None:
+    """Tried at each group of commits it would have the writer open its connection anew each time."""
+    (tmp_path / "data").touch()
+    (tmp_path / "data-wal").write_bytes(bytes(LIMIT + 1))
+    keeping, closed = LogKeeping(tmp_path / "data", LIMIT), sqlite3.connect(":memory:")
+    closed.close()
+    with pytest.raises(sqlite3.Error):
+        keeping.look(closed)
+    keeping.look(closed)

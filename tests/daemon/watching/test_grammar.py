@@ -46,6 +46,12 @@ def test_any_other_text_is_a_sentence(text: str) -> None:
         assert parse(text_of(formula)) == formula
 
 
+def test_a_number_keeps_the_text_it_was_always_told_by() -> None:
+    """A store knows a trace by its text: another spelling would begin another trace after an update."""
+    assert text_of(parse("Ar / 1000000")) == "Ar / 1e+06"
+    assert parse("Ar / 1e+06") == parse("Ar / 1000000")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
