@@ -157,7 +157,19 @@ def test_noise_hidden_in_whole_counts_makes_no_peaks(noise):
         assert oesd.analyze(nm, sample, np.full(2048, 1000.3), saturation_counts=65535.0).detected_peaks == ()
 
 
+@pytest.mark.parametrize("scans", [4, 10, 50])
+def test_an_average_that_was_rounded_to_whole_counts_makes_no_peaks_of_the_rounding(scans):
+    """As a spectrometer that averages by itself gives it; 26 to 88 peaks a spectrum of noise before."""
+    nm, slow, found = np.linspace(400.0, 800.0, 2048), 3.0 * np.sin(np.arange(2048) / 300.0), 0
+    for seed in range(6):
+        noise = np.random.default_rng(seed).normal(0.0, 0.3, (scans, 2048))
+        sample = np.round(np.round(1000.3 + slow + noise).mean(axis=0))
+        found += len(oesd.analyze(nm, sample, np.full(2048, 990.0), scans_averaged=scans).detected_peaks)
+    assert found <= 6
+
+
 def test_averages_of_whole_counts_are_known_by_their_scans():
     sample = np.random.default_rng(1).integers(900, 1100, 2048) / 7.0
     assert rounding(sample, 7) == pytest.approx(1.0 / 84.0)
     assert rounding(sample, 1) == rounding(sample + 0.01, 7) == 0.0
+    assert rounding(np.round(sample), 7) == rounding(np.round(sample), 1) == pytest.approx(1.0 / 12.0)

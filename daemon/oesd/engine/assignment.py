@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
+from oesd.engine.centroids import centroids
 from oesd.engine.claims import Inference
 from oesd.engine.doubt import Doubt
 from oesd.engine.outside import Outside
 from oesd.engine.priors import Prior
-from oesd.engine.scene import REACH, Scene, peak_lines
+from oesd.engine.scene import Scene
 from oesd.engine.search import Search
 from oesd.engine.suspects import Suspects, suspects_of
 from oesd.engine.verdict import explain_verdict, verdict
-from oesd.engine.windows import binned
 from oesd.model import FloatArray, MaskArray
 
 EXPLAINED = 0.3  # of a peak's light
@@ -21,23 +21,12 @@ IN_PLAY_NATS = 3.0  # a suspect that lacked more will not come back with a sligh
 
 def expected_centers(scene: Scene, inference: Inference) -> tuple[FloatArray, MaskArray]:
     """Where the found elements' light in each peak is centred, nm, and which peaks are theirs alone; shape (peaks,)."""
-    seen, patterns = scene.observed, scene.patterns
+    seen = scene.observed
     claims = (*inference.claims.values(), *inference.bands.values())
     fits = {species: fit for claim in claims for species, fit in claim.fits.items()}
     if not fits:
         return seen.center_nm, np.zeros(len(seen.height), dtype=np.bool_)
-    amount, excitation = np.zeros(patterns.species_count), np.zeros(patterns.species_count, dtype=np.int64)
-    for species, fit in fits.items():
-        amount[species], excitation[species] = fit.amount, fit.excitation
-    theirs = patterns.lines_of(list(fits))
-    peak, place = peak_lines(seen.center_nm, REACH * scene.tolerance_nm, patterns.wl_nm.take(theirs))
-    line = theirs.take(place)
-    owner = patterns.species.take(line)
-    strength = amount.take(owner) * patterns.relative[excitation.take(owner), line]
-    offset = patterns.wl_nm.take(line) - seen.center_nm.take(peak)
-    near = strength * np.exp(-0.5 * (offset / (0.6 * seen.peak_fwhm_nm.take(peak))) ** 2)
-    total = binned(peak, near, len(seen.height))
-    centre = binned(peak, near * offset, len(seen.height)) / np.maximum(total, 1e-300)
+    centre, total = centroids(scene, fits)
     trusted = (inference.light > 0.4 * seen.height) & (inference.light < 4.0 * seen.height) & ~seen.saturated
     return seen.center_nm + centre, trusted & (total > 0.0)
 

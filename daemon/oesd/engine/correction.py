@@ -25,6 +25,7 @@ from oesd.model.sentences import DARK_EXPOSED
 USUAL_FWHM_PX = 3.0
 DEEPEST_WELL_ELECTRONS = 1e7  # of InGaAs arrays: the scans tell the photon noise, this only keeps it above zero
 OTHER_EXPOSURE = 1e-3  # share by which files round an integration time
+ROUNDED = 1.0 / 12.0  # counts^2, of whole counts
 WHOLE = 1e-6  # how far a sum of whole counts may lie beside one after it was divided and multiplied again
 DOME = 1e-3  # of the highest count: twice what a parabola has fallen by that was FLAT to the edges of the run
 FLAT = 5e-5  # of the highest count: the two phases of a readout clip at counts that differ by a few
@@ -153,10 +154,16 @@ def rounding(sample: FloatArray, scans: int) -> float:
     """Variance that whole counts add to a mean of scans, counts^2: the least there is; 0 of values that are none.
 
     A uniform distribution's, 1/12 (Bennett, Bell Syst. Tech. J. 27, 446 (1948)). Noise below a third of a count shows
-    in few pixels or none, and those few would be lines.
+    in few pixels or none, and those few would be lines. A mean that is whole itself was rounded once more, after the
+    scans were added: a spectrometer's own averaging does so, and many a file.
     """
-    summed = sample * scans
-    return 1.0 / (12.0 * scans) if (np.abs(summed - np.rint(summed)) < WHOLE).all() else 0.0
+    if _whole(sample):
+        return ROUNDED
+    return ROUNDED / scans if scans > 1 and _whole(sample * scans) else 0.0
+
+
+def _whole(values: FloatArray) -> bool:
+    return bool((np.abs(values - np.rint(values)) < WHOLE).all())
 
 
 def saturation_mask(measurement: Measurement) -> MaskArray:
@@ -213,7 +220,7 @@ def _told_by_scans(measurement: Measurement, raw: FloatArray, saturated: MaskArr
     if spread is None or scans < 2 or not spread.any():
         return None
     law = scan_law(raw, spread, scans, saturated, _full_scale(measurement, raw) / DEEPEST_WELL_ELECTRONS)
-    law = replace(law, read2=max(law.read2, rounded2 * scans))
+    law = replace(law, read2=max(law.read2, ROUNDED if rounded2 else 0.0))  # of one scan, however the mean was rounded
     return _Scans(law, hits(raw, spread, scans, law, saturated), spread, scans)
 
 

@@ -11,7 +11,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from oesd.engine.centroids import centroids
+from oesd.engine.claims import Claim
+from oesd.engine.distances import distance_nats
 from oesd.engine.observed import Observed
+from oesd.engine.scene import Scene
 from oesd.engine.windows import FWHM_PER_SIGMA, median
 from oesd.model import FloatArray, MaskArray
 
@@ -50,6 +54,7 @@ class Doubt:
         self._height, self._misfit, self._expected = observed.height, line_misfit(observed), expected
         self.series: FloatArray = np.where(in_series(observed.center_nm), observed.height, 0.0)
         self.undecided: set[str] = set()
+        self._agreed: dict[Claim, float] = {}
 
     def nats(self, name: str, claimed: FloatArray) -> float:
         """What the claim of an element with this light, (peaks,), owes by the median shape of the peaks it rests on."""
@@ -57,6 +62,17 @@ class Doubt:
             return 0.0
         told = self._misfit[(claimed > SHARED * self._height) & np.isfinite(self._misfit)]
         return UNCONFIRMED_NATS + SHAPE_NATS * (float(median(told)) if len(told) else UNTOLD)
+
+    def agreement(self, scene: Scene, claim: Claim) -> float:
+        """What the distances between a claim's lines speak for it, nats (:mod:`oesd.engine.distances`)."""
+        if claim not in self._agreed:
+            centre, total = centroids(scene, claim.fits)
+            mine = (claim.light > SHARED * self._height) & (total > 0.0)
+            width = scene.observed.peak_fwhm_nm[mine]
+            misfit = np.where(np.isfinite(self._misfit), self._misfit, UNTOLD)[mine]
+            sigma = scene.observed.center_sigma_nm[mine] / width
+            self._agreed[claim] = distance_nats(centre[mine] / width, sigma, misfit)
+        return self._agreed[claim]
 
 
 def line_misfit(observed: Observed) -> FloatArray:

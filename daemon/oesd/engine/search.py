@@ -205,7 +205,8 @@ class Search:
     def _doubt_nats(self, suspect: int, claim: Claim) -> float:
         if self.doubt is None or self.suspects.band[suspect]:
             return 0.0
-        return self.doubt.nats(self.suspects.names[suspect], claim.light)
+        owed = self.doubt.nats(self.suspects.names[suspect], claim.light)
+        return owed - self.doubt.agreement(self.scene, claim) if owed else 0.0
 
     def _unknown_nats(self, claim: Claim) -> float:
         if self._unknown[0] is not self.light:
