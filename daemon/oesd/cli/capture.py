@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from oesd.cli.durations import DurationType
 from oesd.cli.errors import expected, fail, printable
+from oesd.cli.targets import new_file
 
 if TYPE_CHECKING:
     from oesd.service.access import Remote
 
 _REFUSED = 1
 _LOOK_S = 0.25
+_JUDGED = ("dark refused", "reference refused")  # taken, and told by the verdict
+_BY_DAEMON = "by a daemon, not for one to a file"
+_TO_FILE = "without a daemon (--to): a daemon exposes as its configuration says"
+_OF_FILE = ("integration", "scans")
+_OF_DAEMON = ("data", "url", "no_wait", "patience_s")
 
 
 @click.command()
@@ -48,6 +56,7 @@ def capture(
     it is stored and judged; status 1 when it is refused or does not come. With --to no daemon is needed: the capture of
     one spectrometer is written to a file that oesd analyze reads.
     """
+    _check_options(file is not None)
     try:
         if file is not None:
             _capture_to(file, kind, device, integration, scans)
@@ -55,6 +64,15 @@ def capture(
             _order(kind, device, url, data, None if no_wait or kind == "sample" else patience_s)
     except expected() as error:
         fail(str(error))
+
+
+def _check_options(to_file: bool) -> None:
+    """Refuse what would be passed over: a capture with another exposure than was asked for looks like the right one."""
+    context = click.get_current_context()
+    for option in context.command.params:
+        foreign = option.name in (_OF_DAEMON if to_file else _OF_FILE)
+        if foreign and context.get_parameter_source(option.name or "") is not ParameterSource.DEFAULT:
+            fail(f"{option.opts[0]} is for a capture {_BY_DAEMON if to_file else _TO_FILE}")
 
 
 def _order(kind: str, device: str, url: str | None, data: Path | None, patience_s: float | None) -> None:
@@ -65,10 +83,11 @@ def _order(kind: str, device: str, url: str | None, data: Path | None, patience_
     names = daemon.capture(kind, device)
     if not names:
         fail(f"no spectrometer called {device!r}" if device else "no spectrometer is at work")
+    ordered = printable(f"{kind} ordered of {', '.join(names)}")
     if patience_s is None:
-        click.echo(f"{kind} ordered of {', '.join(names)}")
+        click.echo(ordered)
         return
-    click.echo(f"{kind} ordered of {', '.join(names)}; waiting until it is taken and judged ...", err=True)
+    click.echo(f"{ordered}; waiting until it is taken and judged ...", err=True)
     judged = _wait(daemon, kind, names, before, patience_s)
     after = daemon.status()
     for name in names:
@@ -108,7 +127,7 @@ def _verdict(status: Mapping[str, Any], name: str, kind: str, which: str) -> Map
 def _lost_since(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, int]:
     then = before["tally"]["lost_calibration"]
     lost = {reason: slots - then.get(reason, 0) for reason, slots in now["tally"]["lost_calibration"].items()}
-    return {reason: slots for reason, slots in lost.items() if slots > 0 and reason != "dark refused"}
+    return {reason: slots for reason, slots in lost.items() if slots > 0 and reason not in _JUDGED}
 
 
 def _said(
@@ -140,10 +159,9 @@ def _capture_to(file: Path, kind: str, serial: str, integration: str, scans: int
     except ValueError as error:
         fail(f"--integration: {error}")
         raise
+    if os.path.lexists(file):
+        fail(f"{file}: is there already: name another file")
     written = capture_file(Kind(kind), serial, exposure)
-    try:
-        with file.open("xb") as out:
-            out.write(written)
-    except OSError as error:
-        fail(f"{file}: cannot be written: {error.strerror}")
-    click.echo(f"{file}: one {kind}, {len(written)} bytes")
+    with new_file(file, force=False) as out:
+        out.write(written)
+    click.echo(printable(f"{file}: one {kind}, {len(written)} bytes"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from oesd.cli.ledger import second_text
@@ -21,17 +20,31 @@ def difference_object(task: Task, found: Difference) -> dict[str, Any]:
     return {"device_name": task.device_name, "taken_at": utc_text(task.taken_at_utc), **found.as_dict()}
 
 
-def changes(found: Sequence[Difference]) -> list[str]:
+class Changes:
     """Of all entries together: in how many each element would be gained and lost."""
-    gained = Counter(name for one in found for name in one.gained)
-    lost = Counter(name for one in found for name in one.lost)
-    names = sorted({*gained, *lost}, key=lambda name: (-gained[name] - lost[name], name))
-    signs = ((gained, "+"), (lost, "-"))
-    told = [f"{name} " + " ".join(f"{sign}{sums[name]}" for sums, sign in signs if sums[name]) for name in names]
-    orphaned = sum(len(one.orphaned) for one in found)
-    return ([f"elements by entries: {', '.join(told)}"] if told else []) + (
-        [f"choices by hand that would find no peak: {orphaned}"] if orphaned else []
-    )
+
+    def __init__(self) -> None:
+        self.entries = 0
+        self._gained: Counter[str] = Counter()
+        self._lost: Counter[str] = Counter()
+        self._orphaned = 0
+
+    def add(self, found: Difference) -> None:
+        """Count an entry."""
+        self.entries += 1
+        self._gained.update(found.gained)
+        self._lost.update(found.lost)
+        self._orphaned += len(found.orphaned)
+
+    def lines(self) -> list[str]:
+        """What is counted, in a line each."""
+        gained, lost = self._gained, self._lost
+        names = sorted({*gained, *lost}, key=lambda name: (-gained[name] - lost[name], name))
+        signs = ((gained, "+"), (lost, "-"))
+        told = [f"{name} " + " ".join(f"{sign}{sums[name]}" for sums, sign in signs if sums[name]) for name in names]
+        return ([f"elements by entries: {', '.join(told)}"] if told else []) + (
+            [f"choices by hand that would find no peak: {self._orphaned}"] if self._orphaned else []
+        )
 
 
 def difference_line(task: Task, found: Difference) -> str:

@@ -8,6 +8,7 @@ import stat
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,8 @@ _LARGEST_BYTES = 64 * 1024 * 1024
 _LARGEST_CONTAINER_BYTES = 1024 * 1024 * 1024
 _HEAD_BYTES = 16
 _TOO_LARGE = f"more than {_LARGEST_BYTES >> 20} MiB: no spectrum"
+_KEYS = frozenset({"api-token", "api-key", "api-key.cred"})
+_A_KEY = "a key, by its name: not read"  # why something is no spectrum would quote it, and it would go to the daemon
 _CONTAINER_TOO_LARGE = f"more than {_LARGEST_CONTAINER_BYTES >> 30} GiB: import it in pieces"
 
 
@@ -39,17 +42,29 @@ def import_(files: Sequence[Path], as_json: bool, url: str | None, data: Path | 
     writes, a ZIP, HDF5 or Parquet file of many spectra too. They are not uploaded. Status 1 when any was refused; each
     is named with the reason.
     """
-    found = list(_walk(files))
+    found = list(map(str, _walk(files)))
     counts: Counter[str] = Counter()
     refused: list[tuple[Path, str]] = []
     if data is not None and url is None:
         _make(data)
-    with reached(url, data) as access, progress() as shown:
-        for number, path in enumerate(found, start=1):
-            refused += [(path, why) for why in _imported(access, path, counts)]
+    with reached(url, data) as access, _told_where(found, counts, refused), progress() as shown:
+        for number, path in enumerate(map(Path, found), start=1):
+            refused.extend((path, why) for why in _imported(access, path, counts))
             shown.tell("importing", number, len(found))
     _tell(len(found), counts, refused, as_json)
     sys.exit(REFUSED if refused else 0)
+
+
+@contextmanager
+def _told_where(found: Sequence[str], counts: Counter[str], refused: Sequence[tuple[Path, str]]) -> Iterator[None]:
+    """Tell what is done already where it is broken off: nothing of it is lost, and nothing comes twice."""
+    try:
+        yield
+    except BaseException:
+        if counts or refused:
+            done = f"{counts['new']} stored, {counts['there']} were there already, {len(refused)} refused"
+            click.echo(f"broken off, of {len(found)} files: {done}; the same command goes on from here", err=True)
+        raise
 
 
 def _tell(files: int, counts: Counter[str], refused: Sequence[tuple[Path, str]], as_json: bool) -> None:
@@ -85,6 +100,9 @@ def _imported(access: Access, path: Path, counts: Counter[str]) -> Iterator[str]
     from oesd.formats.containers import holds_several, texts_of
     from oesd.formats.extras import NotInstalled
 
+    if path.name in _KEYS:
+        yield _A_KEY
+        return
     try:
         data = _content(path)
         if len(data) > _LARGEST_BYTES and not holds_several(data):
@@ -142,11 +160,26 @@ def _walk(files: Sequence[Path]) -> Iterator[Path]:
 def _inside(top: Path) -> Iterator[Path]:
     """All in a folder; one that cannot be listed and links to others too, to be told as refused, not passed over."""
     unlisted: list[Path] = []
-    for folder, folders, names in os.walk(top, onerror=lambda error: unlisted.append(Path(error.filename))):
-        links = [name for name in folders if os.path.islink(os.path.join(folder, name))]
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(folder) / name for name in sorted([*names, *links]) if not name.startswith("."))
+    waiting = [str(top)]
+    while waiting:  # os.walk ends a thousand folders below each other
+        folder = waiting.pop()
+        try:
+            with os.scandir(folder) as listing:
+                seen = sorted((one for one in listing if not one.name.startswith(".")), key=lambda one: one.name)
+        except OSError:
+            unlisted.append(Path(folder))
+            continue
+        folders = [one.path for one in seen if _is_real_folder(one)]
+        yield from (Path(one.path) for one in seen if not _is_real_folder(one))
+        waiting += reversed(folders)
     yield from unlisted
+
+
+def _is_real_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir(follow_symlinks=False)
+    except OSError:
+        return False
 
 
 def _is_folder(path: Path) -> bool:

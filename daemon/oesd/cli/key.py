@@ -14,13 +14,31 @@ _LONGEST = 2000
 _RESTART = "sudo systemctl restart oesd"
 
 
-@click.group()
+_NO_ARGUMENT = (
+    "the key is no argument: it would stand in the history of the shell and in the list of processes; give oesd key "
+    "set alone, it asks. A key that was typed there should be changed"
+)
+_TAKES_ALL = {"ignore_unknown_options": True}
+
+
+class _Unquoting(click.Group):
+    """Whatever else is given is taken and refused here: click would quote it, and it may be the key."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; what is none is not shown."""
+        if self.get_command(ctx, args[0]) is None and not ctx.resilient_parsing:
+            fail(f"there are oesd key set and oesd key remove; {_NO_ARGUMENT}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Unquoting, context_settings=_TAKES_ALL)
 def key() -> None:
     """The key with which the service forwards to the OES API."""
 
 
-# Whatever else is given is taken and refused here: click would quote it, and it may be the key.
-@key.command("set", context_settings={"ignore_unknown_options": True})
+@key.command("set", context_settings=_TAKES_ALL)
 @root_option
 @click.option("--encrypt/--plain", default=None, help="By default sealed to this machine where systemd can.")
 @click.argument("given", nargs=-1, metavar="")
@@ -33,10 +51,7 @@ def set_(root: Path, encrypt: bool | None, given: tuple[str, ...]) -> None:
     from oesd.upload import ApiKey, UploadError
 
     if given:
-        fail(
-            "the key is no argument: it would stand in the history of the shell and in the list of processes; give "
-            "oesd key set alone, it asks. A key that was typed there should be changed"
-        )
+        fail(_NO_ARGUMENT)
     try:
         file = set_key(ApiKey(_asked_for().strip()).reveal(), root, encrypt=encrypt)
     except (HostError, UploadError) as error:
@@ -45,16 +60,22 @@ def set_(root: Path, encrypt: bool | None, given: tuple[str, ...]) -> None:
     click.echo(f"the key is in {file}; the service has it from its next start on: {_RESTART}")
 
 
-@key.command()
+@key.command(context_settings=_TAKES_ALL)
 @root_option
-def remove(root: Path) -> None:
+@click.argument("given", nargs=-1, metavar="")
+def remove(root: Path, given: tuple[str, ...]) -> None:
     """Remove the key; spectra wait in the queue from the next start on, none is lost."""
     from oesd.host import HostError, remove_key
 
+    if given:
+        fail(f"oesd key remove takes no argument; {_NO_ARGUMENT}")
     try:
         gone = remove_key(root)
     except HostError as error:
         fail(str(error))
+        raise
+    except OSError as error:  # a folder that is closed to us
+        fail(f"{error.filename} cannot be removed: {error.strerror}")
         raise
     for path in gone:
         click.echo(f"removed {path}")

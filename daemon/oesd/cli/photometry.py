@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import stat
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,8 @@ import click
 from oesd.cli.entries import reached, where
 from oesd.cli.errors import fail, printable
 from oesd.cli.files import read_file
+from oesd.cli.targets import new_file
+from oesd.model import is_uuid
 
 if TYPE_CHECKING:
     from oesd.model import IrradianceCalibration, Measurement, Photometric
@@ -42,13 +46,14 @@ def photometry(
     Pixels where the reference is weak, something is saturated or the calibration does not reach have no value. Nothing
     is stored.
     """
+    _check(quantity, out, reference, calibration, (Path(source), reference, dark, calibration))
     sample, about = _sample(source, url, data)
     if dark is not None:
-        sample, about["Dark"] = _with_dark(sample, dark), dark.name
+        sample, about["Dark"] = _with_dark(sample, dark), _name(dark)
     white = None if reference is None else _reference(reference, sample)
     energy = None if calibration is None else _calibration(calibration)
     told = {"Reference": reference, "Calibration": calibration}
-    about |= {name: file.name for name, file in told.items() if file is not None}
+    about |= {name: _name(file) for name, file in told.items() if file is not None}
     if energy is not None:
         about["Calibration SHA256"] = energy.sha256
     made = _made(source, sample, quantity, white, energy)
@@ -57,11 +62,32 @@ def photometry(
     _write(made, about, out)
 
 
+def _check(
+    quantity: str, out: Path | None, reference: Path | None, calibration: Path | None, sources: Sequence[Path | None]
+) -> None:
+    """Refuse what would be told of the result and is not in it, and to write over what it is made of."""
+    if quantity == "irradiance" and reference is not None:
+        fail("--reference is for transmittance, reflectance and absorbance: irradiance is not made of one")
+    if quantity != "irradiance" and calibration is not None:
+        fail(f"--calibration is for irradiance: {quantity} is not made of one")
+    for source in sources:
+        if source is not None and out is not None and _same(out, source):
+            fail(f"--out {out}: the result would be written over what it is made of: name another file")
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False  # no such file: told when it is read
+
+
 def _sample(source: str, url: str | None, data: Path | None) -> tuple[Measurement, dict[str, str]]:
     """The measurement of a file or of an entry, and where it comes from."""
-    file = Path(source)
-    if file.is_file():
-        return _counts(file), {"File": file.name}
+    if _is_file(source):
+        return _counts(Path(source)), {"File": _name(Path(source))}
+    if source != "latest" and not is_uuid(source):
+        fail(f"{source}: no such file, and no data id")
     with reached(url, data) as access:
         data_id = access.latest() if source == "latest" else source
         with access.reader() as reader:
@@ -70,6 +96,25 @@ def _sample(source: str, url: str | None, data: Path | None) -> tuple[Measuremen
         fail(f"{source}: no file, and no entry of this id")
         raise click.Abort
     return measurement, {"Data ID": data_id}
+
+
+def _is_file(source: str) -> bool:
+    """Whether a file is meant; one that is there and cannot be one ends the command."""
+    try:
+        status = os.stat(source)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        fail(f"{source}: cannot be read: {error.strerror}")
+        raise
+    if not stat.S_ISREG(status.st_mode):
+        fail(f"{source}: is no plain file")
+    return True
+
+
+def _name(file: Path) -> str:
+    """A file's name as text: those of older systems are not in UTF-8."""
+    return os.fsencode(file.name).decode("utf-8", "replace")
 
 
 def _counts(file: Path) -> Measurement:
@@ -140,11 +185,9 @@ def _write(made: Photometric, about: Mapping[str, str], out: Path | None) -> Non
         click.echo(photometric_columns(made, about), nl=False)
         return
     data = photometric_columns(made, about) if out.suffix.lower() == ".csv" else _picture(made, about, out)
-    try:
-        out.write_bytes(data)
-    except OSError as error:
-        fail(f"{out}: cannot be written: {error.strerror}")
-    click.echo(f"{out}: {len(data) // 1000} kB", err=True)
+    with new_file(Path(os.path.realpath(out)), force=True) as written:
+        written.write(data)
+    click.echo(printable(f"{out}: {len(data) / 1000:.1f} kB"), err=True)
 
 
 def _picture(made: Photometric, about: Mapping[str, str], out: Path) -> bytes:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import signal
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from oesd.cli.differences import changes, difference_line, difference_object
+from oesd.cli.differences import Changes, difference_line, difference_object
 from oesd.cli.durations import DurationType
 from oesd.cli.entries import reached, where
 from oesd.cli.errors import INTERRUPTED, fail, printable
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _BATCH = 32
 _TROUBLE = 1
+_AT_HAND_BYTES = 1 << 20
 
 
 @click.command()
@@ -63,6 +65,8 @@ def reprocess(
     bounds = (everything, since is not None, device is not None)
     if bool(data_ids) == any(bounds):
         fail("give entry ids, or --all, --since, --device")
+    if how["as_json"] and not how["dry_run"]:
+        fail("--json is for --dry-run: what was kept, oesd show ID --json has")
     with reached(url, data) as access:
         _reprocess(access, _wanted(data_ids, since, device), _recipe(access, config_file), _How(**how))
 
@@ -76,6 +80,11 @@ class _How:
     as_json: bool
 
 
+def _lines() -> IO[str]:
+    """Where lines wait for their turn: after an update they may be those of millions of entries."""
+    return tempfile.SpooledTemporaryFile(_AT_HAND_BYTES, "w+", encoding="utf-8")
+
+
 @dataclass(slots=True)
 class _Count:
     """What became of the tasks, and the lines that tell it."""
@@ -83,9 +92,10 @@ class _Count:
     done: int = 0
     refused: int = 0
     troubles: list[str] = field(default_factory=list)
-    differences: list[tuple[Task, Difference]] = field(default_factory=list)
+    changes: Changes = field(default_factory=Changes)
     same: int = 0
     numbers: int = 0
+    lines: IO[str] = field(default_factory=_lines)
 
 
 def _wanted(data_ids: tuple[str, ...], since: float | None, device: str | None) -> Wanted:
@@ -117,7 +127,8 @@ def _reprocess(access: Access, wanted: Wanted, recipe: Recipe | None, how: _How)
         count = _Count()
         with _asked_to_stop() as asked:
             _work(access, reader, tasks, how, count, lambda: bool(asked))
-    _tell(tasks, how, count)
+    with count.lines:
+        _tell(tasks, how, count)
     if asked:
         click.echo("stopped; the same command goes on from here", err=True)
         raise SystemExit(INTERRUPTED)
@@ -154,7 +165,7 @@ def _work(access: Access, reader: Reader, tasks: Tasks, how: _How, count: _Count
         shown.tell(label, done, len(tasks.todo))
         for batch in _batches(redone(reader, workers, tasks.todo, stopped, look_into=how.dry_run)):
             if how.dry_run:
-                _compare(reader, batch, count)
+                _compare(reader, batch, count, how.as_json)
             else:
                 _keep(access, batch, count)
             done += len(batch)
@@ -184,7 +195,7 @@ def _keep(access: Access, batch: Sequence[Outcome], count: _Count) -> None:
         _count_one(count, outcome, trouble)
 
 
-def _compare(reader: Reader, batch: Sequence[Outcome], count: _Count) -> None:
+def _compare(reader: Reader, batch: Sequence[Outcome], count: _Count, as_json: bool) -> None:
     from oesd.processing.differences import difference
     from oesd.store import StoreError
 
@@ -194,7 +205,8 @@ def _compare(reader: Reader, batch: Sequence[Outcome], count: _Count) -> None:
             data_id = outcome.task.data_id
             try:
                 before, overrides = reader.result(data_id), reader.overrides(data_id)
-                _count_difference(count, outcome.task, difference(data_id, before, outcome.analysis, overrides))
+                found = difference(data_id, before, outcome.analysis, overrides)
+                _count_difference(count, outcome.task, found, as_json)
             except StoreError as error:
                 trouble = str(error)
         _count_one(count, outcome, trouble)
@@ -209,9 +221,11 @@ def _count_one(count: _Count, outcome: Outcome, trouble: str) -> None:
         count.done += 1
 
 
-def _count_difference(count: _Count, task: Task, found: Difference) -> None:
+def _count_difference(count: _Count, task: Task, found: Difference, as_json: bool) -> None:
     if found.names:
-        count.differences.append((task, found))
+        count.changes.add(found)
+        told = json.dumps(difference_object(task, found)) if as_json else printable(difference_line(task, found))
+        count.lines.write(told + "\n")
     elif found.numbers:
         count.numbers += 1
     else:
@@ -219,10 +233,9 @@ def _count_difference(count: _Count, task: Task, found: Difference) -> None:
 
 
 def _tell(tasks: Tasks, how: _How, count: _Count) -> None:
-    for task, found in count.differences:
-        click.echo(
-            json.dumps(difference_object(task, found)) if how.as_json else printable(difference_line(task, found))
-        )
+    count.lines.seek(0)
+    for line in count.lines:
+        click.echo(line, nl=False)
     for trouble in count.troubles:
         click.echo(printable(f"oesd: {trouble}"), err=True)
     for line in _sum_lines(tasks, how, count):
@@ -233,7 +246,7 @@ def _sum_lines(tasks: Tasks, how: _How, count: _Count) -> list[str]:
     rest = len(tasks.todo) - count.done - count.refused - len(count.troubles)
     done = f"{count.done} analysed again"
     if how.dry_run:
-        many, numbers = len(count.differences), count.numbers
+        many, numbers = count.changes.entries, count.numbers
         done = f"{many} differ in names or peaks, {numbers} in numbers only, {count.same} in nothing"
     parts = (
         (True, done),
@@ -244,4 +257,4 @@ def _sum_lines(tasks: Tasks, how: _How, count: _Count) -> list[str]:
         (tasks.left, f"{tasks.left} wait for their first analysis"),
     )
     line = ", ".join(text for there, text in parts if there)
-    return [line, *changes([found for _, found in count.differences])]
+    return [line, *count.changes.lines()]

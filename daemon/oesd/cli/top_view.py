@@ -25,16 +25,18 @@ _RATE_S = 10.0
 _SILENT_S = 4.0  # the state comes each second
 _COLOURS = {"good": "green", "wait": "yellow", "bad": "bold red"}
 _FEWEST_LINES = 3
+_AIRY = 8  # lines of a terminal that has room for empty ones
 
 
 @dataclass(slots=True)
 class Seen:
-    """The newest of everything; written by one thread, read by another."""
+    """The newest of everything; written by one thread, read by another. Times are of one steady clock."""
 
     url: str
     status: Mapping[str, Any]
     heard_s: float = 0.0
     trouble: str = ""
+    broken: Exception | None = None
     spectra: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     captures: dict[str, deque[tuple[float, int]]] = field(default_factory=dict)
 
@@ -58,42 +60,53 @@ class Seen:
 
 def view_of(seen: Seen, now_s: float, size: ConsoleDimensions) -> RenderableType:
     """Lay out what is seen; what does not fit is left out from below, and the last line is always there."""
-    lines: list[RenderableType] = [_head(seen, now_s), Text(), _spectrometers(seen, now_s)]
-    used = 4 + max(len(seen.status.get("spectrometers", ())), 1)
+    units = max(len(seen.status.get("spectrometers", ())), 1)
     below = [*_alarms(seen.status), *_needs(seen), Text(), *_sums(seen.status)]
-    room = max(size.height - used - 2, _FEWEST_LINES)
-    for text in below[:room]:
+    gap = [Text()] if size.height >= _AIRY else []
+    room = max(size.height - 2 - 2 * len(gap), 0)  # between the head and the last line
+    # With many spectrometers some lines below stay: those in trouble are named there again.
+    rows = 0 if room < 2 else max(min(units, room - 1 - min(len(below), _FEWEST_LINES)), 1)
+    told = below[: room - 1 - rows] if rows else []
+    for text in told:
         text.truncate(size.width, overflow="ellipsis")
     quit_line = Text("q quits", style="dim")
-    if len(below) > room:
-        quit_line.append(f"   {len(below) - room} more lines: make the terminal higher, or oesd status")
-    return Group(*lines, *below[:room], Text(), quit_line)
+    if hidden := units - rows + len(below) - len(told):
+        quit_line.append(f"   {hidden} more lines: make the terminal higher, or oesd status")
+    quit_line.truncate(size.width, overflow="ellipsis")
+    table = [_spectrometers(seen, now_s, rows)] if rows else []
+    return Group(_head(seen, now_s), *gap, *table, *told, *gap, quit_line)
 
 
 def _head(seen: Seen, now_s: float) -> Text:
     status = seen.status
-    well = status.get("healthy", True) and not wants_person(status)
     text = Text(no_wrap=True, overflow="ellipsis")
-    text.append(f"oesd {status.get('version', '')}  ", style="bold")
-    text.append("all is well" if well else "NEEDS ATTENTION", style="green" if well else "bold red")
-    text.append(f"  up {duration_text(status.get('uptime_s', 0))}  {seen.url}")
+    text.append(f"oesd {printable(str(status.get('version', '')))}  ", style="bold")
+    text.append(*_verdict(seen, now_s))
+    text.append(f"  up {duration_text(status.get('uptime_s', 0))}  {printable(seen.url)}")
     if status.get("simulated"):
         text.append("  SIMULATED", style="bold yellow")
-    if seen.trouble:
-        text.append(f"  {printable(seen.trouble)}", style="bold red")
-    elif seen.heard_s and now_s - seen.heard_s > _SILENT_S:
-        text.append(f"  silent for {duration_text(now_s - seen.heard_s)}", style="bold red")
     return text
 
 
-def _spectrometers(seen: Seen, now_s: float) -> Table:
+def _verdict(seen: Seen, now_s: float) -> tuple[str, str]:
+    """How it goes, with its colour; without news nothing is known to be well."""
+    if seen.trouble:
+        return printable(seen.trouble), "bold red"
+    if seen.heard_s and now_s - seen.heard_s > _SILENT_S:
+        return f"silent for {duration_text(now_s - seen.heard_s)}", "bold red"
+    if seen.status.get("healthy", True) and not wants_person(seen.status):
+        return "all is well", "green"
+    return "NEEDS ATTENTION", "bold red"
+
+
+def _spectrometers(seen: Seen, now_s: float, rows: int) -> Table:
     table = Table(box=None, pad_edge=False, expand=True, header_style="dim")
     for name, width, right in (("spectrometer", 14, False), ("state", 10, False), ("per s", 5, True)):
         table.add_column(name, width=width, no_wrap=True, overflow="ellipsis", justify="right" if right else "left")
     table.add_column("exposure", width=12, no_wrap=True, justify="right")
     table.add_column("saturated", width=9, no_wrap=True, justify="right")
     table.add_column("in the light", ratio=1, no_wrap=True, overflow="ellipsis")
-    for unit in seen.status.get("spectrometers", ()):
+    for unit in seen.status.get("spectrometers", ())[:rows]:
         table.add_row(*_row(unit, seen, now_s))
     if not seen.status.get("spectrometers"):
         table.add_row(Text("none", style="bold red"), "oesd devices", "", "", "", "")
@@ -110,7 +123,7 @@ def _row(unit: Mapping[str, Any], seen: Seen, now_s: float) -> Sequence[Renderab
         Text("" if rate is None else f"{rate:.2g}" if rate < 10 else f"{rate:.0f}"),
         Text(exposure),
         Text(f"{saturated} px" if saturated else "-", style="bold red" if saturated else ""),
-        Text(_found(seen.spectra.get(unit["name"]))),
+        Text("" if unit.get("level") == "bad" else _found(seen.spectra.get(unit["name"]))),
     )
 
 
@@ -118,7 +131,7 @@ def _found(spectrum: Mapping[str, Any] | None) -> str:
     if spectrum is None:
         return ""
     found = [*(spectrum.get("elements") or ()), *(spectrum.get("molecules") or ())]
-    return " ".join(str(one["element"]) for one in found) or "nothing named"
+    return printable(" ".join(str(one["element"]) for one in found)) or "nothing named"
 
 
 def _needs(seen: Seen) -> list[Text]:

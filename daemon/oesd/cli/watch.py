@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,10 @@ import click
 
 from oesd.cli.errors import expected, fail, printable
 from oesd.cli.tables import chance
+from oesd.version import __version__
 
 if TYPE_CHECKING:
-    from oesd.client import Event
+    from oesd.client import Client, Event
 
 KINDS = ("spectrum", "change", "alarm")
 _LONGEST_NAMES = 8
@@ -26,19 +29,42 @@ _LONGEST_NAMES = 8
 @click.option("--url", help="Page of the daemon; http://127.0.0.1:8520 unless --data tells.")
 def watch(device: str, as_json: bool, url: str | None, data: Path | None) -> None:
     """Print a line for each spectrum, changed result and alarm until Ctrl-C; a daemon that restarts is waited for."""
-    from oesd.client import Client, ClientError
-    from oesd.service.access import remote
+    with listened(url, data) as (client, status):
+        known = [str(unit["name"]) for unit in status["spectrometers"]]
+        if device and device not in known:
+            there = f"there are {', '.join(known)}" if known else "there is none"
+            click.echo(printable(f"no spectrometer called {device!r} is at work ({there}): waiting for it"), err=True)
+        for event in client.live(device=device, kinds=KINDS, points=2):
+            click.echo(json.dumps(_plain(event)) if as_json else printable(event_line(event)))
 
+
+@contextmanager
+def listened(url: str | None, data: Path | None) -> Iterator[tuple[Client, Mapping[str, Any]]]:
+    """A client of the daemon and its state; errors as one line.
+
+    One that does not run is told at once; one that goes away later is waited for by whoever follows its news.
+    """
+    from oesd.client import Client, ClientError
+    from oesd.service.access import TOKEN, remote
+
+    version: object = __version__
     try:
         daemon = remote(url, data)
-        daemon.status()  # one that does not run is told at once; one that goes away later is waited for
-        with Client(api_key="", endpoint=daemon.url) as client:
-            for event in client.live(device=device, kinds=KINDS, points=2):
-                click.echo(json.dumps(_plain(event)) if as_json else printable(event_line(event)))
+        status = daemon.status()
+        if "spectrometers" not in status:
+            fail(f"{daemon.url}: this is not an oesd daemon")
+        version = status.get("version")
+        # From another computer its token is needed for reading, too.
+        with Client(api_key=os.environ.get(TOKEN, "").strip() if url else "", endpoint=daemon.url) as client:
+            yield client, status
     except ClientError as error:
         fail(str(error))
     except expected() as error:
         fail(str(error))
+    except (AttributeError, KeyError, TypeError):
+        if version == __version__:
+            raise
+        fail(f"the daemon is oesd {version}, this command {__version__}: restart the daemon with the same oesd")
 
 
 def _plain(event: Event) -> dict[str, Any]:

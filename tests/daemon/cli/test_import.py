@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import subprocess
 from pathlib import Path
 
@@ -120,3 +121,49 @@ def _too_deep(folder: Path) -> None:
         os.close(here)
         here = below
     os.close(here)
+
+
+def test_folders_below_each_other_without_end(tmp_path: Path) -> None:
+    """As a copy that went round in a circle leaves them."""
+    here = os.open(tmp_path, os.O_RDONLY)
+    for _ in range(1200):
+        os.mkdir("a", dir_fd=here)
+        below = os.open("a", os.O_RDONLY, dir_fd=here)
+        os.close(here)
+        here = below
+    table = "\n".join(f"{300 + k},{1000 + 7 * (k % 11)}" for k in range(200))
+    with open(os.open("last.csv", os.O_WRONLY | os.O_CREAT, dir_fd=here), "w") as file:
+        file.write(table)
+    os.close(here)
+    told = oesd("import", tmp_path / "a", "--data", tmp_path / "data")
+    subprocess.run(["rm", "-rf", tmp_path / "a"], check=True)  # pytest's own way to do it ends as os.walk does
+    assert (told.returncode, told.stdout) == (0, "1 files: 1 stored, 0 were there already, 0 refused\n"), told.stderr
+
+
+def test_a_key_is_not_shown_among_what_is_refused(tmp_path: Path) -> None:
+    """Whoever imports a copy of a data directory, or a home, does not publish its token."""
+    (tmp_path / "old").mkdir()
+    for name in ("api-token", "api-key"):
+        (tmp_path / "old" / name).write_text("canary-of-this-machine\n")
+    told = oesd("import", tmp_path / "old", "--data", tmp_path / "data", "--json")
+    assert told.returncode == 1
+    assert [one["why"] for one in json.loads(told.stdout)["refused"]] == ["a key, by its name: not read"] * 2
+    assert "canary" not in told.stdout + told.stderr
+
+
+def test_what_is_broken_off_tells_how_far_it_was(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    for number in range(3000):
+        table = "\n".join(f"{300 + k},{number + 7 * (k % 11)}" for k in range(60))
+        (tmp_path / "old" / f"{number}.csv").write_text(table)
+    with Daemon.simulated(tmp_path / "data") as daemon:
+        assert daemon.url()
+        command = [*OESD, "import", str(tmp_path / "old"), "--data", str(tmp_path / "data")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as importing:
+            until(lambda: daemon.tally()["files"] >= 3)
+            daemon.end(signal.SIGKILL)
+            out, told = importing.communicate(timeout=60)
+    assert (importing.returncode, out) == (2, "")
+    first, second = told.splitlines()
+    assert first.startswith("broken off, of 3000 files: ") and first.endswith("; the same command goes on from here")
+    assert second.startswith("oesd: no oesd daemon answers")

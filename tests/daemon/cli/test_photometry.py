@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import numpy as np
 from tests.daemon.store.making import capture, device, entry
-from tests.support.daemons import oesd
+from tests.support.daemons import OESD, oesd
 
 from oesd.model import Kind
 from oesd.store import Store
@@ -75,3 +77,59 @@ def test_what_is_missing_or_wrong_is_one_line(tmp_path: Path) -> None:
         assert len(lines) == 1, done.stderr
         assert said in lines[0]
         assert "defect" not in lines[0]
+
+
+def test_names_that_are_none(tmp_path: Path) -> None:
+    """A file that is not there is no matter of a daemon; nor is one that cannot be looked at a defect."""
+    for source, said in (
+        ("typo.csv", "typo.csv: no such file, and no data id"),
+        ("x" * 300, f"{'x' * 300}: cannot be read: File name too long"),
+        (str(tmp_path), f"{tmp_path}: is no plain file"),
+    ):
+        done = oesd("photometry", source, "--as", "absorbance")
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"oesd: {said}\n")
+
+
+def test_a_name_of_an_older_system(tmp_path: Path) -> None:
+    white = write(tmp_path / "white.csv", 1000.0 + WL)
+    old = Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xe4rz.csv"))
+    write(old, 500.0 + WL)
+    for name in ("a.csv", "a.html"):
+        out = tmp_path / name
+        done = oesd("photometry", old, "--as", "transmittance", "--reference", white, "--out", out)
+        assert done.returncode == 0, done.stderr
+        assert "M\ufffdrz.csv" in out.read_text() or name == "a.html"
+
+
+def test_what_it_is_made_of_is_never_written_over(tmp_path: Path) -> None:
+    white, sample = write(tmp_path / "white.csv", 1000.0 + WL), write(tmp_path / "sample.csv", 500.0 + WL)
+    (tmp_path / "link.csv").symlink_to(sample)
+    before = sample.read_bytes(), white.read_bytes()
+    for out in (sample, white, tmp_path / "link.csv"):
+        done = oesd("photometry", sample, "--as", "transmittance", "--reference", white, "--out", out)
+        assert done.returncode == 2 and "written over what it is made of" in done.stderr
+    assert (sample.read_bytes(), white.read_bytes()) == before
+
+
+def test_what_has_no_part_in_it_is_not_told_of_it(tmp_path: Path) -> None:
+    white, sample = write(tmp_path / "white.csv", 1000.0 + WL), write(tmp_path / "sample.csv", 500.0 + WL)
+    for quantity, more, said in (
+        ("irradiance", ("--reference", white, "--calibration", white), "--reference is for transmittance"),
+        ("absorbance", ("--reference", white, "--calibration", white), "--calibration is for irradiance"),
+    ):
+        done = oesd("photometry", sample, "--as", quantity, *more)
+        assert (done.returncode, done.stdout) == (2, "") and said in done.stderr
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path) -> None:
+    white, sample = write(tmp_path / "white.csv", 1000.0 + WL), write(tmp_path / "sample.csv", 500.0 + WL)
+    (tmp_path / "out.csv").write_text("of yesterday")
+    words = f"photometry {sample} --as transmittance --reference {white} --out {tmp_path / 'out.csv'}"
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 2; exec "$@"', "sh", *OESD, *words.split()],
+        capture_output=True, text=True, timeout=60, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "out.csv: cannot be written: File too large" in done.stderr
+    assert (tmp_path / "out.csv").read_text() == "of yesterday"
+    assert {path.name for path in tmp_path.iterdir()} == {"white.csv", "sample.csv", "out.csv"}

@@ -7,17 +7,22 @@ import re
 import signal
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from tests.daemon.web import spectra
 from tests.support.daemons import OESD, Daemon, oesd, until
 
-from oesd.model import Device, ElementFinding
+from oesd.cli.reprocess import _Count, _count_difference
+from oesd.model import Device, ElementFinding, Recipe
+from oesd.processing.differences import Difference, Renamed
 from oesd.processing.jobs import versions
+from oesd.processing.reprocessing import Task
 from oesd.store import Store
 from oesd.store.onlooker import Onlooker
 from oesd.store.standing import Wanted
@@ -176,3 +181,25 @@ def test_a_cluster_says_the_same_bit_for_bit(tmp_path: Path) -> None:
         done = oesd("reprocess", "--all", "--scheduler", address, "--data", other)
     assert (done.returncode, done.stdout) == (0, "4 analysed again\n"), done.stderr
     assert contents(one) == contents(other)
+
+
+def test_objects_are_for_a_dry_run(tmp_path: Path) -> None:
+    done = oesd("reprocess", "--all", "--json", "--data", tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("oesd: --json is for --dry-run")
+
+
+def test_what_a_dry_run_will_tell_of_millions_is_not_held_in_memory() -> None:
+    task = Task("0190b0c8-7d3e-7a52-9d0c-3f2f1c1b2a90", Recipe(), "a", datetime(2026, 1, 1, tzinfo=UTC))
+    count = _Count()
+    tracemalloc.start()
+    for number in range(2000):
+        renamed = tuple(Renamed(f"p{k}", 300.0 + k + number, "Ar", "Xe") for k in range(60))
+        found = Difference(task.data_id, ("Ar",), ("Xe",), renamed, 60, 61, (), numbers=True)
+        _count_difference(count, task, found, True)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    with count.lines as lines:
+        assert lines.seek(0) == 0 and sum(len(json.loads(line)["renamed"]) for line in lines) == 120_000
+    assert most < 8e6
+    assert count.changes.lines() == ["elements by entries: Ar +2000, Xe -2000"]

@@ -12,6 +12,7 @@ from tests.daemon.cli.test_status import ALARMS
 
 from oesd.cli import COMMANDS, SUMMARIES, cli
 from oesd.cli.tables import number, peak_rows
+from oesd.cli.top import ends
 from oesd.cli.top_view import Seen, view_of
 from oesd.cli.watch import event_line
 from oesd.client import Event
@@ -82,6 +83,40 @@ def test_top_names_what_needs_a_person() -> None:
     wanted = "NEEDS ATTENTION|unplugged: plug it in|no permission|12 px|blocked: 401"
     for expected in wanted.split("|"):
         assert expected in text, expected
+
+
+@pytest.mark.parametrize("height", [3, 4, 5, 7, 8, 12, 24])
+@pytest.mark.parametrize("width", [20, 80])
+@pytest.mark.parametrize("units", [0, 1, 30])
+def test_the_last_line_of_top_is_always_there(units: int, width: int, height: int) -> None:
+    there = [unit(f"S{number}", level="bad", line="unplugged") for number in range(units)]
+    lines = screen(Seen("http://127.0.0.1:8520", state(*there)), width=width, height=height)
+    assert len(lines) <= height and max(map(len, lines)) <= width
+    assert lines[0].startswith("oesd 0.1.0") and lines[-1].startswith("q quits")
+    assert "more" in lines[-1] or units < 30
+
+
+def test_without_news_nothing_is_well() -> None:
+    seen = Seen("http://chamber-3.plasma.lab.example.org:8520", state(unit()), heard_s=90.0)
+    assert "all is well" in screen(seen, 91.0)[0]
+    for seen.trouble, said in (("", "silent for 10 s"), ("GET /events: 401", "GET /events: 401")):
+        head = screen(seen, 100.0)[0]
+        assert said in head and "all is well" not in head
+
+
+def test_top_shows_no_light_of_a_spectrometer_that_has_gone_and_no_foreign_escapes() -> None:
+    seen = Seen("u", state(unit(level="bad", word="unplugged"), unit("b"), version="1\x1b[2J"))
+    for name in ("SIM00001", "b"):
+        seen.note(Event("spectrum", {"device": name, "elements": [{"element": f"Ar-{name}\x1b[2J"}]}), 1.0)
+    text = "\n".join(screen(seen, width=120))
+    assert "Ar-b" in text and "Ar-SIM00001" not in text
+    assert "\x1b" not in text
+
+
+def test_keys_that_end_top() -> None:
+    ending = ("q", "Q", "xq", "\x1b", "\x03")
+    assert all(ends(keys) for keys in ending)
+    assert not any(ends(keys) for keys in ("", "x", "\x1b[A", "\x1bOB", "\x1b[A\x1b[B", "\x1bq"))
 
 
 def test_top_shows_alarms_that_were_raised_before_it_began() -> None:

@@ -142,6 +142,30 @@ def test_a_key_given_as_an_argument_is_refused_unquoted(argument: str, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("words", [(CANARY,), (f"--{CANARY}",), (f"--key={CANARY}", "set"), ("remove", CANARY)])
+def test_a_key_in_any_place_is_refused_unquoted(words: tuple[str, ...]) -> None:
+    done = CliRunner().invoke(key, words, input=CANARY)
+    assert done.exit_code == 2
+    assert "the key is no argument" in done.output and "oesd key set" in done.output
+    assert CANARY not in done.output
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_who_may_not_look_is_told_in_one_line(tmp_path: Path) -> None:
+    """Even where the folder itself is closed."""
+    closed = tmp_path / "etc" / "oesd"
+    closed.mkdir(parents=True)
+    for folder in (*tmp_path.parents, tmp_path):
+        if folder.stat().st_uid == os.geteuid() and not folder.stat().st_mode & 0o001:
+            folder.chmod(0o755)
+    closed.chmod(0o700)
+    become = "import os, oesd.host; from oesd.cli.key import key; os.setuid(65534)"
+    script = f"{become}; key(['remove', '--root', {str(tmp_path)!r}])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr == f"oesd: {closed / 'api-key'} cannot be removed: Permission denied\n"
+
+
 def test_a_key_is_sealed_to_no_other_root(tmp_path: Path) -> None:
     done = CliRunner().invoke(key, ["set", "--root", str(tmp_path), "--encrypt"], input=CANARY)
     assert done.exit_code == 2
