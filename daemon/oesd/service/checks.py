@@ -10,7 +10,6 @@ from collections.abc import Sequence
 
 from oesd.config import Config, ConfigError, at_line
 from oesd.schedule import check_plan
-from oesd.service.watched import watched
 from oesd.store import StoreError
 from oesd.store.place import check_url
 
@@ -28,7 +27,10 @@ def check(config: Config, where: str) -> None:
     except ConfigError as error:
         keys, _, message = str(error).partition(": ")
         raise at_line(message, where, keys.split(".")) from None
-    watched(config, where)
+    if config.trace or config.alarm or config.endpoint or config.golden.by:
+        from oesd.service.watched import watched
+
+        watched(config, where)
 
 
 def check_certificates(config: Config, where: str) -> None:

@@ -27,12 +27,9 @@ from oesd.service.keyless import see_key
 from oesd.service.listeners import Listeners
 from oesd.service.measuring import Measuring
 from oesd.service.memory import give_back
-from oesd.service.rooms import Rooms
 from oesd.service.sections import background_rules, without_restart
 from oesd.service.status import accounts_document, whole_tally
 from oesd.service.summary import Summary
-from oesd.service.watch_book import Outside
-from oesd.service.watching import Watching
 from oesd.store import HostTime, Store, StoreError
 from oesd.store.waiting import waited_s
 from oesd.version import __version__
@@ -40,6 +37,7 @@ from oesd_drivers.spare import Spare
 
 if TYPE_CHECKING:
     from oesd.service.front import Front
+    from oesd.service.watch_book import Outside
 
 log = logging.getLogger(__name__)
 
@@ -107,31 +105,41 @@ class Service:
         self._open.callback(self.store.close)
         golden = Golden(config.data_dir, lambda: self._watching.compare_anew())
         rules, beat = keeping_rules(config.store), self._health.beat
-        self._keeper = self._opened(Keeper(self.store, rules, beat, lambda: golden.held(self._config.golden.runs)))
+        self._keeper = Keeper(self.store, rules, beat, lambda: golden.held(self._config.golden.runs))
+        self._opened(self._keeper, self._open)
         see_key(config.upload)
         self._listeners = Listeners.of(config.web)
         self._open.callback(self._listeners.close)
-        self._watching = Watching(config, self.store, beat=self._health.beat, golden=golden.run_ids)
         self.processing = Processing(
-            self.store, config.identify.recipe, upload=self._uploads, beat=self._health.beat, done=self._wake,
+            self.store, config.identify.recipe, upload=self._uploads, beat=beat, done=self._wake,
             dark=background_rules(config.dark), reference=background_rules(config.reference),
             clock_offset=self._clock_offset,
             made=self._show,
-            readings=self._watching.measure,
+            readings=lambda *spectrum: self._watching.measure(*spectrum),
         )  # fmt: skip
         self.processing.settle(HostTime(datetime.now(UTC), time.monotonic_ns(), boot_id()))
-        self._opened(self._watching)  # stopped after the processing, whose last spectra it looks at
-        self._opened(self.processing)
         self._measuring = Measuring(config, self.processing, self._health, self._spare, self._more_time)
-        self._watching.look_at(self._outside)
-        # Opened after the measuring, closed after it, too: the page shows its end.
+        # Opened after the measuring, closed after it, too: the last spectra are stored, analysed, watched and shown.
+        watching = self._open.enter_context(ExitStack())
+        self._open.callback(self.processing.stop)
         self._open.callback(self._close_front)
-        self._opened(self._measuring)
+        self._opened(self._measuring, self._open)
+        self._watch(golden, watching)
+        self.processing.start()
         self._open_front(golden)
         log.info("oesd %s measures; data in %s; page at %s", __version__, config.data_dir, self.url)
 
+    def _watch(self, golden: Golden, opened: ExitStack) -> None:
+        """Watch what is configured: before the first spectrum is analysed, which need not be before it is taken."""
+        from oesd.service.watching import Watching
+
+        self._watching = Watching(self._config, self.store, beat=self._health.beat, golden=golden.run_ids)
+        self._watching.look_at(self._outside)
+        self._opened(self._watching, opened)
+
     def _open_front(self, golden: Golden) -> None:
         from oesd.service.front import Front  # only now: it is half of all that is to be imported
+        from oesd.service.rooms import Rooms
 
         rooms = Rooms(
             self.store, self.processing, self._measuring, self._watching, golden,
@@ -144,10 +152,10 @@ class Service:
         if self._front:
             self._front.stop()
 
-    def _opened(self, part: Any) -> Any:
+    @staticmethod
+    def _opened(part: Any, opened: ExitStack) -> None:
         part.start()
-        self._open.callback(part.stop)
-        return part
+        opened.callback(part.stop)
 
     def stop(self) -> None:
         """Stop everything in the opposite order: nothing is asked of a room that is closed.
@@ -262,6 +270,8 @@ class Service:
 
     def _outside(self) -> Outside:
         """What alarms go by that no spectrum tells."""
+        from oesd.service.watch_book import Outside
+
         return Outside(
             quiet_s=self._measuring.quiet_s(datetime.now(UTC)),
             dark_due=self._measuring.dark_due(),
