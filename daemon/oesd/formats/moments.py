@@ -23,7 +23,7 @@ def moment(text: str) -> str | None:
 
     Reads ``Mon Jan 14 17:36:35 GMT 2008`` (SpectraSuite, OceanView, Jaz), ``2022-03-17 08:46:42`` (BWSpec),
     ``2022/3/2, 8:41:14``, ``2026/11/22 12:00:00.25 +0100`` (JCAMP-DX) and ``03-23-2011, 12:15:51`` (OOIBase32, month
-    first), the last three also with ``AM`` or ``PM``.
+    first), the last three also with ``AM`` or ``PM``, beside an hour of 24, too (``13:05:00 PM``), where they agree.
     """
     try:
         return _iso(text.strip())
@@ -57,10 +57,17 @@ def _iso(text: str) -> str | None:
 def _local(year: str, month: str | int, day: str, clock: str, part: str = "0", half: str = "") -> datetime:
     hour, minute, second = map(int, clock.split(":"))
     if half:
-        if not 1 <= hour <= 12:
-            raise ValueError("no hour of half a day")
-        hour = hour % 12 + (12 if half.upper() == "PM" else 0)
+        hour = _of_the_day(hour, half.upper())
     return datetime(int(year), int(month), int(day), hour, minute, second, int(part.ljust(6, "0")))
+
+
+def _of_the_day(hour: int, half: str) -> int:
+    """Hour of the day of one of its half; a clock of 24 hours with its half beside it (``13:05 PM``) says it twice."""
+    if (half == "PM" and 13 <= hour <= 23) or (half == "AM" and hour == 0):
+        return hour
+    if not 1 <= hour <= 12:
+        raise ValueError("no hour of that half of the day")
+    return hour % 12 + (12 if half == "PM" else 0)
 
 
 def _zone(text: str) -> timezone | None:

@@ -7,9 +7,9 @@ three times, and what became of it is shown with the alarms.
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -75,8 +75,10 @@ class Teller:
         utc: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.name, self._kind, self._way, self._pauses_s, self._utc = name, kind, way, pauses_s, utc
-        self._queue: queue.Queue[Mapping[str, Any] | None] = queue.Queue(_WAITING)
-        self._stop = threading.Event()
+        self._waiting: deque[Mapping[str, Any]] = deque()
+        self._changed = threading.Condition()
+        self._ending = self._busy = False
+        self._hurry, self._stop = threading.Event(), threading.Event()
         self._told = Told()
         self._thread = threading.Thread(target=self._main, name=f"action-{name}", daemon=True)
 
@@ -86,12 +88,14 @@ class Teller:
 
     def retire(self) -> None:
         """Have the thread tell what waits and end then; returns at once."""
-        self._put_last()
+        with self._changed:
+            self._ending = True
+            self._changed.notify_all()
 
     def ask_to_stop(self) -> None:
-        """Have the thread end after the try at hand; what waits is not told. Returns at once."""
-        self._stop.set()
-        self._put_last()
+        """Have the thread try once to tell what waits and end then; returns at once."""
+        self._hurry.set()
+        self.retire()
 
     def join(self, limit_s: float) -> None:
         """Wait for the end, no longer than the limit: a mail server that hangs must not hold up whoever stops."""
@@ -100,20 +104,23 @@ class Teller:
             return
         self._thread.join(limit_s)
         if self._thread.is_alive():
-            log.warning("action %s: did not end in time; what it was telling may not have been told", self.name)
-
-    def _put_last(self) -> None:
-        try:
-            self._queue.put_nowait(None)
-        except queue.Full:
-            log.warning("action %s: ends with %d notices that were not told", self.name, _WAITING)
             self._stop.set()
+            count = len(self._waiting) + self._busy
+            log.warning("action %s: did not end in time; %d notices may not have been told", self.name, count)
+
+    @property
+    def ended(self) -> bool:
+        """Whether its thread has told all and ended."""
+        return self._thread.ident is not None and not self._thread.is_alive()
 
     def tell(self, notice: Mapping[str, Any]) -> None:
         """Queue a notice; never waits. The hundred and first is not told, and shown so."""
-        try:
-            self._queue.put_nowait(notice)
-        except queue.Full:
+        with self._changed:
+            full = len(self._waiting) >= _WAITING
+            if not full:
+                self._waiting.append(notice)
+                self._changed.notify_all()
+        if full:
             self._note("failed", f"{_WAITING} notices wait: one of {notice['name']} was not told")
 
     def state(self) -> dict[str, Any]:
@@ -122,28 +129,31 @@ class Teller:
 
     def idle(self) -> bool:
         """Whether nothing waits or is being told."""
-        return self._queue.unfinished_tasks == 0
+        with self._changed:
+            return not self._waiting and not self._busy
 
     def _main(self) -> None:
         try:
-            while not self._stop.is_set() and self._tell_next():
-                pass
+            while not self._stop.is_set() and (notice := self._next()) is not None:
+                self._tell_one(notice)
         finally:
             self._way.close()
 
-    def _tell_next(self) -> bool:
-        """Tell the next notice; False when none is to come."""
-        notice = self._queue.get()
+    def _next(self) -> Mapping[str, Any] | None:
+        """Wait for a notice; None when none is to come."""
+        with self._changed:
+            self._busy = False
+            self._changed.wait_for(lambda: self._waiting or self._ending)
+            self._busy = bool(self._waiting)
+            return self._waiting.popleft() if self._waiting else None
+
+    def _tell_one(self, notice: Mapping[str, Any]) -> None:
         try:
-            if notice is not None and not self._stop.is_set():
-                self._try(notice)
+            self._try(notice)
         except Exception:
             # The top of the thread: a defect of ours must not end what tells of the next alarm.
             log.exception("action %s failed", self.name)
             self._note("failed", "a defect in oesd; the log has its place")
-        finally:
-            self._queue.task_done()
-        return notice is not None
 
     def _try(self, notice: Mapping[str, Any]) -> None:
         why = ""
@@ -157,7 +167,7 @@ class Teller:
                 return
             if number < len(self._pauses_s):
                 self._note("trying", why)
-                if self._stop.wait(self._pauses_s[number]):
+                if self._hurry.wait(self._pauses_s[number]):
                     break
         self._note("failed", f"{notice['name']} was not told: {why}")
 
@@ -180,6 +190,7 @@ class Tellers:
 
     def __init__(self) -> None:
         self._at_work: dict[ActionSection, Teller] = {}  # replaced as a whole: others go through it meanwhile
+        self._retired: list[Teller] = []
 
     def use(self, wanted: Sequence[ActionSection]) -> None:
         """Have those at work that are wanted; one that is not wanted as it was tells what waits, and ends by itself.
@@ -188,9 +199,10 @@ class Tellers:
         """
         before = self._at_work
         self._at_work = {section: before.get(section) or teller_of(section) for section in wanted}
-        for section, teller in before.items():
-            if section not in self._at_work:
-                teller.retire()
+        gone = [teller for section, teller in before.items() if section not in self._at_work]
+        self._retired = [teller for teller in (*self._retired, *gone) if not teller.ended]
+        for teller in gone:
+            teller.retire()
         for section, teller in self._at_work.items():
             if section not in before:
                 teller.start()
@@ -206,11 +218,12 @@ class Tellers:
         return [teller.state() for teller in self._at_work.values()]
 
     def stop(self, limit_s: float = STOP_S) -> None:
-        """End after the tries at hand, all of them within one limit."""
+        """Have what waits told, those that are wanted no more included, all of them within one limit; then end."""
         end_s = time.monotonic() + limit_s
-        for teller in self._at_work.values():
+        tellers = [*self._at_work.values(), *self._retired]
+        for teller in tellers:
             teller.ask_to_stop()
-        for teller in self._at_work.values():
+        for teller in tellers:
             teller.join(max(0.0, end_s - time.monotonic()))
 
 

@@ -85,7 +85,7 @@ class WatchBook:
         self._units = units
         self._references = references or {}
         self._signals: dict[Key, Signal] = {}
-        self._heard: dict[Key, int] = {}
+        self._heard: dict[Key, int] = {}  # of what is meant to be heard, since when at the latest it was not
         self._newest_run: dict[str, int] = {}
 
     # -- rows --------------------------------------------------------------------------------------------------------
@@ -115,8 +115,9 @@ class WatchBook:
             reading = self._reading(row, alarm.trace) if alarm.device in ("", row.device_name) else None
             if reading is None:
                 continue
-            if alarm.kind == "missing" and reading.usable:
-                self._heard[name, row.device_name] = row.taken_at_us
+            heard_us = self._heard.get((name, row.device_name))
+            if judge and heard_us is not None and reading.usable:
+                self._heard[name, row.device_name] = max(heard_us, row.taken_at_us)
             if alarm.kind not in OF_TRACES:
                 continue
             sight = self._signal(alarm, row.device_name).of(row.taken_at_us, reading)
@@ -157,10 +158,17 @@ class WatchBook:
             return
         for device, quiet_s in outside.quiet_s.items():
             if alarm.device in ("", device):
-                if alarm.trace and quiet_s is not None:
-                    heard_us = self._heard.setdefault((alarm.name, device), now_us)
-                    quiet_s = max(quiet_s, (now_us - heard_us) / 1e6)
-                yield device, silent(alarm, quiet_s)
+                yield device, silent(alarm, self._quiet_s((alarm.name, device), alarm, now_us, quiet_s))
+
+    def _quiet_s(self, key: Key, alarm: Alarm, now_us: int, quiet_s: float | None) -> float | None:
+        """For how long a spectrometer, or a trace of it, has told nothing since it was meant to."""
+        if quiet_s is None:
+            self._heard.pop(key, None)
+        if quiet_s is None or not alarm.trace:
+            return quiet_s
+        # A clock that was set back begins the silence anew, or it would not be noticed for as long.
+        heard_us = self._heard[key] = min(self._heard.get(key, now_us), now_us)
+        return max(quiet_s, (now_us - heard_us) / 1e6)
 
     # -- persons -----------------------------------------------------------------------------------------------------
 
@@ -178,8 +186,16 @@ class WatchBook:
         """Go on from the newest stored event of each alarm."""
         for key, event in newest.items():
             if key[0] in self.alarms:
-                self.states[key] = _restored(event)
-                self.sights[key] = self.states[key].sight
+                state = self.states[key] = state_after(event)
+                self.sights[key] = state.sight
+                if self.alarms[key[0]].kind == "missing" and state.on_since_us is not None:  # as silent as it was
+                    self._heard[key] = state.on_since_us - round((self.alarms[key[0]].above or 0.0) * 1e6)
+
+    def carry_on(self, before: WatchBook) -> None:
+        """Go on from a book that was at work until now: what it saw is newer than what a full disk let it store."""
+        self.states |= {key: one for key, one in before.states.items() if key[0] in self.alarms}
+        self.sights |= {key: one for key, one in before.sights.items() if key[0] in self.alarms}
+        self._heard |= {key: one for key, one in before._heard.items() if key[0] in self.alarms}
 
 
 def _seen_outside(alarm: Alarm, outside: Outside) -> Iterable[tuple[str, Sight]]:
@@ -215,7 +231,8 @@ def alarm_event(key: Key, before: AlarmState, state: AlarmState, row: NamedRow |
     return WatchEvent(state.since_us, "alarm", *key, run_no, order_no, "", document)
 
 
-def _restored(event: WatchEvent) -> AlarmState:
+def state_after(event: WatchEvent) -> AlarmState:
+    """Where an alarm is by a change of it that was stored."""
     told = event.document
     sight = Sight(told.get("on"), told.get("value"), told.get("limit"), str(told.get("text", "")))
     return AlarmState(

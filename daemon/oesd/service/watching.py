@@ -17,17 +17,18 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
 from oesd.config import Config
 from oesd.model import Analysis, Measurement
 from oesd.processing.readings import Named, Readings
+from oesd.service.announcing import Announcing
 from oesd.service.golden_means import GoldenMeans
 from oesd.service.rules_at_work import left_marks, looking_back
 from oesd.service.telling import Tellers
-from oesd.service.watch_book import Key, Outside, WatchBook
+from oesd.service.watch_book import Key, Outside, WatchBook, state_after
 from oesd.service.watch_documents import alarm_document, endpoint_document
 from oesd.service.watched import watched
 from oesd.store import Store, StoreError
@@ -48,6 +49,7 @@ _TICK_S = 1.0
 _BATCH = 512
 _MARKS = 200
 """Marks that are looked through for rules that were taken away: of all runs that can still have spectra waiting."""
+_SKIPPED = "alarms and rules go on with the newest spectra; those before cannot be read: %s"
 _TOLD_PHASES = ("raised", "ok", "cleared")
 
 
@@ -88,7 +90,9 @@ class Watching:
         self._lock = threading.RLock()
         self._stop = threading.Event()
         self._wake = threading.Event()
-        self._unstored: list[WatchEvent] = []
+        self._announcing = Announcing(self.events, self._tell)
+        self._refusal = ""
+        self.book = WatchBook((), (), {}, {})
         self._order = self._looked_back_to = 0
         self._last: dict[Key, tuple[int, Reading]] = {}
         self.tellers = Tellers()
@@ -107,6 +111,7 @@ class Watching:
         references = means.of(wanted, self._golden(), config.golden.runs)
         book = WatchBook(found.alarms, found.rules, numbers, units, found.devices, references, looking_back(self.named))
         book.restore(self.events.newest("alarm"))
+        book.carry_on(self.book)
         self.config, self.watched, self.book = config, found, book
         self.units, self.definitions, self.numbers = units, definitions, numbers
         self.readings, self.references = readings, references
@@ -116,7 +121,8 @@ class Watching:
     def start(self) -> None:
         """Begin to go through the runs that are on, and to follow; the thread does it, however long they are."""
         self.tellers.use(self.config.action)
-        self._look_back()
+        newest, marks, begin = self._past()
+        self._look_back(newest, marks, begin)
         self._thread.start()
 
     def stop(self) -> None:
@@ -135,18 +141,16 @@ class Watching:
     def use(self, config: Config) -> None:
         """Watch by another configuration from now on; alarms stay where they are."""
         with self._lock:
+            _, marks, begin = self._past()  # what the store refuses is refused before anything is changed
             self._use(config)
             self.tellers.use(self.config.action)
-            self._look_back()
+            self._look_back(max(self._order, self._looked_back_to), marks, begin)
         self.wake()
 
     def compare_anew(self) -> None:
         """Another run is golden: drift alarms compare with that one from now on."""
         if any(alarm.golden for alarm in self.watched.alarms):
-            with self._lock:
-                self._use(self.config)
-                self._look_back()
-            self.wake()
+            self.use(self.config)
 
     def publish_to(self, publish: Callable[[Mapping[str, Any]], None]) -> None:
         """Have each change told, as a document; what is called must not wait."""
@@ -166,14 +170,20 @@ class Watching:
         """The named traces of a spectrum, as the store takes them with its result."""
         return self.readings.of(device_name, measurement, analysis)
 
-    def _look_back(self) -> None:
-        """Begin anew with the runs that spectrometers are in: rules decide as they did, alarms only look."""
-        newest = self.named.newest_order()
-        self._unstored += left_marks(self.book.at_work, self.events.marks(_MARKS), to_us(self._utc()), newest)
-        self._order = self._looked_back_to = newest
-        with self._told_if_refused():
+    def _past(self) -> tuple[int, list[WatchEvent], int]:
+        """The newest row, the newest marks, and the row before the runs that spectrometers are in."""
+        newest, marks = self.named.newest_order(), self.events.marks(_MARKS)
+        try:
             firsts = [self.named.first_of_newest_run(device) for device in self.named.devices()]
-            self._order = min([newest, *(first - 1 for first in firsts if first is not None)])
+        except StoreDamaged as error:
+            log.error(_SKIPPED, error)
+            firsts = []
+        return newest, marks, min([newest, *(first - 1 for first in firsts if first is not None)])
+
+    def _look_back(self, judged: int, marks: Sequence[WatchEvent], begin: int) -> None:
+        """Begin anew behind a row: rules decide as they did, alarms only look at rows that they have judged."""
+        self._announcing.store(left_marks(self.book.at_work, marks, to_us(self._utc()), judged))
+        self._order, self._looked_back_to = min(begin, judged), judged
 
     def _take(self, rows: Sequence[NamedRow]) -> None:
         past = [row for row in rows if row.order_no <= self._looked_back_to]
@@ -189,7 +199,7 @@ class Watching:
                     self._last[name, row.device_name] = (row.taken_at_us, Reading(*told[:2], State(told[2])))
         if rows:
             self._order = rows[-1].order_no
-        self._keep(events)
+        self._announcing.announce(events)
 
     # -- the thread --------------------------------------------------------------------------------------------------
 
@@ -217,44 +227,33 @@ class Watching:
                 self._take(rows)
                 return True
             self._look_outside()
-            self._keep([])
+            self._announcing.announce([])
         return False
 
     @contextmanager
     def _told_if_refused(self) -> Iterator[None]:
         try:
             yield
+            self._refusal = ""
         except StoreDamaged as error:
-            log.error("alarms and rules go on with the newest spectra; those before cannot be read: %s", error)
-            self._order = self._looked_back_to = self.named.newest_order()
+            log.error(_SKIPPED, error)
+            with suppress(StoreError):  # it is tried again with the next rows
+                self._order = self._looked_back_to = self.named.newest_order()
         except StoreError as error:
-            log.warning("alarms cannot be kept: %s", error)
+            if str(error) != self._refusal:  # said once: twice a second would fill what is left of a full disk
+                log.warning("alarms cannot be kept: %s", error)
+            self._refusal = str(error)
 
     def _look_outside(self) -> None:
         now = self._utc()
         if not self._stop.is_set():
-            self._keep(self.book.tick(to_us(now), self._outside()))
-
-    def _keep(self, events: Sequence[WatchEvent]) -> None:
-        """Tell of changes, and store them: those that a full disk refused are stored when it has room again."""
-        fresh = [event for event in events if not self._known(event)]
-        for event in fresh:
-            if not event.is_mark:
-                self._tell(event)
-        self._unstored += fresh
-        if self._unstored:
-            self.events.add(self._unstored).result()
-            self._unstored = []
-
-    def _known(self, event: WatchEvent) -> bool:
-        """Whether a decision or a mark was stored before the daemon was started."""
-        if event.kind != "endpoint":
-            return False
-        return self.events.decision(event.name, event.device_name, event.run_no, event.definition) is not None
+            self._announcing.announce(self.book.tick(to_us(now), self._outside()))
 
     # -- telling -----------------------------------------------------------------------------------------------------
 
     def _tell(self, event: WatchEvent) -> None:
+        if event.name not in (self.book.alarms if event.kind == "alarm" else self.book.rules):
+            return  # it waited for the store, and was taken away meanwhile
         document = self.document_of(event)
         self._publish(document)
         actions = self._actions_of(event)
@@ -267,8 +266,7 @@ class Watching:
         """An alarm or an endpoint as the page gets it."""
         if event.kind == "alarm":
             alarm = self.book.alarms[event.name]
-            key = (event.name, event.device_name)
-            return alarm_document(alarm, event.device_name, self.book.states[key], None, self.units)
+            return alarm_document(alarm, event.device_name, state_after(event), None, self.units)
         rule = self.book.rules[event.name]
         run_id = self.named.run_ids([event.run_no]).get(event.run_no, "")
         at_work = self.book.at_work.at(event.name, event.device_name, event.run_no)
@@ -288,7 +286,7 @@ class Watching:
             if name not in self.book.alarms:
                 return None
             events = self.book.acknowledge(name, device, by, to_us(self._utc()))
-            self._keep(events)
+            self._announcing.announce(events)
         return [event.device_name for event in events]
 
     def last(self, name: str, device: str) -> tuple[int, Reading] | None:

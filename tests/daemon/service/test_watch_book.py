@@ -205,10 +205,11 @@ def test_what_no_spectrum_tells_is_looked_at_now_and_then() -> None:
 def test_a_trace_that_cannot_be_told_any_more_is_missing() -> None:
     live = book((), [Alarm("no-n2", "missing", "n2", above=30.0)])
     row = next(rows_of([simulated_run(1)]))
+    outside = Outside({"chamber-a": 0.5})
+    assert live.tick(row.taken_at_us - S, outside) == []
     live.feed(row)
     for second in range(1, 30):
         live.feed(replace(row, order_no=second, readings={5: (np.nan, np.nan, 3)}))
-    outside = Outside({"chamber-a": 0.5})
     assert live.tick(row.taken_at_us + 29 * S, outside) == []
     assert [event.document["to"] for event in live.tick(row.taken_at_us + 31 * S, outside)] == ["raised"]
 
