@@ -21,6 +21,7 @@ _CLOSE_DEADLINE_S = 2.0
 _SLICE_S = 0.05
 #: For starting an interpreter and its imports: 0.3 s on a lab PC, a hundredfold on one that swaps or is emulated.
 _START_DEADLINE_S = 30.0
+_FORGOTTEN_S = 30.0
 
 
 class Child:
@@ -56,6 +57,8 @@ class Child:
     def __init__(self, environment: Mapping[str, str], launched: Launched | None = None) -> None:
         self._name = "the worker"
         self._ready = False
+        self._begun: dict[str, Any] | None = None
+        self._begun_s = 0.0
         self.alive = self.sound = True
         self.exposing_us = 0
         try:
@@ -77,6 +80,17 @@ class Child:
         """Whether the process runs."""
         return self.alive and self._process.poll() is None
 
+    def begin(self, address: Address, backend: str) -> None:
+        """Have it open a spectrometer while nobody waits for it; :meth:`open` of the same one then has the answer."""
+        self._begun, self._begun_s = _to_open(address, backend), time.monotonic()
+        with contextlib.suppress(OSError):  # it has ended: whoever opens is told
+            self._send(self._begun, _SLICE_S)
+
+    def is_free_for(self, address: Address) -> bool:
+        """Whether it opens nobody else's device; one that nobody has come for, unplugged meanwhile, is nobody's."""
+        waited_s = time.monotonic() - self._begun_s
+        return self._begun is None or self._begun["address"] == _numbers(address) or waited_s > _FORGOTTEN_S
+
     def open(self, address: Address, backend: str, within_s: float) -> tuple[dict[str, Any], wire.Arrays]:
         """Have it open the spectrometer at an address; returns its description, packed.
 
@@ -92,8 +106,15 @@ class Child:
             with self.checked("start", _START_DEADLINE_S):
                 wire.receive(self._channel, time.monotonic() + _START_DEADLINE_S)
             self._ready = True
-        numbers = (address.bus, address.address, address.vendor_id, address.product_id)
-        return self.ask({"call": "open", "backend": backend, "address": list(numbers)}, within_s)
+        request = _to_open(address, backend)
+        if self._begun is not None:
+            begun, self._begun = self._begun, None
+            with self.checked("open", within_s):
+                header, arrays = wire.receive(self._channel, time.monotonic() + within_s)
+            if begun == request and wire.unpack_error(header) is None:
+                self.judge(header)
+                return header, arrays
+        return self.ask(request, within_s)
 
     def ask(self, request: Mapping[str, Any], within_s: float) -> tuple[dict[str, Any], wire.Arrays]:
         """Answer to a request; what is left of a series that nobody waits for any more is passed over.
@@ -167,6 +188,14 @@ class Child:
         except (wire.WireError, KeyError, TypeError) as error:
             self.end(kill=True)
             raise Lost(f"{self._name} answered nonsense and was killed: {str(error)!r:.160}") from error
+
+
+def _numbers(address: Address) -> list[int]:
+    return [address.bus, address.address, address.vendor_id, address.product_id]
+
+
+def _to_open(address: Address, backend: str) -> dict[str, Any]:
+    return {"call": "open", "backend": backend, "address": _numbers(address)}
 
 
 def _name(address: Address) -> str:

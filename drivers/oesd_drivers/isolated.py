@@ -88,7 +88,7 @@ class IsolatedSpectrometer:
                 pass
         self._end()
         self._see_that_it_is_there()
-        self._child = self._spare.take()
+        self._child = self._spare.take(self._address)
         return self._opened()
 
     def set_exposure(self, exposure: Exposure) -> None:

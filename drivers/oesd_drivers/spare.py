@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from .child import Child
 from .launch import Launched
+from .spectrometer import Address
 
 
 class Spare:
@@ -30,8 +31,14 @@ class Spare:
         self._closed = False
         self._lock = threading.Lock()
 
-    def take(self) -> Child:
-        """Return the idle worker, or a new one.
+    def open_ahead(self, address: Address, backend: str) -> None:
+        """Have the idle worker open a spectrometer that is sure to be asked for; whoever opens it waits no more."""
+        with self._lock:
+            if self._idle is not None:
+                self._idle.begin(address, backend)
+
+    def take(self, address: Address) -> Child:
+        """Return the idle worker, unless it opens another one's device, or a new one.
 
         Raises
         ------
@@ -39,7 +46,9 @@ class Spare:
             As :class:`~oesd_drivers.child.Child`.
         """
         with self._lock:
-            idle, self._idle = self._idle, None
+            idle = self._idle if self._idle is not None and self._idle.is_free_for(address) else None
+            if idle is not None:
+                self._idle = None
         if idle is not None and idle.running:
             return idle
         if idle is not None:
@@ -61,4 +70,4 @@ class Spare:
             self._closed = True
             idle, self._idle = self._idle, None
         if idle is not None:
-            idle.end(kill=True)  # it has no device, and may be in the middle of its imports
+            idle.end(kill=True)  # nobody has its device, and it may be in the middle of its imports

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 import time
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 import pytest
 
 from oesd_drivers import virtual
-from oesd_drivers.errors import Denied, Gone, Reopen
+from oesd_drivers.errors import Busy, Denied, Gone, Reopen
 from oesd_drivers.launch import launch
 from oesd_drivers.spare import Spare
-from oesd_drivers.spectrometer import Exposure
+from oesd_drivers.spectrometer import Address, Exposure
 
 from .conftest import Host, one
+
+NOWHERE = Address(0, 0, 0, 0)
 
 
 @pytest.fixture
@@ -69,7 +72,7 @@ def test_the_worker_of_an_unplugged_device_opens_the_next_one(isolated, host, sp
 
 
 def test_one_that_waits_serves_another_model_and_only_one_is_kept(isolated, spare):
-    waiting = spare.take()
+    waiting = spare.take(NOWHERE)
     spare.give(waiting)
     first, second = isolated("OBP-1", spare=spare), isolated("OOI-1", spare=spare)
     assert (first.open().serial, second.open().serial) == ("OBP-1", "OOI-1")
@@ -102,7 +105,7 @@ def test_a_worker_in_doubt_is_ended_and_one_that_was_refused_is_kept(isolated, h
         with pytest.raises(Denied):
             doubtful.open()
     host.control.deny("OBP-2", False)
-    waiting = spare.take()
+    waiting = spare.take(NOWHERE)
     assert waiting.running
     spare.give(waiting)
     assert doubtful.open().serial == "OBP-2"
@@ -110,7 +113,7 @@ def test_a_worker_in_doubt_is_ended_and_one_that_was_refused_is_kept(isolated, h
 
 
 def test_one_that_died_while_it_waited_is_replaced(isolated, spare):
-    waiting = spare.take()
+    waiting = spare.take(NOWHERE)
     spare.give(waiting)
     os.kill(waiting.pid, signal.SIGKILL)
     while waiting.running:
@@ -151,3 +154,54 @@ def test_a_worker_that_is_lost_with_its_cable_is_told_as_gone(isolated, host, pl
     assert isinstance(lost.value, Gone) != plugged
     if not plugged:
         host.control.plug("OOI-2")
+
+
+def begun(isolated, spare, address):
+    """A worker that was asked to open what nobody has come for, and has its answer."""
+    before = isolated("OBP-3", spare=spare)
+    before.open()
+    before.close()
+    worker = spare.take(NOWHERE)
+    spare.give(worker)
+    spare.open_ahead(address, "virtual")
+    assert select.select([worker._channel], [], [], 20)[0]
+    return worker
+
+
+def test_what_is_opened_ahead_is_there_when_it_is_asked_for(isolated, host, spare):
+    worker = begun(isolated, spare, host.address("OOI-2"))
+    with pytest.raises(Busy):
+        isolated("OOI-2").open()  # to anybody else
+    spectrometer = isolated("OOI-2", spare=spare)
+    assert spectrometer.open().serial == "OOI-2"
+    assert spectrometer.pid == worker.pid
+    assert measured(spectrometer)
+
+
+def test_another_one_that_is_asked_for_first_leaves_it_alone(isolated, host, spare):
+    spare.open_ahead(host.address("OOI-2"), "virtual")
+    first, second = isolated("OBP-1", spare=spare), isolated("OOI-2", spare=spare)
+    assert (first.open().serial, second.open().serial) == ("OBP-1", "OOI-2")
+    assert first.pid != second.pid
+    assert measured(first)
+    assert measured(second)
+
+
+def test_one_that_could_not_be_opened_ahead_is_tried_again(isolated, host, spare):
+    host.control.deny("OBP-2", True)
+    worker = begun(isolated, spare, host.address("OBP-2"))
+    host.control.deny("OBP-2", False)
+    spectrometer = isolated("OBP-2", spare=spare)
+    assert spectrometer.open().serial == "OBP-2"
+    assert spectrometer.pid == worker.pid
+
+
+def test_one_that_nobody_came_for_opens_another(isolated, host, spare, monkeypatch):
+    worker = begun(isolated, spare, host.address("OOI-2"))
+    monkeypatch.setattr("oesd_drivers.child._FORGOTTEN_S", 0.0)
+    spectrometer = isolated("OBP-1", spare=spare)
+    assert spectrometer.open().serial == "OBP-1"
+    assert spectrometer.pid == worker.pid
+    assert measured(spectrometer)
+    alone = isolated("OOI-2")
+    assert alone.open().serial == "OOI-2"  # and let go of the first

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -91,5 +92,8 @@ def main() -> None:
 
     # Before numpy is loaded, for us and our children: its thread pool costs memory and is never used.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a sign that a terminal lacks ends no command
     with as_one_line():
         sys.exit(cli.main(standalone_mode=False) or 0)

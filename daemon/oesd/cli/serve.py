@@ -8,7 +8,9 @@ from __future__ import annotations
 import gc
 import logging
 import signal
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,12 +88,11 @@ def _run_daemon(config_file: Path) -> None:
 def _service(config_file: Path, spare: Spare) -> Service:
     """The daemon of a configuration file, which SIGHUP has read again."""
     from oesd.config import ConfigError, load_config
+
+    config = _loaded(config_file, partial(_open_ahead, spare))
     from oesd.service.checks import check
     from oesd.service.daemon import Service
 
-    config = _loaded(config_file)
-    if config.simulation.enabled:
-        spare.close()  # virtual spectrometers have workers of their own environment
     service = Service(config, spare)
 
     def reload() -> Config | None:
@@ -192,12 +193,28 @@ def _run_hub(config_file: Path | None, data: Path | None, port: int | None, api_
         raise SystemExit(_INCOMPLETE)
 
 
-def _loaded(path: Path) -> Config:
+def _open_ahead(spare: Spare, config: Config) -> None:
+    """Have the first spectrometer opened while the rest is imported: each will be, as only so its serial is known."""
+    if config.simulation.enabled:
+        spare.close()  # virtual spectrometers have workers of their own environment
+        return
+    from oesd_drivers.errors import SpectrometerError
+    from oesd_drivers.usb import plugged
+
+    with suppress(SpectrometerError, OSError):  # whoever looks for them says so
+        for found in plugged("libusb")[:1]:
+            spare.open_ahead(found.address, "libusb")
+
+
+def _loaded(path: Path, meanwhile: Callable[[Config], None] = lambda _: None) -> Config:
+    """The configuration of a file, checked; ``meanwhile`` gets it when it is read, before more is imported."""
     from oesd.config import ConfigError, load_config
-    from oesd.service.checks import check
 
     try:
         config = load_config(path)
+        meanwhile(config)
+        from oesd.service.checks import check
+
         check(config, str(path))
     except ConfigError as error:
         fail(str(error))

@@ -24,7 +24,7 @@ from oesd.formats.sheet import Sheet
 from oesd.model import SpectrumFile
 
 _HDF5_MAGIC = b"\x89HDF"
-_MEMBERS = (".csv", ".txt", ".jdx", ".json")
+_MEMBERS = (".csv", ".txt", ".jdx", ".dx", ".json")
 
 
 def spectra_of(data: bytes, filename: str = "") -> Iterator[tuple[str, SpectrumFile]]:
@@ -86,7 +86,7 @@ def _members(data: bytes) -> list[zipfile.ZipInfo]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             listed = archive.infolist()
-            ours = [info for info in listed if info.filename.endswith(_MEMBERS)]
+            ours = [info for info in listed if info.filename.lower().endswith(_MEMBERS)]
             return [] if any(is_spectrum(info.filename) for info in listed) else ours
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
         return []

@@ -31,6 +31,7 @@ _LONG_S = 600.0
 _PIECE = 1 << 16
 _LONGEST_ANSWER = 64 * 1024 * 1024
 _NO_KEY, _NO_SPECTRUM = 401, 422
+_NO_SUCH_PAGE = "Not Found"  # of the web framework; what ours says names what is not found
 Body = Mapping[str, Any] | bytes | None
 
 
@@ -61,6 +62,8 @@ class Remote:
     def __init__(self, url: str, token: str = "") -> None:
         self._url = url.rstrip("/")
         self._given = token.strip()
+        if "@" in self._url:
+            raise AccessError("an address of a daemon holds no name and no password: its token goes in OESD_TOKEN")
         if self._given and not _is_private(self._url):
             raise AccessError(f"{self._url}: a token goes by https only, or to this machine")
         # No proxy: the daemon is on this machine, and its token must not leave it.
@@ -266,6 +269,10 @@ class Remote:
                 raise refused(_refusal(error)) from None
         except (OSError, http.client.HTTPException) as error:
             why = getattr(error, "reason", error)
+            if isinstance(why, TimeoutError):
+                raise AccessError(
+                    f"the daemon at {self._url} did not answer in time: try again; its log says more"
+                ) from None
             raise AccessError(f"no oesd daemon answers at {self._url} ({why}): {HOW_TO_START}") from None
         except ValueError:
             raise AccessError(f"{self._url}: this is not an oesd daemon") from None
@@ -299,4 +306,6 @@ def _refusal(error: urllib.error.HTTPError) -> str:
         return str(detail[0].get("msg", "refused"))
     if error.code == _NO_KEY:
         return f"{detail}: give the daemon's token in OESD_TOKEN, with --url"
+    if detail == _NO_SUCH_PAGE:
+        return "the daemon there does not know this: it is of another version, or a hub"
     return str(detail)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import selectors
+import signal
 import smtplib
 import ssl
 import subprocess
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
@@ -16,6 +21,11 @@ from oesd.config import ActionSection
 from oesd.service.telling import NotTold, Way, plain, said
 from oesd.upload import UploadError, load_key
 from oesd.upload.hooks import Hook
+
+_HELD_BYTES = 4096
+_LOOK_S = 0.05
+_END_S = 1.0
+_KEYS = ("OESD_TOKEN", "AS_API_KEY")  # no command of an action's needs them
 
 
 class Mail:
@@ -65,7 +75,11 @@ def _password(file: Path) -> str:
 
 
 class Command:
-    """A command of the owner's, without a shell; it must end with status 0 within its time."""
+    """A command of the owner's, without a shell; it must end with status 0 within its time.
+
+    It may leave others behind (a sound that plays on; its stderr goes nowhere then). One that takes too long is ended
+    with all that it has started.
+    """
 
     def __init__(self, section: ActionSection) -> None:
         self._words = section.command
@@ -76,19 +90,47 @@ class Command:
         words = [_filled(word, notice) for word in self._words]
         try:
             # The words come from the owner's own configuration file and no shell reads them.
-            done = subprocess.run(  # noqa: S603
-                words, timeout=self._timeout_s, stdin=subprocess.DEVNULL, capture_output=True, check=False
-            )
-        except subprocess.TimeoutExpired:
-            raise NotTold(f"command {words[0]!r} took longer than {self._timeout_s:g} s") from None
+            process = subprocess.Popen(  # noqa: S603
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                start_new_session=True, env={name: text for name, text in os.environ.items() if name not in _KEYS},
+            )  # fmt: skip
         except (OSError, ValueError) as error:
             raise NotTold(f"command {words[0]!r} cannot be run: {said(error)}") from None
-        if done.returncode != 0:
-            last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            raise NotTold(f"command {words[0]!r} ended with status {done.returncode}: {plain(''.join(last))!r}")
+        last = _last_words(process, time.monotonic() + self._timeout_s)
+        if process.poll() is None:
+            _end(process)
+            raise NotTold(f"command {words[0]!r} took longer than {self._timeout_s:g} s")
+        if process.returncode != 0:
+            raise NotTold(f"command {words[0]!r} ended with status {process.returncode}: {plain(last)!r}")
 
     def close(self) -> None:
         """Nothing is held between commands."""
+
+
+def _last_words(process: subprocess.Popen[bytes], end_s: float) -> str:
+    """Wait for a process till then; the last line of its stderr, of which little is held however much there is."""
+    assert process.stderr is not None
+    with process.stderr as stderr, selectors.DefaultSelector() as selector:
+        os.set_blocking(stderr.fileno(), False)
+        selector.register(stderr, selectors.EVENT_READ)
+        held, ended = b"", False
+        while not ended and time.monotonic() < end_s:
+            ended = process.poll() is not None  # asked first: what it said before its end is there to be read
+            if not selector.select(0.0 if ended else _LOOK_S):
+                continue
+            piece = stderr.read(_HELD_BYTES)
+            if piece == b"":  # it has closed its stderr, and may go on
+                selector.unregister(stderr)
+            held = (held + (piece or b""))[-_HELD_BYTES:]
+            ended = ended and not piece
+    return "".join(held.decode(errors="replace").strip().splitlines()[-1:])
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process with all that it has started."""
+    with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait(_END_S)  # not for ever: one that waits for a dead disk does not end
 
 
 class Http:
