@@ -303,25 +303,37 @@ def obeyed(line: dict) -> None:
 
 
 @contextlib.contextmanager
-def nobody_opens(files: Sequence[Path]) -> Iterator[None]:
-    """Fail when one of these files, which others hold open all the while, is opened meanwhile (inotify(7))."""
+def openings(files: Sequence[Path]) -> Iterator[list[int]]:
+    """How often these files, which others hold open all the while, are opened meanwhile (inotify(7)), in the list."""
     libc = ctypes.CDLL(None, use_errno=True)
     watch = libc.inotify_init1(os.O_NONBLOCK | os.O_CLOEXEC)
     assert watch >= 0, os.strerror(ctypes.get_errno())
+    seen: list[int] = []
     try:
         for file in files:
             assert libc.inotify_add_watch(watch, os.fsencode(file), IN_OPEN) >= 0, os.strerror(ctypes.get_errno())
-        yield
+        yield seen
         with contextlib.suppress(BlockingIOError):
-            raise AssertionError(f"opened meanwhile: {len(os.read(watch, 65536)) // 16} times one of {files}")
+            seen.append(len(os.read(watch, 65536)) // 16)
     finally:
         os.close(watch)
 
 
+def recoveries() -> int:
+    """How often a spectrometer was in trouble or came out of it, when the service itself opens it anew."""
+    said = run("journalctl", "-u", "oesd", "-o", "cat", "--no-pager")
+    return len(re.findall("works again after|did not|died", said))
+
+
 def nothing_wrong(story: Story) -> None:
     """The doctor on a machine where all is well: it says so, and opens no spectrometer that measures."""
-    with nobody_opens([node_of("101e"), node_of("1022")]):
-        found = doctor()
+    for _ in range(3):
+        before = recoveries()
+        with openings([node_of("101e"), node_of("1022")]) as seen:
+            found = doctor()
+        if recoveries() == before:  # nothing was given to the service so late that it opened one anew
+            break
+    assert not seen, f"opened {seen[0]} times while the doctor looked"
     line_of(found, "udev rules", "60-oesd", "ok")
     line_of(found, "libusb", "found", "ok")
     for model in ("USB2000", "USB4000"):
