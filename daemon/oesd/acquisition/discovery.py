@@ -7,17 +7,35 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from oesd.acquisition.tries import Tries
 from oesd.acquisition.unit import Unit
 from oesd_drivers.errors import SpectrometerError
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
 
 log = logging.getLogger(__name__)
 
+_SOONEST_S, _LATEST_S = 1.0, 10.0
 _SLICE_S = 1.0
+
+
+class _Tries:
+    """When to try again to open a device that is plugged in but cannot be used: soon, then less and less often."""
+
+    def __init__(self) -> None:
+        self._next_s = 0.0
+        self._delay_s = _SOONEST_S
+
+    def due(self) -> bool:
+        """Whether to try now; the next time is later."""
+        now_s = time.monotonic()
+        if now_s < self._next_s:
+            return False
+        self._next_s = now_s + self._delay_s
+        self._delay_s = min(_LATEST_S, 1.5 * self._delay_s)
+        return True
 
 
 def _all_at_once(calls: Sequence[Callable[[], object]], meanwhile: Callable[[], None]) -> None:
@@ -69,8 +87,7 @@ class Discovery:
         self._present: set[Address] = set()
         self._known: set[Address] = set()
         self._doubles: set[Address] = set()
-        self._seen_where: set[tuple[Unit, Address]] = set()  # displaced, and what stands there was opened since
-        self._tries: dict[Address, Tries] = {}
+        self._tries: dict[Address, _Tries] = {}
         self._opening: dict[Address, threading.Thread] = {}
         self._problems: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -123,7 +140,6 @@ class Discovery:
 
         with self._lock:
             self._known &= {unit.address for unit in self._units.values()} | self._doubles
-            self._seen_where.clear()
         _all_at_once([partial(renewed, unit) for unit in self.units() if changed(unit)], meanwhile)
 
     @property
@@ -175,22 +191,15 @@ class Discovery:
         with self._lock:
             # Where a unit has its spectrometer open it may have come back by itself: opened here it would be busy.
             held = {unit.address for unit in self._units.values() if unit.holds_device}
-            # Where it found another one instead, that one is new: once, as it may be at work for somebody else.
-            displaced = self._displaced()
-            self._seen_where &= displaced
-            self._known -= {address for _, address in displaced - self._seen_where}
+            # Where it found another one instead, that one is new.
+            self._known -= {unit.address for unit in self._units.values() if unit.displaced}
             new = sorted(present - self._known - held - set(self._opening))
         for address in new:
-            if not self._stop.is_set() and self._tries.setdefault(address, Tries()).due():
+            if not self._stop.is_set() and self._tries.setdefault(address, _Tries()).due():
                 self._open_aside(address)
-
-    def _displaced(self) -> set[tuple[Unit, Address]]:
-        """Units that met another spectrometer where theirs was, and where."""
-        return {(unit, unit.address) for unit in self._units.values() if unit.displaced}
 
     def _left(self, address: Address) -> None:
         with self._lock:
-            self._seen_where = {(unit, where) for unit, where in self._seen_where if where != address}
             # One that was refused because its serial number was taken may have its turn now.
             self._known -= {address, *self._doubles}
             self._doubles.clear()
@@ -240,7 +249,6 @@ class Discovery:
     def _place(self, spectrometer: Spectrometer, description: Description, address: Address) -> None:
         with self._lock:
             self._known.add(address)
-            self._seen_where |= {(unit, where) for unit, where in self._displaced() if where == address}
         try:
             used = not self._stop.is_set() and self._is_placed(spectrometer, description, address)
         except BaseException:

@@ -34,7 +34,6 @@ class Desk:
     sockets: dict[Address, Socket]
     units: list[Unit] = field(default_factory=list)
     enlist_fails: int = 0
-    unused: set[str] = field(default_factory=set)
 
     def plugged(self) -> list[Address]:
         return list(self.sockets)
@@ -46,8 +45,6 @@ class Desk:
         if self.enlist_fails:
             self.enlist_fails -= 1
             raise RuntimeError("can't start new thread")
-        if description.serial in self.unused:
-            return None
         settings = Settings(description.serial, description.serial or "none", capture=capturing())
         sinks = Sinks(lambda _capture, _short: "", lambda _loss: None, lambda _name, _within_s: None)
         unit = Unit(settings, spectrometer, description, address, sinks, NoLight(), "boot")
@@ -159,37 +156,6 @@ def test_another_spectrometer_at_the_same_address_is_found(desk: Desk, discovery
     until(lambda: second.state().captures > 3)
     assert (first.state().state, second.model) == ("device gone", "STS")
     assert discovery.problems() == {}
-
-
-def test_an_unused_one_where_ours_was_is_left_alone_until_it_leaves(
-    desk: Desk, discovery: Discovery, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It was opened every ten seconds for ever, and whoever works with it meanwhile found it busy."""
-    monkeypatch.setattr("oesd.acquisition.tries._LATEST_S", 0.02)
-    monkeypatch.setattr("oesd.acquisition.tries._SOONEST_S", 0.01)
-    desk.unused.add("B")
-    discovery.start()
-    (unit,) = discovery.units()
-    unit.start_run(ALWAYS)
-    until(lambda: unit.state().captures > 0)
-    ours, other = desk.sockets[HERE], Socket("STS", "B")
-    desk.sockets[HERE] = other
-    until(lambda: unit.displaced and other.opened > 1)
-    time.sleep(0.3)
-    opened = other.opened
-    time.sleep(0.5)
-    assert other.opened == other.closed == opened
-    discovery.renew(lambda _: False, lambda _: None, lambda: None)  # a reload: perhaps it is to be used now
-    until(lambda: other.opened == opened + 1)
-    time.sleep(0.3)
-    assert other.opened == opened + 1
-    del desk.sockets[HERE]
-    time.sleep(0.2)
-    desk.sockets[HERE] = ours
-    back_s = time.monotonic()
-    until(lambda: not unit.in_trouble)
-    assert time.monotonic() - back_s < 2.0
-    assert [other.opened, ours.opened] == [opened + 1, 2]
 
 
 def test_a_device_that_its_unit_opened_again_is_not_opened_beside_it(desk: Desk, discovery: Discovery) -> None:
