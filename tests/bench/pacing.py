@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 from tests.bench.speed import SIX, bare_rate, busy_interpreter
 
 from oesd.acquisition import NoLight, Settings, Sinks, Unit
@@ -64,7 +65,7 @@ def unit_of(path: str, number: int, integration_us: int, every_us: int, arrivals
     address = plugged("virtual")[number].address
     spectrometer = IsolatedSpectrometer(address, "virtual", env={virtual.ENVIRONMENT: path})
     description = spectrometer.open()
-    capture = CaptureSection().model_copy(update={"integration_us": integration_us, "every_us": every_us})
+    capture = replace(CaptureSection(), integration_us=integration_us, every_us=every_us)
     settings = Settings(description.serial, description.serial, capture=capture)
     sinks = Sinks(arrivals.capture, arrivals.loss, lambda _n, _s: None, arrivals.begins, arrivals.ends)
     unit = Unit(settings, spectrometer, description, address, sinks, NoLight(), "boot")

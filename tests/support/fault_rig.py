@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
 from tests.support.fault_truth import Judge, Stored
 
 from oesd.acquisition import Discovery, NoLight, Settings, Sinks, Unit
@@ -142,8 +143,8 @@ class Rig:
         if serial not in self.judges:
             return None
         integration_us = max(SHORTEST_US, description.integration_min_us)
-        capture = {"every_us": f"{self._every_us} us", "integration_us": f"{integration_us} us"}
-        settings = Settings(serial, serial, CaptureSection.model_validate(capture))
+        capture = replace(CaptureSection(), every_us=self._every_us, integration_us=integration_us)
+        settings = Settings(serial, serial, capture)
         records = self.records
         sinks = Sinks(records.capture, records.loss, lambda _n, _s: None, lambda _run: None, records.ended)
         unit = Unit(settings, spectrometer, description, address, sinks, NoLight(), "boot")

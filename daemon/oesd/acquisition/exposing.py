@@ -39,7 +39,7 @@ class Exposing:
         self.proving_scans = 0
         self.locked = False
         self._device = device
-        self._period_us = settings.capture.every_us
+        self._period_us: int = settings.capture.every_us
         self._auto = self._within(self._period_us)
 
     def of(self, kind: Kind) -> Exposure:

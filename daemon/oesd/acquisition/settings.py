@@ -6,6 +6,8 @@ import hashlib
 import re
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from oesd.config import (
     BackgroundSection,
     CaptureSection,
@@ -59,7 +61,7 @@ def settings_for(config: Config, serial: str) -> Settings | None:
     return Settings(
         serial=serial,
         name=(own.name if own else None) or _own_name(config, serial),
-        capture=config.capture.model_copy(update=changes),
+        capture=replace(config.capture, **changes),
         exposure=(own.exposure if own else None) or config.exposure,
         trigger=(own.trigger if own else None) or config.trigger,
         dark=config.dark,

@@ -123,6 +123,8 @@ def simulate(
     """
     import tempfile
 
+    from msgspec.structs import replace
+
     from oesd.service.checks import free_port
     from oesd.service.daemon import Service
 
@@ -131,12 +133,8 @@ def simulate(
         fail(f"{config_file}: [simulation] enabled must be true for oesd simulate")
     directory = data.absolute() if data else Path(tempfile.mkdtemp(prefix="oesd-simulated-"))
     ports = [p if p is not None else free_port(wanted) for p, wanted in ((port, 8520), (hub_port, 8530))]
-    config = config.model_copy(
-        update={
-            "data_dir": directory,
-            "web": config.web.model_copy(update={"port": ports[0]}),
-            "hub": config.hub.model_copy(update={"port": ports[1]}),
-        }
+    config = replace(
+        config, data_dir=directory, web=replace(config.web, port=ports[0]), hub=replace(config.hub, port=ports[1])
     )
     service = Service(config)
     signal.signal(signal.SIGHUP, lambda *_: service.ask_to_stop())
@@ -165,6 +163,8 @@ def hub(config_file: Path | None, data: Path | None, port: int | None, api_key_f
 
 
 def _run_hub(config_file: Path | None, data: Path | None, port: int | None, api_key_file: Path | None) -> None:
+    from msgspec.structs import replace
+
     from oesd.config import HubSection
     from oesd.model import Recipe
     from oesd.processing.crew import cores
@@ -177,7 +177,7 @@ def _run_hub(config_file: Path | None, data: Path | None, port: int | None, api_
     config = _loaded(config_file) if config_file else None
     section = config.hub if config else HubSection()
     given = {"port": port, "key_file": api_key_file, "workers": section.workers or cores()}
-    section = section.model_copy(update={name: value for name, value in given.items() if value is not None})
+    section = replace(section, **{name: value for name, value in given.items() if value is not None})
     directory = data or (config.data_dir if config else Path("oesd-hub"))
     recipe = config.identify.recipe if config else Recipe()
     asked: list[int] = []

@@ -4,7 +4,7 @@ Durations are written with their unit (``"100 ms"``) and held as integer microse
 Nothing is expanded: no environment, no ``~``, no commands.
 """
 
-from oesd.config.file import Config, ConfigError, at_line, load_config, parse_config
+from oesd.config.file import Config, ConfigError, at_line, config_of, load_config, parse_config
 from oesd.config.keeping import StoreSection
 from oesd.config.listening import WebSection
 from oesd.config.measuring import (
@@ -19,14 +19,15 @@ from oesd.config.measuring import (
     SpectrometerSection,
     TriggerSection,
 )
+from oesd.config.mistakes import Mistake, read
 from oesd.config.serving import HubSection, IdentifySection, SimulationSection, UploadSection
-from oesd.config.values import checked_labels, parse_duration_us
+from oesd.config.values import Section, checked_labels, keys_of, parse_duration_us, section_in
 from oesd.config.watching import ActionSection, AlarmSection, EndpointSection, GoldenSection, TraceSection
 
 __all__ = [
     "ActionSection", "AlarmSection", "BackgroundSection", "BandSection", "CaptureSection", "Config", "ConfigError",
-    "EndpointSection", "ExposureSection", "GoldenSection", "HubSection", "IdentifySection", "LightSection",
-    "PlasmaSection", "ReferenceSection", "RunSection", "SimulationSection", "SpectrometerSection", "StoreSection",
-    "TraceSection", "TriggerSection", "UploadSection", "WebSection", "at_line", "checked_labels", "load_config",
-    "parse_config", "parse_duration_us",
+    "EndpointSection", "ExposureSection", "GoldenSection", "HubSection", "IdentifySection", "LightSection", "Mistake",
+    "PlasmaSection", "ReferenceSection", "RunSection", "Section", "SimulationSection", "SpectrometerSection",
+    "StoreSection", "TraceSection", "TriggerSection", "UploadSection", "WebSection", "at_line", "checked_labels",
+    "config_of", "keys_of", "load_config", "parse_config", "parse_duration_us", "read", "section_in",
 ]  # fmt: skip

@@ -5,11 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError, model_validator
 
 from oesd.config.keeping import StoreSection
 from oesd.config.listening import WebSection
@@ -24,20 +22,19 @@ from oesd.config.measuring import (
     SpectrometerSection,
     TriggerSection,
 )
+from oesd.config.mistakes import Mistake, mistakes, read
 from oesd.config.serving import HubSection, IdentifySection, SimulationSection, UploadSection
 from oesd.config.values import Section
 from oesd.config.watching import ActionSection, AlarmSection, EndpointSection, GoldenSection, TraceSection
 
 _EVERY_ADDRESS = {"0.0.0.0", "::"}  # noqa: S104 - compared with, not listened on
-_LONGEST_SAID = 300
-_SECTIONS_OF = {"model_type": "[{0}]", "dict_type": "[{0}]", "tuple_type": "[[{0}]]"}
 
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text is one line that names file, line and cure."""
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """The whole file."""
 
     data_dir: Path = Path("/var/lib/oesd")
@@ -119,8 +116,7 @@ class Config(Section):
                         near = difflib.get_close_matches(action, known, n=1, cutoff=0.0)[0]
                         raise ValueError(f"{what}: {section.name}: unknown action {action!r}; did you mean {near!r}?")
 
-    @model_validator(mode="after")
-    def _parts_fit_together(self) -> Config:
+    def _check_parts(self) -> None:
         serials = [s.serial for s in self.spectrometer]
         names = [s.name for s in self.spectrometer if s.name is not None]
         for what, given in (("serial", serials), ("name", names)):
@@ -133,7 +129,6 @@ class Config(Section):
         self._check_light()
         self._check_ports()
         self._check_watching()
-        return self
 
 
 def load_config(path: Path) -> Config:
@@ -156,10 +151,22 @@ def load_config(path: Path) -> Config:
 
 def parse_config(text: str, where: str) -> Config:
     """Check a configuration given as text; ``where`` names it in errors."""
+    tables = _toml(text, where)
     try:
-        return Config.model_validate(_toml(text, where))
-    except ValidationError as error:
-        raise ConfigError(_one_line(error, text, where)) from None
+        return config_of(tables)
+    except Mistake as mistake:
+        raise ConfigError(_one_line(mistake, tables, text, where)) from None
+
+
+def config_of(tables: Mapping[str, Any]) -> Config:
+    """Check a configuration given as the tables of its file.
+
+    Raises
+    ------
+    Mistake
+        The first thing that is wrong.
+    """
+    return read(Config, tables)
 
 
 def _toml(text: str, where: str) -> dict[str, Any]:
@@ -189,33 +196,13 @@ def at_line(message: str, where: str, keys: Sequence[str], ordinal: int = 0) -> 
     return ConfigError(f"{where}, line {_line_of(text, list(keys), ordinal)}: {'.'.join(keys)}: {message}")
 
 
-def _one_line(error: ValidationError, text: str, where: str) -> str:
-    # A misspelt key first: that another one is missing may be its fault.
-    first = min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
-    keys = [part for part in first["loc"] if isinstance(part, str)]
-    message = first["msg"].removeprefix("Value error, ")
-    named = re.findall(r"^([a-z_]+):", message)  # what is wrong between keys begins with the key that it concerns
-    if first["type"] == "extra_forbidden":
-        message = _unknown_key(keys)
-    elif len(first["loc"]) == 1 and first["type"] in _SECTIONS_OF:
-        message = f"{keys[0]}: is a section: write {_SECTIONS_OF[first['type']].format(keys[0])}, its keys below"
-    elif first["loc"]:
-        message = f"{'.'.join(str(part) for part in first['loc'])}: {message}"
-    message = message if len(message) <= _LONGEST_SAID else f"{message[:_LONGEST_SAID]} ..."
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    ordinal = next((part for part in first["loc"] if isinstance(part, int)), 0)
-    return f"{where}, line {_line_of(text, [*keys, *named], ordinal)}: {message}{more}"
-
-
-def _unknown_key(keys: list[str]) -> str:
-    model: Any = Config
-    for key in keys[:-1]:
-        annotation = model.model_fields[key].annotation
-        model = annotation if isinstance(annotation, type) else annotation.__args__[0]
-    known = [f.alias or name for name, f in model.model_fields.items()]
-    near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0.0)
-    place = f" in [{'.'.join(keys[:-1])}]" if keys[:-1] else ""
-    return f"unknown key {keys[-1]!r}{place}; did you mean {near[0]!r}?"
+def _one_line(whole: Mistake, tables: Mapping[str, Any], text: str, where: str) -> str:
+    alone = mistakes(Config, tables)  # none: the sections are good, but do not fit together
+    first = alone[0] if alone else whole
+    keys = [part for part in first.place if isinstance(part, str)]
+    ordinal = next((part for part in first.place if isinstance(part, int)), 0)
+    more = f" (and {len(alone) - 1} more)" if len(alone) > 1 else ""
+    return f"{where}, line {_line_of(text, keys, ordinal)}: {first}{more}"
 
 
 def _line_of(text: str, keys: list[str], ordinal: int) -> int:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from msgspec import field
 
-from oesd.config.values import Duration, Section
+from oesd.config.values import Amount, Duration, Secret, Section
 
 _UNITS = {"kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000, "TB": 1_000_000_000_000}
 _SIZE = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*(kB|MB|GB|TB)")
@@ -33,32 +33,42 @@ def parse_size_bytes(text: object) -> int:
     return round(float(match[1]) * _UNITS[match[2]])
 
 
-Size = Annotated[int, BeforeValidator(parse_size_bytes)]
-Segment = Annotated[int, BeforeValidator(lambda text: 0 if text == "never" else parse_size_bytes(text))]
+class Size(Amount):
+    """Bytes of a text such as ``"2 GB"``."""
+
+    @classmethod
+    def _number(cls, text: object) -> int:
+        return parse_size_bytes(text)
 
 
-class StoreSection(Section):
+class Segment(Size):
+    """A size, or ``"never"``."""
+
+    @classmethod
+    def _number(cls, text: object) -> int:
+        return 0 if text == "never" else parse_size_bytes(text)
+
+
+class StoreSection(Section, frozen=True):
     """Keeping the data."""
 
-    url: SecretStr = SecretStr("")  # it may hold a password: it shows as ***
+    url: Secret = Secret("")
     on_full: Literal["stop", "drop_confirmed", "drop_oldest_unconfirmed"] = "stop"
-    min_free_bytes: Size = Field(default=1_000_000_000, alias="min_free")
-    max_size_bytes: Size = Field(default=0, alias="max_size")
-    keep_confirmed_us: Duration = Field(default=7 * 86_400_000_000, alias="keep_confirmed")
-    full_rate_us: Duration = Field(default=0, alias="full_rate")
-    thin_to_us: Duration = Field(default=60_000_000, alias="thin_to")
-    segment_bytes: Segment = Field(default=256_000_000, alias="segment")
+    min_free_bytes: Size = field(default=Size("1 GB"), name="min_free")
+    max_size_bytes: Size = field(default=Size("0"), name="max_size")
+    keep_confirmed_us: Duration = field(default=Duration("7 d"), name="keep_confirmed")
+    full_rate_us: Duration = field(default=Duration("0"), name="full_rate")
+    thin_to_us: Duration = field(default=Duration("1 min"), name="thin_to")
+    segment_bytes: Segment = field(default=Segment("256 MB"), name="segment")
 
-    @model_validator(mode="after")
-    def _makes_sense(self) -> StoreSection:
+    def _check_parts(self) -> None:
         if self.min_free_bytes < _LEAST_FREE:
             raise ValueError('min_free: must be "100 MB" or more')
         if 0 < self.max_size_bytes < _LEAST_FREE:
             raise ValueError('max_size: must be "100 MB" or more, or "unlimited"')
         if self.segment_bytes and not _LEAST_SEGMENT <= self.segment_bytes <= _LARGEST_SEGMENT:
             raise ValueError('segment: must be "10 MB" to "2 GB", or "never"')
-        if self.url.get_secret_value() and self.on_full != "stop":
+        if self.url.reveal() and self.on_full != "stop":
             raise ValueError('on_full: must be "stop" with a url: rows that go do not make the database smaller')
         if self.thin_to_us < 1_000_000:
             raise ValueError('thin_to: must be "1 s" or more')
-        return self

@@ -4,39 +4,33 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from msgspec import Meta, field
+from msgspec.structs import force_setattr
 
 from oesd.config.listening import LOOPBACK
 from oesd.config.processes import recipe_of
-from oesd.config.values import Duration, SecretFile, Section, Whole, is_web_address
+from oesd.config.values import Duration, Section, check_file, is_web_address
 from oesd.model import ConstraintMode, Recipe
 
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
-class IdentifySection(Section):
+class IdentifySection(Section, frozen=True):
     """The recipe of every analysis."""
 
     constraint: ConstraintMode = ConstraintMode.AUTO
     elements: tuple[str, ...] = ()
-    process: tuple[str, ...] = ()
+    process: tuple[str, ...] | str = ()  # one or several
     ambient: tuple[str, ...] = ()
-    fwhm_nm: float | None = Field(default=None, gt=0, lt=50)
-    search_nm: float | None = Field(default=None, ge=0.05, le=5)
+    fwhm_nm: Annotated[float, Meta(gt=0, lt=50)] | None = None
+    search_nm: Annotated[float, Meta(ge=0.05, le=5)] | None = None
 
-    @field_validator("process", mode="before")
-    @classmethod
-    def _one_or_several(cls, given: Any) -> Any:
-        if not isinstance(given, str):
-            return given
-        return (given,) if given else ()
-
-    @model_validator(mode="after")
-    def _parts_make_a_recipe(self) -> IdentifySection:
+    def _check_parts(self) -> None:
+        if isinstance(self.process, str):
+            force_setattr(self, "process", (self.process,) if self.process else ())
         _ = self.recipe
-        return self
 
     @property
     def recipe(self) -> Recipe:
@@ -51,30 +45,28 @@ class IdentifySection(Section):
         )
 
 
-class UploadSection(Section):
+class UploadSection(Section, frozen=True):
     """Where spectra are forwarded to; off until an endpoint is given."""
 
     endpoint: str = ""
-    key_file: SecretFile | None = None
+    key_file: Path | None = None
     format: Literal["columns", "json"] = "columns"
     bucket_hosts: tuple[str, ...] = ()
     proxy: str = ""
     order: Literal["oldest first", "newest first"] = "oldest first"
-    batch: Whole = Field(default=1, ge=1, le=500)
+    batch: Annotated[int, Meta(ge=1, le=500)] = 1
     fetch_results: bool = True
     sample_label: str = "sample"
     project_label: str = "project"
 
-    @field_validator("proxy")
-    @classmethod
-    def _proxy_can_be_asked(cls, proxy: str) -> str:
+    def _check_parts(self) -> None:
+        check_file("key_file", self.key_file)
         # The value stays out of the text: it may hold a password.
-        if proxy and not is_web_address(proxy):
-            raise ValueError("is no address such as http://proxy.lab:3128")
-        return proxy
+        if self.proxy and not is_web_address(self.proxy):
+            raise ValueError("proxy: is no address such as http://proxy.lab:3128")
 
 
-class HubSection(Section):
+class HubSection(Section, frozen=True):
     """An OES API server of our own inside the daemon's process: for simulation and sites without a cloud.
 
     On loopback by http; beyond it by https only, under a name. It wants a key in any case.
@@ -85,20 +77,15 @@ class HubSection(Section):
     name: str = ""
     certificate: Path | None = None
     certificate_key: Path | None = None
-    port: Whole = Field(default=8530, ge=0, le=65535)
-    key_file: SecretFile | None = None
-    workers: Whole = Field(default=0, ge=0, le=256)
-    keep_us: Duration = Field(default=0, alias="keep")
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8530
+    key_file: Path | None = None
+    workers: Annotated[int, Meta(ge=0, le=256)] = 0
+    keep_us: Duration = field(default=Duration("0"), name="keep")
 
-    @field_validator("name")
-    @classmethod
-    def _name_is_a_host(cls, name: str) -> str:
-        if name and not _HOST.fullmatch(name):
-            raise ValueError(f'{name!r:.80} is not the name of a host, such as "hub.lab"')
-        return name
-
-    @model_validator(mode="after")
-    def _others_only_when_safe(self) -> HubSection:
+    def _check_parts(self) -> None:
+        check_file("key_file", self.key_file)
+        if self.name and not _HOST.fullmatch(self.name):
+            raise ValueError(f'name: {self.name!r:.80} is not the name of a host, such as "hub.lab"')
         wanted = ("certificate", "certificate_key", "name")
         missing = [one for one in wanted if not getattr(self, one)]
         if missing and (self.host not in LOOPBACK or len(missing) < len(wanted)):
@@ -106,7 +93,6 @@ class HubSection(Section):
                 f"host: {self.host!r:.80} needs {' and '.join(missing)} too: keys must not travel in clear, and "
                 "clients are sent to that name"
             )
-        return self
 
     @property
     def tls(self) -> tuple[Path, Path] | None:
@@ -114,16 +100,15 @@ class HubSection(Section):
         return (self.certificate, self.certificate_key) if self.certificate and self.certificate_key else None
 
 
-class SimulationSection(Section):
+class SimulationSection(Section, frozen=True):
     """Virtual spectrometers instead of real ones; asked for, never fallen back to."""
 
     enabled: bool = False
     devices: tuple[str, ...] = ("USB2000+:SIM00001", "USB4000:SIM00002")
     scene: str = "argon-metals"
-    seed: Whole = Field(default=1, ge=0)
+    seed: Annotated[int, Meta(ge=0)] = 1
 
-    @model_validator(mode="after")
-    def _devices_are_model_and_serial(self) -> SimulationSection:
+    def _check_parts(self) -> None:
         if not self.devices:
             raise ValueError("devices: name at least one")
         if len(set(self.devices)) < len(self.devices):
@@ -131,7 +116,6 @@ class SimulationSection(Section):
         for device in self.devices:
             if not all(device.partition(":")):
                 raise ValueError(f'devices: {device!r} is not "MODEL:SERIAL", such as "USB2000+:SIM00001"')
-        return self
 
     @property
     def pairs(self) -> list[tuple[str, str]]:

@@ -1,13 +1,15 @@
-"""The kinds of values that sections hold: durations with their unit, labels, and the section itself."""
+"""The kinds of values that sections hold: durations with their unit, secrets, labels, and the section itself."""
 
 from __future__ import annotations
 
 import re
+from math import isfinite
 from pathlib import Path
-from typing import Annotated
+from typing import Any, ClassVar, Self, get_args, get_type_hints
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict
+from msgspec import Struct
+from msgspec.structs import force_setattr
 
 _UNITS_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 _LONGEST_US = 366 * _UNITS_US["d"]
@@ -39,29 +41,72 @@ def parse_duration_us(text: object) -> int:
     return duration_us
 
 
-def _at_least(least: str) -> AfterValidator:
-    def check(duration_us: int) -> int:
-        if duration_us < parse_duration_us(least):
-            raise ValueError(f'must be "{least}" or more')
+class Amount(int):
+    """A number that the file writes as a text with its unit; a section holds it as a plain number."""
+
+    def __new__(cls, text: object) -> Self:
+        """Read it; ValueError when it is none."""
+        return super().__new__(cls, cls._number(text))
+
+    @classmethod
+    def _number(cls, text: object) -> int:
+        raise NotImplementedError
+
+
+class Duration(Amount):
+    """Microseconds of a text such as ``"100 ms"``."""
+
+    _LEAST: ClassVar = "0"
+
+    @classmethod
+    def _number(cls, text: object) -> int:
+        duration_us = parse_duration_us(text)
+        if duration_us < parse_duration_us(cls._LEAST):
+            raise ValueError(f'must be "{cls._LEAST}" or more')
         return duration_us
 
-    return AfterValidator(check)
+
+class Period(Duration):
+    """A duration that something can be repeated with."""
+
+    _LEAST = "1 ms"
 
 
-Whole = Annotated[int, Strict()]  # true is no number
-Duration = Annotated[int, BeforeValidator(parse_duration_us)]
-Period = Annotated[Duration, _at_least("1 ms")]
-Integration = Annotated[Duration, _at_least("1 us")]
+class Integration(Duration):
+    """An integration time."""
+
+    _LEAST = "1 us"
 
 
-def _absolute(file: Path) -> Path:
+class Secret:
+    """A text that may hold a password: it shows as ``***``."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+
+def check_file(key: str, file: Path | None) -> None:
+    """Refuse what cannot be the file of a secret."""
     # The value stays out of the text: the commonest mistake is the secret itself in the place of its file.
-    if not file.is_absolute() or "\0" in str(file):
-        raise ValueError('must be the absolute path of a file, such as "/etc/oesd/key", not what is in the file')
-    return file
-
-
-SecretFile = Annotated[Path, AfterValidator(_absolute)]
+    if file is not None and (not file.is_absolute() or "\0" in str(file)):
+        raise ValueError(
+            f'{key}: must be the absolute path of a file, such as "/etc/oesd/key", not what is in the file'
+        )
 
 
 def is_web_address(text: str) -> bool:
@@ -93,9 +138,43 @@ def checked_labels(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
-class Section(BaseModel):
-    """A frozen table of the file."""
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A frozen table of the file.
 
-    # Unknown keys are errors: a misspelt key that is silently ignored would measure the wrong thing for months.
-    # No limit is infinite or "not a number": what is compared with one of those is never right, or always.
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+    Unknown keys are errors: a misspelt key that is silently ignored would measure the wrong thing for months.
+    """
+
+    def __post_init__(self) -> None:
+        for name, key in zip(self.__struct_fields__, self.__struct_encode_fields__, strict=True):
+            value = getattr(self, name)
+            if isinstance(value, Amount):
+                force_setattr(self, name, int(value))  # what is handed on is no type that others must know
+            elif isinstance(value, float) and not isfinite(value):
+                # What is compared with one of those is never right, or always.
+                raise ValueError(f"{key}: must be a finite number")
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        """Refuse what does not fit together: ValueError with ``key: what is wrong``."""
+
+
+def keys_of(kind: type[Section]) -> dict[str, Any]:
+    """The keys of a section as the file writes them, with the types of their values."""
+    types = get_type_hints(kind)
+    names = zip(kind.__struct_encode_fields__, kind.__struct_fields__, strict=True)
+    return {key: types[name] for key, name in names}
+
+
+def section_in(kind: Any) -> type[Section] | None:
+    """The section that a value of this type is, or holds several of; None when it is none."""
+    candidates = (kind, *get_args(kind))
+    return next((one for one in candidates if isinstance(one, type) and issubclass(one, Section)), None)
+
+
+def hook(kind: type[Amount] | type[Path] | type[Secret], value: object) -> object:
+    """Make of a value of the file what TOML has no type for."""
+    if issubclass(kind, Amount):
+        return kind(value)
+    if not isinstance(value, str):
+        raise ValueError("must be a text")
+    return kind(value)

@@ -3,57 +3,58 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from msgspec import Meta, field
 
 from oesd.config.keeping import Size
-from oesd.config.values import Duration, Period, SecretFile, Section, Whole, is_web_address
+from oesd.config.values import Duration, Period, Section, check_file, is_web_address
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _OURS = ("light", "axis_shift", "line_spread", "log", "page", "integral", "band")
 _LONGEST_ADVICE = 200
 
 
-def _named(name: str) -> str:
-    if _NAME.fullmatch(name) is None:
-        raise ValueError(f"{name!r}: a name has up to 40 of a-z, 0-9, _ and -, a letter first")
-    if name in _OURS:
-        raise ValueError(f"{name!r} is taken: choose another name")
-    return name
+class _Named(Section, frozen=True):
+    """A section with a name that others refer to."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if _NAME.fullmatch(self.name) is None:
+            raise ValueError(f"name: {self.name!r}: a name has up to 40 of a-z, 0-9, _ and -, a letter first")
+        if self.name in _OURS:
+            raise ValueError(f"name: {self.name!r} is taken: choose another name")
+        super().__post_init__()
 
 
-Name = Annotated[str, AfterValidator(_named)]
-
-
-class TraceSection(Section):
+class TraceSection(_Named, frozen=True):
     """A named trace: a line, a band, a window, or a formula of them."""
 
-    name: Name
-    value: str = Field(min_length=1, max_length=400)
+    value: Annotated[str, Meta(min_length=1, max_length=400)]
 
 
-class ActionSection(Section):
+class ActionSection(_Named, frozen=True):
     """Somebody or something that is told: by HTTP, by mail, or by a command.
 
     Words of the command may hold {name}, {device}, {state}, {value} and {text}. The password of a mail server stands
     in a file of its own, mode 0600.
     """
 
-    name: Name
     url: str = ""
     mail_to: tuple[str, ...] = ()
     mail_from: str = ""
     mail_server: str = ""
-    mail_port: Whole = Field(default=587, ge=1, le=65535)
+    mail_port: Annotated[int, Meta(ge=1, le=65535)] = 587
     mail_tls: Literal["starttls", "tls", "none"] = "starttls"
     mail_user: str = ""
-    mail_password_file: SecretFile | None = None
+    mail_password_file: Path | None = None
     command: tuple[str, ...] = ()
-    timeout_us: Period = Field(default=10_000_000, alias="timeout")
+    timeout_us: Period = field(default=Period("10 s"), name="timeout")
 
-    @model_validator(mode="after")
-    def _one_way(self) -> ActionSection:
+    def _check_parts(self) -> None:
+        check_file("mail_password_file", self.mail_password_file)
         if sum((bool(self.url), bool(self.mail_to), bool(self.command))) != 1:
             raise ValueError("url: give one of url, mail_to and command")
         if self.url:
@@ -64,7 +65,6 @@ class ActionSection(Section):
             raise ValueError("command: the first word must be a program")
         if not 1_000_000 <= self.timeout_us <= 300_000_000:
             raise ValueError('timeout: must be "1 s" to "5 min"')
-        return self
 
     def _check_url(self) -> None:
         match = re.fullmatch(r"(https?)://([^/?#@]+)(?:[/?].*)?", self.url)
@@ -86,29 +86,27 @@ class ActionSection(Section):
             raise ValueError('mail_tls: a password is not sent without encryption: "starttls" or "tls"')
 
 
-class AlarmSection(Section):
+class AlarmSection(_Named, frozen=True):
     """What must not go unseen."""
 
-    name: Name
     kind: Literal["threshold", "rate", "missing", "drift", "dark due", "disk", "queue"] = "threshold"
-    trace: str = Field(default="", max_length=400)
-    device: str = Field(default="", max_length=64)
+    trace: Annotated[str, Meta(max_length=400)] = ""
+    device: Annotated[str, Meta(max_length=64)] = ""
     above: float | None = None
     below: float | None = None
     clear: float | None = None
     relative: bool = False
     reference: float | Literal["golden"] | None = None
-    over_us: Duration = Field(default=0, alias="over")
-    longer_us: Duration = Field(default=0, alias="longer")
-    less_bytes: Size = Field(default=0, alias="less")
-    hold_us: Duration = Field(default=0, alias="hold")
-    clear_hold_us: Duration = Field(default=0, alias="clear_hold")
+    over_us: Duration = field(default=Duration("0"), name="over")
+    longer_us: Duration = field(default=Duration("0"), name="longer")
+    less_bytes: Size = field(default=Size("0"), name="less")
+    hold_us: Duration = field(default=Duration("0"), name="hold")
+    clear_hold_us: Duration = field(default=Duration("0"), name="clear_hold")
     severity: Literal["warning", "critical"] = "warning"
     actions: tuple[str, ...] = ("log", "page")
-    advice: str = Field(default="", max_length=_LONGEST_ADVICE)
+    advice: Annotated[str, Meta(max_length=_LONGEST_ADVICE)] = ""
 
-    @model_validator(mode="after")
-    def _keys_fit_the_kind(self) -> AlarmSection:
+    def _check_parts(self) -> None:
         if bool(self.longer_us) != (self.kind in ("missing", "queue")):
             raise ValueError('longer: goes with kind = "missing" or "queue", and they need it, such as "30 s"')
         if bool(self.less_bytes) != (self.kind == "disk"):
@@ -120,41 +118,36 @@ class AlarmSection(Section):
             raise ValueError('reference: goes with kind = "drift", which needs it: a number or "golden"')
         if self.relative and self.kind != "drift":
             raise ValueError('relative: goes with kind = "drift"')
-        return self
 
 
-class EndpointSection(Section):
+class EndpointSection(_Named, frozen=True):
     """A rule that tells when in a run a trace has changed for good."""
 
-    name: Name
-    trace: str = Field(min_length=1, max_length=400)
+    trace: Annotated[str, Meta(min_length=1, max_length=400)]
     rule: Literal["level", "slope", "cusum"]
     direction: Literal["falls", "rises"]
-    device: str = Field(default="", max_length=64)
-    after_us: Duration = Field(default=0, alias="after")
-    baseline_us: Duration = Field(default=0, alias="baseline")
+    device: Annotated[str, Meta(max_length=64)] = ""
+    after_us: Duration = field(default=Duration("0"), name="after")
+    baseline_us: Duration = field(default=Duration("0"), name="baseline")
     level: float | None = None
-    share: float | None = Field(default=None, gt=0, le=100)
-    per_s: float | None = Field(default=None, ge=0)
-    share_per_s: float | None = Field(default=None, gt=0, le=100)
-    window_us: Duration = Field(default=0, alias="window")
-    confirm: Whole = Field(default=1, ge=1, le=1000)
-    shift: float = Field(default=1.0, ge=0.1, le=10)
-    false_alarm_in: float = Field(default=0.0, ge=0, le=1e9)
+    share: Annotated[float, Meta(gt=0, le=100)] | None = None
+    per_s: Annotated[float, Meta(ge=0)] | None = None
+    share_per_s: Annotated[float, Meta(gt=0, le=100)] | None = None
+    window_us: Duration = field(default=Duration("0"), name="window")
+    confirm: Annotated[int, Meta(ge=1, le=1000)] = 1
+    shift: Annotated[float, Meta(ge=0.1, le=10)] = 1.0
+    false_alarm_in: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
     sigma: Literal["learned", "own"] = "learned"
     actions: tuple[str, ...] = ("log", "page")
 
 
-class GoldenSection(Section):
+class GoldenSection(Section, frozen=True):
     """Runs that were as they should be: what others are compared with, one for each spectrometer."""
 
     runs: tuple[str, ...] = ()
-    by: str = Field(default="", max_length=400)
+    by: Annotated[str, Meta(max_length=400)] = ""
 
-    @field_validator("runs")
-    @classmethod
-    def _are_runs(cls, runs: tuple[str, ...]) -> tuple[str, ...]:
-        for run in runs:
+    def _check_parts(self) -> None:
+        for run in self.runs:
             if re.fullmatch(r"[A-Za-z0-9_.:-]{1,64}", run) is None:
-                raise ValueError(f"{run!r} is no id of a run: oesd run list shows them")
-        return runs
+                raise ValueError(f"runs: {run!r} is no id of a run: oesd run list shows them")

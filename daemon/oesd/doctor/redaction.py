@@ -13,11 +13,10 @@ from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
-from oesd.config import Config
-from oesd.config.values import Section
+from oesd.config import Config, Section, keys_of, section_in
 
 BLOT = "***"
 _SHORTEST = 4  # what is shorter would blot out half of every word
@@ -90,11 +89,11 @@ def _host_alone(found: re.Match[str]) -> str:
 
 def _seen(table: Mapping[str, Any], model: type[Section], withheld: list[str]) -> dict[str, Any]:
     """A table of the file by what its section knows."""
-    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    keys = keys_of(model)
     seen = {}
     for name, value in table.items():
-        section = _section(fields.get(name))
-        if name not in fields:
+        section = section_in(keys.get(name))
+        if name not in keys:
             seen[name] = _hidden(value, withheld)
         elif section and isinstance(value, dict):
             seen[name] = _seen(value, section, withheld)
@@ -103,11 +102,6 @@ def _seen(table: Mapping[str, Any], model: type[Section], withheld: list[str]) -
         else:
             seen[name] = _hidden(value, withheld) if section else _shown(name, value, withheld)
     return seen
-
-
-def _section(annotation: Any) -> type[Section] | None:
-    candidates = (annotation, *get_args(annotation))
-    return next((one for one in candidates if isinstance(one, type) and issubclass(one, Section)), None)
 
 
 def _shown(name: str, value: Any, withheld: list[str]) -> Any:
@@ -189,7 +183,7 @@ def _tables(value: list[Any]) -> bool:
 def _outline(line: str, withheld: list[str]) -> str:
     """A line of a file that cannot be read: its key or section if it is a known one, never a value."""
     header = re.match(r"\s*(\[\[?)\s*(\w+)\s*(\]\]?)", line)
-    if header and header[2] in Config.model_fields:
+    if header and header[2] in keys_of(Config):
         return f"{header[1]}{header[2]}{header[3]}"
     name, _, value = line.partition("=")
     name = name.strip().strip("\"'")
@@ -205,6 +199,6 @@ def _outline(line: str, withheld: list[str]) -> str:
 @cache
 def _known_names(model: type[Section] = Config) -> frozenset[str]:
     """Keys of all sections."""
-    names = {field.alias or name for name, field in model.model_fields.items()}
-    sections = (_section(field.annotation) for field in model.model_fields.values())
-    return frozenset(names.union(*(_known_names(section) for section in sections if section)))
+    keys = keys_of(model)
+    sections = (section_in(kind) for kind in keys.values())
+    return frozenset(set(keys).union(*(_known_names(section) for section in sections if section)))

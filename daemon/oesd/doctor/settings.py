@@ -9,9 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from oesd.config import Config, ConfigError, load_config
+from oesd.config import Config, ConfigError, Mistake, config_of, load_config
 from oesd.doctor.finding import Finding, fault, ok, warning
 from oesd.service.checks import check
 from oesd.service.directory import may_read
@@ -49,8 +47,8 @@ def _salvaged(file: Path) -> Config:
     config = Config()
     for name, section in document.items():
         try:
-            config = Config.model_validate(good | {name: section})
-        except ValidationError:
+            config = config_of(good | {name: section})
+        except Mistake:
             continue
         good[name] = section
     return config

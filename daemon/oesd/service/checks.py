@@ -66,7 +66,7 @@ def _check(config: Config) -> None:
     _check_elements("ambient", (*recipe.ambient, *recipe.expected))
     if config.upload.endpoint:
         _check_endpoint(config.upload.endpoint)
-    if url := config.store.url.get_secret_value():
+    if url := config.store.url.reveal():
         try:
             check_url(url)
         except StoreError as error:

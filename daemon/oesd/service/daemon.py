@@ -101,7 +101,7 @@ class Service:
 
     def _start(self) -> None:
         config = self._config
-        self.store = Store.open(config.data_dir, config.store.url.get_secret_value())
+        self.store = Store.open(config.data_dir, config.store.url.reveal())
         self._open.callback(self.store.close)
         golden = Golden(config.data_dir, lambda: self._watching.compare_anew())
         rules, beat = keeping_rules(config.store), self._health.beat

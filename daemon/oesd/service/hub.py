@@ -87,7 +87,7 @@ class HubService:
         if self._section.key_file is None:
             secret_file(self.key_file)
         key = load_key(self.key_file)
-        self.store = Store.open(self._directory, self._data.url.get_secret_value())
+        self.store = Store.open(self._directory, self._data.url.reveal())
         try:
             self._furnish(key.reveal())
         except BaseException:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import ValidationError
+from msgspec.structs import replace
 
 from oesd.config import BackgroundSection, Config, ConfigError
 from oesd.processing import BackgroundRules
@@ -30,12 +30,10 @@ def without_restart(fresh: Config, now: Config) -> tuple[Config, list[str]]:
         What counts at once does not fit what has to wait: light by a switch that only the simulation has.
     """
     fixed = {name: getattr(now, name) for name in _FIXED}
-    fixed["store"] = fresh.store.model_copy(update={"url": now.store.url})
+    fixed["store"] = replace(fresh.store, url=now.store.url)
     waits = [name for name in _FIXED if getattr(fresh, name) != getattr(now, name)]
     waits += ["store.url"] * (fresh.store.url != now.store.url)
-    parts = {name: getattr(fresh, name) for name in Config.model_fields} | fixed
     try:
-        return Config.model_validate(parts), waits
-    except ValidationError as error:
-        said = error.errors()[0]["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"needs a restart, as {', '.join(waits)} changed, too: {said}") from None
+        return replace(fresh, **fixed), waits
+    except ValueError as error:
+        raise ConfigError(f"needs a restart, as {', '.join(waits)} changed, too: {error}") from None

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationError
 
-from oesd.config import AlarmSection, Config, EndpointSection, at_line
+from oesd.config import AlarmSection, Config, EndpointSection, Mistake, at_line, read
 from oesd.model import LineSpread
 from oesd.processing.readings import catalogue
 from oesd.watching.alarms import Holds
@@ -196,11 +195,9 @@ def asked_rule(
             raise WatchError(f"there is no endpoint {rule!r:.80}; there are {', '.join(known) or 'none'}")
         return known[rule], watched_now.traces[known[rule].trace]
     try:
-        section = EndpointSection.model_validate({"name": "tried", "actions": [], **rule})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise WatchError(f"rule.{where}: {first['msg'].removeprefix('Value error, ')}") from None
+        section = read(EndpointSection, {"name": "tried", "actions": [], **rule})
+    except Mistake as mistake:
+        raise WatchError(f"rule.{mistake}") from None
     traces = dict(watched_now.traces)
     made = rule_of(section, traces, config)
     return made, traces[made.trace]

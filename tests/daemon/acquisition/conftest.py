@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace
 
 from oesd.acquisition import Discovery, NoLight, Settings, Sinks, Unit
 from oesd.config import BackgroundSection, CaptureSection, LightSection
@@ -22,7 +23,7 @@ ALWAYS = RunOrder(cause="always")
 
 def capturing(**changes: object) -> CaptureSection:
     """A slot each 100 ms, 5 ms of exposure, unless said otherwise."""
-    return CaptureSection().model_copy(update={"every_us": 100_000, "integration_us": 5_000, **changes})
+    return replace(CaptureSection(), **{"every_us": 100_000, "integration_us": 5_000, **changes})
 
 
 DEADLINE_S = 20.0

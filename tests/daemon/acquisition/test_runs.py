@@ -15,17 +15,19 @@ from oesd.config import (
     LightSection,
     PlasmaSection,
     TriggerSection,
+    read,
 )
 from oesd.model import Conditions, Kind, RunOrder
 
-ARGON = PlasmaSection.model_validate(
+ARGON = read(
+    PlasmaSection,
     {
         "bands": [{"centre_nm": 763.5, "half_width_nm": 1.5, "side_nm": 4.0}, {"centre_nm": 2000.0}],
         "on_above": 20_000.0,
         "off_below": 5_000.0,
         "on_hold": "200 ms",
         "off_hold": "300 ms",
-    }
+    },
 )
 Discover = Callable[..., Discovery]
 
@@ -96,7 +98,7 @@ def test_a_run_can_be_ended_while_the_device_is_gone(bench: Bench, discover: Dis
 
 
 def test_a_trigger_begins_each_frame_and_none_is_a_named_loss(bench: Bench, discover: Discover) -> None:
-    trigger = TriggerSection.model_validate({"mode": "edge", "timeout": "600 ms"})
+    trigger = read(TriggerSection, {"mode": "edge", "timeout": "600 ms"})
     (unit,) = discover(capture=capturing(every_us=1_000_000), trigger=trigger).units()
     unit.start_run(ALWAYS)
     for number in (1, 2):
@@ -117,7 +119,7 @@ def _fired(bench: Bench) -> int:
 
 
 def test_slots_that_pass_while_a_trigger_is_waited_for_say_so(bench: Bench, discover: Discover) -> None:
-    trigger = TriggerSection.model_validate({"mode": "edge", "timeout": "20 s"})
+    trigger = read(TriggerSection, {"mode": "edge", "timeout": "20 s"})
     (unit,) = discover(capture=capturing(scans=3), trigger=trigger).units()
     unit.start_run(ALWAYS)
     until(lambda: unit.state().state == "waiting for trigger")
@@ -131,7 +133,7 @@ def test_slots_that_pass_while_a_trigger_is_waited_for_say_so(bench: Bench, disc
 
 
 def test_a_dark_by_hand_does_not_wait_for_a_trigger(bench: Bench, discover: Discover) -> None:
-    (unit,) = discover(trigger=TriggerSection.model_validate({"mode": "edge", "timeout": "15 s"})).units()
+    (unit,) = discover(trigger=read(TriggerSection, {"mode": "edge", "timeout": "15 s"})).units()
     unit.start_run(ALWAYS)
     until(lambda: unit.state().state == "waiting for trigger")
     begun_s = time.monotonic()
@@ -214,7 +216,7 @@ def test_a_run_begins_with_the_plasma_and_ends_with_it(bench: Bench, discover: D
 def test_the_plasma_is_told_whatever_the_samples_wait_for(bench: Bench, discover: Discover) -> None:
     """The trigger never comes: frames that only look for the plasma do not wait for it."""
     bench.host.control.light(0.0)
-    (unit,) = discover(plasma=ARGON, trigger=TriggerSection(mode="edge", timeout="10 s")).units()  # type: ignore[call-arg]
+    (unit,) = discover(plasma=ARGON, trigger=read(TriggerSection, {"mode": "edge", "timeout": "10 s"})).units()
     unit.watch_plasma(RunOrder(cause="plasma on"))
     until(lambda: "off" in unit.state().plasma)
     bench.host.control.light(1.0)
@@ -271,7 +273,7 @@ def test_the_line_of_the_spectrometer_closes_its_shutter(bench: Bench, discover:
 
 def test_a_stop_while_the_light_settles_loses_nothing(bench: Bench, discover: Discover) -> None:
     shutter = Shutter(bench.host.control)
-    section = LightSection.model_validate({"settle": "15 s"})
+    section = read(LightSection, {"settle": "15 s"})
     (unit,) = discover(light=shutter, dark=SWITCHED, section=section).units()
     unit.start_run(ALWAYS)
     until(lambda: shutter.asked == [Kind.DARK])

@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import force_setattr
 from tests.support.clocks import StepClock
 
 from oesd.config import Config, ConfigError, parse_config
@@ -11,6 +12,12 @@ from oesd.model import Kind, RunOrder
 from oesd.schedule import Schedule, check_plan, cron
 from oesd.schedule.cron import last_firing
 from oesd.schedule.plan import Moment
+
+
+def with_darks_every(config: Config, every_us: int) -> Config:
+    """A configuration with darks more often than a file may ask for."""
+    force_setattr(config.dark, "every_us", every_us)
+    return config
 
 
 class Orders:
@@ -69,7 +76,7 @@ def test_nothing_is_ordered_before_its_time(run: str) -> None:
 
 def test_apscheduler_wakes_the_plan_without_being_looked_at() -> None:
     config = parse_config(SWITCHED, "x")
-    config = config.model_copy(update={"dark": config.dark.model_copy(update={"every_us": 100_000})})
+    config = with_darks_every(config, 100_000)
     orders = Orders()
     schedule = schedule_of(config, orders)
     schedule.start()
@@ -82,7 +89,7 @@ def test_apscheduler_wakes_the_plan_without_being_looked_at() -> None:
 
 def test_an_order_that_fails_does_not_end_the_schedule() -> None:
     config = parse_config(SWITCHED, "x")
-    config = config.model_copy(update={"dark": config.dark.model_copy(update={"every_us": 50_000})})
+    config = with_darks_every(config, 50_000)
     orders = Orders()
 
     def take(kind: Kind) -> None:

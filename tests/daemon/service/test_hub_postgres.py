@@ -81,7 +81,7 @@ def test_kill_9_of_hub_and_server_loses_nothing_that_was_acknowledged(tmp_path: 
     [
         ('url = "mysql://me:canary@db/x"', 'store.url: the URL of a store is such as "postgresql://'),
         ('url = "postgresql://me:canary@db/x"\non_full = "drop_confirmed"', 'on_full: must be "stop" with a url'),
-        ("url = 5", "store.url: Input should be a valid string"),
+        ("url = 5", "store.url: must be a text"),
     ],
 )
 def test_a_configuration_is_told_what_is_wrong_with_its_url(tmp_path: Path, lines: str, said: str) -> None:

@@ -134,7 +134,7 @@ def test_what_waits_for_a_restart_and_what_counts_at_once_fit_together() -> None
     fresh = parse_config('[web]\nport = 1234\n[capture]\nevery = "2 s"\n[store]\nurl = "postgresql://h/d"\n', "new")
     merged, waits = without_restart(fresh, now)
     assert (merged.capture, merged.web, merged.simulation) == (fresh.capture, now.web, now.simulation)
-    assert merged.store.url.get_secret_value() == ""
+    assert merged.store.url.reveal() == ""
     assert waits == ["web", "simulation", "store.url"]
     with pytest.raises(ConfigError, match=r"needs a restart, as simulation changed, too: light: how = .switch. needs"):
         without_restart(now, parse_config("", "real"))
