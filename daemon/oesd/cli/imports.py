@@ -16,19 +16,15 @@ import click
 
 from oesd.cli.entries import reached, where
 from oesd.cli.errors import expected, fail, printable
+from oesd.cli.files import CONTAINER_TOO_LARGE, HEAD_BYTES, LARGEST_BYTES, LARGEST_CONTAINER_BYTES, TOO_LARGE
 from oesd.cli.screen import progress
 
 if TYPE_CHECKING:
     from oesd.service.access import Access
 
 REFUSED = 1
-_LARGEST_BYTES = 64 * 1024 * 1024
-_LARGEST_CONTAINER_BYTES = 1024 * 1024 * 1024
-_HEAD_BYTES = 16
-_TOO_LARGE = f"more than {_LARGEST_BYTES >> 20} MiB: no spectrum"
 _KEYS = frozenset({"api-token", "api-key", "api-key.cred"})
 _A_KEY = "a key, by its name: not read"  # why something is no spectrum would quote it, and it would go to the daemon
-_CONTAINER_TOO_LARGE = f"more than {_LARGEST_CONTAINER_BYTES >> 30} GiB: import it in pieces"
 
 
 @click.command("import")
@@ -105,11 +101,11 @@ def _imported(access: Access, path: Path, counts: Counter[str]) -> Iterator[str]
         return
     try:
         data = _content(path)
-        if len(data) > _LARGEST_BYTES and not holds_several(data):
-            yield _TOO_LARGE
+        if len(data) > LARGEST_BYTES and not holds_several(data):
+            yield TOO_LARGE
             return
         for name, text in texts_of(data, _text(path.name)):
-            why = _import_one(access, text, name, counts)
+            why = str(text) if isinstance(text, FormatError) else _import_one(access, text, name, counts)
             if why:
                 yield why
     except OSError as error:
@@ -145,10 +141,10 @@ def _content(path: Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise OSError("no plain file")
         # Asked first: a video among the spectra must not fill the memory.
-        several = begins_as_several(os.pread(descriptor, _HEAD_BYTES, 0))
-        if status.st_size > (_LARGEST_CONTAINER_BYTES if several else _LARGEST_BYTES):
-            raise OSError(_CONTAINER_TOO_LARGE if several else _TOO_LARGE)
-        return file.read(_LARGEST_CONTAINER_BYTES)
+        several = begins_as_several(os.pread(descriptor, HEAD_BYTES, 0))
+        if status.st_size > (LARGEST_CONTAINER_BYTES if several else LARGEST_BYTES):
+            raise OSError(CONTAINER_TOO_LARGE if several else TOO_LARGE)
+        return file.read(LARGEST_CONTAINER_BYTES)
 
 
 def _walk(files: Sequence[Path]) -> Iterator[Path]:

@@ -134,9 +134,14 @@ def _counts(file: Path) -> Measurement:
 
 
 def _with_dark(sample: Measurement, file: Path) -> Measurement:
+    from oesd.engine.errors import SpectrumError
+    from oesd.engine.photometry import check_same_axis
+
     dark = _counts(file)
-    if len(dark.sample) != len(sample.sample):
-        fail(f"--dark has {len(dark.sample)} values, the sample {len(sample.sample)}: not of one spectrometer")
+    try:
+        check_same_axis(sample, dark, "dark")
+    except SpectrumError as error:
+        fail(f"--dark {file}: {error}")
     return replace(
         sample, dark=dark.sample, dark_variance=None, dark_scans=0, dark_integration_us=dark.integration_us
     )  # fmt: skip

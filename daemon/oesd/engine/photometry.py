@@ -149,15 +149,15 @@ def irradiance(measurement: Measurement, calibration: IrradianceCalibration | No
     return _masked(Quantity.IRRADIANCE, unit, measurement.wavelengths_nm, value, sigma, masked, flicker, told)
 
 
-def check_same_axis(sample: Measurement, other: Measurement) -> None:
-    """Refuse a reference of another spectrometer: another number of pixels, or an axis that is off."""
+def check_same_axis(sample: Measurement, other: Measurement, what: str = "reference") -> None:
+    """Refuse a reference or dark of another spectrometer: another number of pixels, or an axis that is off."""
     if len(sample.sample) != len(other.sample):
         raise SpectrumError(
-            f"the reference has {len(other.sample)} pixels, the sample {len(sample.sample)}: not of one spectrometer"
+            f"the {what} has {len(other.sample)} pixels, the sample {len(sample.sample)}: not of one spectrometer"
         )
     off = np.abs(sample.wavelengths_nm - other.wavelengths_nm) / np.gradient(sample.wavelengths_nm)
     if off.max() > SAME_AXIS_SHARE:
-        raise SpectrumError(f"the axis of the reference is {off.max():.1f} pixels off: not of one spectrometer")
+        raise SpectrumError(f"the axis of the {what} is {off.max():.1f} pixels off: not of one spectrometer")
 
 
 def _own_reference(given: Measurement) -> Measurement | None:

@@ -17,6 +17,7 @@ from oesd.formats import hdf5_form, parquet_form
 from oesd.formats.csv_form import csv_bytes
 from oesd.formats.decoding import LARGEST_BYTES
 from oesd.formats.errors import FormatError
+from oesd.formats.escaping import shown
 from oesd.formats.procspec import MAGIC as ZIP_MAGIC
 from oesd.formats.procspec import is_spectrum
 from oesd.formats.reading import read_spectrum
@@ -38,13 +39,16 @@ def spectra_of(data: bytes, filename: str = "") -> Iterator[tuple[str, SpectrumF
         Where a library of an extra is needed.
     """
     for name, text in texts_of(data, filename):
+        if isinstance(text, FormatError):
+            raise text
         yield name, read_spectrum(text, name)
 
 
-def texts_of(data: bytes, filename: str = "") -> Iterator[tuple[str, bytes]]:
+def texts_of(data: bytes, filename: str = "") -> Iterator[tuple[str, bytes | FormatError]]:
     """The spectra of a file as text files of their own, each with a name; a file that holds one is itself.
 
-    Raises as :func:`spectra_of` does, but for what is wrong with the texts.
+    In the place of one that is damaged stands why: the others of an archive can be read all the same. Raises as
+    :func:`spectra_of` does, but for what is wrong with the texts.
     """
     try:
         if data.startswith(_HDF5_MAGIC):
@@ -92,12 +96,16 @@ def _members(data: bytes) -> list[zipfile.ZipInfo]:
         return []
 
 
-def _of_zip(data: bytes, members: list[zipfile.ZipInfo]) -> Iterator[tuple[str, bytes]]:
+def _of_zip(data: bytes, members: list[zipfile.ZipInfo]) -> Iterator[tuple[str, bytes | FormatError]]:
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         for info in members:
             try:
                 with archive.open(info) as member:
                     text = member.read(LARGEST_BYTES + 1)
             except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
-                raise FormatError(f"a damaged ZIP archive: {error}") from None
-            yield info.filename, text
+                yield (
+                    info.filename,
+                    FormatError(f"damaged in its ZIP archive: {shown(str(error))}", filename=info.filename),
+                )
+            else:
+                yield info.filename, text

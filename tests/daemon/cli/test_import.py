@@ -7,6 +7,7 @@ import os
 import resource
 import signal
 import subprocess
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -106,6 +107,21 @@ def test_a_folder_as_years_have_left_it(tmp_path: Path) -> None:
     with Store.open(tmp_path / "data") as store:
         (entry,) = store.entries()
         assert store.file(entry.data_id).filename == "M\ufffdrz.csv"
+
+
+def test_a_damaged_member_of_an_archive_ends_no_other(tmp_path: Path) -> None:
+    table = "\n".join(f"{300 + k},{1000 + 7 * (k % 11)}" for k in range(200))
+    with zipfile.ZipFile(tmp_path / "many.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name in ("a.csv", "b.csv", "c.csv"):
+            archive.writestr(name, f"{table}\n{500 + ord(name[0])},1\n")
+        begins = archive.getinfo("b.csv").header_offset
+    packed = bytearray((tmp_path / "many.zip").read_bytes())
+    packed[begins + 60 : begins + 90] = bytes(30)
+    (tmp_path / "many.zip").write_bytes(packed)
+    done = oesd("import", tmp_path / "many.zip", "--data", tmp_path / "data", "--json")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["stored"], len(found["refused"])) == (1, 2, 1)
+    assert found["refused"][0]["why"].startswith("b.csv: damaged in its ZIP archive: ")
 
 
 def _with_little_memory() -> None:

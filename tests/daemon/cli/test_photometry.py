@@ -64,7 +64,11 @@ def test_a_stored_entry_is_read_without_a_daemon_and_nothing_is_stored(tmp_path:
 def test_what_is_missing_or_wrong_is_one_line(tmp_path: Path) -> None:
     sample = write(tmp_path / "sample.csv", 100.0 + WL)
     ratio = write(tmp_path / "ratio.csv", WL / 800.0, "wavelength,Transmittance")
+    other = tmp_path / "other.csv"
+    other.write_text("wavelength,counts\n" + "\n".join(f"{wavelength + 40:.4f},100" for wavelength in WL))
     for words, said in (
+        ((sample, "--as", "transmittance", "--dark", other), "the axis of the dark is"),
+        ((sample, "--as", "transmittance", "--dark", "/dev/zero"), "/dev/zero: cannot be read: more than 64 MiB"),
         ((sample, "--as", "transmittance"), "needs a reference"),
         ((sample, "--as", "irradiance"), "needs a calibration"),
         ((ratio, "--as", "absorbance"), "no counts"),

@@ -144,6 +144,10 @@ def test_beside_a_daemon_it_keeps_by_the_daemon(tmp_path: Path) -> None:
         why = daemon.get(f"/oes/{entries[0]}/evidence")
         assert why["note"] == ""
         assert "Ar" in {one["element"] for one in why["evidence"]}
+        tunnel = daemon.url().replace("127.0.0.1", "localhost")  # as one to another computer: our directory is not its
+        other = oesd("reprocess", *entries, "--url", tunnel)
+        assert (other.returncode, other.stderr.count("\n")) == (2, 1)
+        assert "run the command on the daemon's own computer" in other.stderr
         daemon.end(signal.SIGTERM)
 
 
