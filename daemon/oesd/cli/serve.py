@@ -133,9 +133,12 @@ def simulate(
         fail(f"{config_file}: [simulation] enabled must be true for oesd simulate")
     directory = data.absolute() if data else Path(tempfile.mkdtemp(prefix="oesd-simulated-"))
     ports = [p if p is not None else free_port(wanted) for p, wanted in ((port, 8520), (hub_port, 8530))]
-    config = replace(
-        config, data_dir=directory, web=replace(config.web, port=ports[0]), hub=replace(config.hub, port=ports[1])
-    )
+    web, own_hub = replace(config.web, port=ports[0]), replace(config.hub, port=ports[1])
+    try:
+        config = replace(config, data_dir=directory, web=web, hub=own_hub)
+    except ValueError as error:
+        fail(f"--port, --hub-port: {error}")
+        raise
     service = Service(config)
     signal.signal(signal.SIGHUP, lambda *_: service.ask_to_stop())
     _serve(service, for_s, summarise=True)
@@ -176,7 +179,8 @@ def _run_hub(config_file: Path | None, data: Path | None, port: int | None, api_
     set_up_logging()
     config = _loaded(config_file) if config_file else None
     section = config.hub if config else HubSection()
-    given = {"port": port, "key_file": api_key_file, "workers": section.workers or cores()}
+    key_file = api_key_file.absolute() if api_key_file else None
+    given = {"port": port, "key_file": key_file, "workers": section.workers or cores()}
     section = replace(section, **{name: value for name, value in given.items() if value is not None})
     directory = data or (config.data_dir if config else Path("oesd-hub"))
     recipe = config.identify.recipe if config else Recipe()

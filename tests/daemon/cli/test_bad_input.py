@@ -76,6 +76,17 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         assert port in _one_line("simulate", "--for", "2s", "--data", tmp_path / "a", "--port", port, "--hub-port", "0")
         assert port in _one_line("hub", "--data", tmp_path / "b", "--port", port)
+        both = _one_line("simulate", "--for", "2s", "--data", tmp_path / "a", "--port", port, "--hub-port", port)
+        assert f"{port} is taken by web port" in both
+
+
+def test_the_file_of_a_key_is_named_as_people_do(tmp_path: Path) -> None:
+    """From where they are: what must be an absolute path is what a configuration says."""
+    file = tmp_path / "key"
+    file.write_text("canary-0123456789-0123456789")
+    file.chmod(0o644)
+    line = _one_line("hub", "--data", tmp_path / "b", "--port", "0", "--api-key-file", os.path.relpath(file))
+    assert "must be 0600" in line and "canary" not in line
 
 
 def test_a_data_directory_in_use(tmp_path: Path) -> None:
