@@ -36,17 +36,13 @@ def parse_size_bytes(text: object) -> int:
 class Size(Amount):
     """Bytes of a text such as ``"2 GB"``."""
 
-    @classmethod
-    def _number(cls, text: object) -> int:
-        return parse_size_bytes(text)
+    number_of = staticmethod(parse_size_bytes)
 
 
 class Segment(Size):
     """A size, or ``"never"``."""
 
-    @classmethod
-    def _number(cls, text: object) -> int:
-        return 0 if text == "never" else parse_size_bytes(text)
+    number_of = staticmethod(lambda text: 0 if text == "never" else parse_size_bytes(text))
 
 
 class StoreSection(Section, frozen=True):

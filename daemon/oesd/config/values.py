@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from math import isfinite
 from pathlib import Path
 from typing import Any, ClassVar, Self, get_args, get_type_hints
@@ -41,41 +42,40 @@ def parse_duration_us(text: object) -> int:
     return duration_us
 
 
+def _at_least(least: str, text: object) -> int:
+    duration_us = parse_duration_us(text)
+    if duration_us < parse_duration_us(least):
+        raise ValueError(f'must be "{least}" or more')
+    return duration_us
+
+
 class Amount(int):
     """A number that the file writes as a text with its unit; a section holds it as a plain number."""
 
-    def __new__(cls, text: object) -> Self:
-        """Read it; ValueError when it is none."""
-        return super().__new__(cls, cls._number(text))
+    number_of: ClassVar[staticmethod[[object], int]]
+    """What reads such a text; ValueError when it is none."""
 
-    @classmethod
-    def _number(cls, text: object) -> int:
-        raise NotImplementedError
+    def __new__(cls, text: object) -> Self:
+        """Read it."""
+        return super().__new__(cls, cls.number_of(text))
 
 
 class Duration(Amount):
     """Microseconds of a text such as ``"100 ms"``."""
 
-    _LEAST: ClassVar = "0"
-
-    @classmethod
-    def _number(cls, text: object) -> int:
-        duration_us = parse_duration_us(text)
-        if duration_us < parse_duration_us(cls._LEAST):
-            raise ValueError(f'must be "{cls._LEAST}" or more')
-        return duration_us
+    number_of = staticmethod(parse_duration_us)
 
 
 class Period(Duration):
     """A duration that something can be repeated with."""
 
-    _LEAST = "1 ms"
+    number_of = staticmethod(partial(_at_least, "1 ms"))
 
 
 class Integration(Duration):
     """An integration time."""
 
-    _LEAST = "1 us"
+    number_of = staticmethod(partial(_at_least, "1 us"))
 
 
 class Secret:

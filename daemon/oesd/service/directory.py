@@ -93,14 +93,19 @@ def token_of(url: str, directory: Path) -> str:
         When the directory's own note does not name that URL: whoever answers there gets no token. When only its owner
         may read it.
     """
-    found = running(directory)
-    if found is None and not may_read(directory / _NOTE):
+    if running(directory) is None and not may_read(directory / _NOTE):
         raise DirectoryError(
             f"this needs the daemon's token, and only {_owner(directory)} may read {directory / _TOKEN}: {_AS_OWNER}"
         )
-    if found is None or found.url.rstrip("/") != url.rstrip("/"):
+    if not listens_at(url, directory):
         raise DirectoryError(f"what answers at {url} is not the daemon of {directory}; its token stays here")
     return _secret_in(directory / _TOKEN)
+
+
+def listens_at(url: str, directory: Path) -> bool:
+    """Whether the daemon of a directory of this computer says that it listens at a URL."""
+    found = running(directory)
+    return found is not None and found.url.rstrip("/") == url.rstrip("/")
 
 
 def may_read(path: Path) -> bool:

@@ -19,7 +19,7 @@ from oesd.processing.jobs import Versions, versions
 from oesd.processing.keeping import pack_answers
 from oesd.processing.reprocessing import Reader
 from oesd.service.asking import RECENT, AccessError, FileRefused, checked, newest
-from oesd.service.directory import check_readable, running, token_of
+from oesd.service.directory import check_readable, listens_at, token_of
 from oesd.store.accounts import RUNS_LIMIT, By
 from oesd.store.onlooker import Onlooker
 from oesd.upload.address import is_loopback
@@ -136,9 +136,8 @@ class Remote:
         """The daemon's store, read beside it."""
         directory = Path(str(self.status().get("data_dir", "")))
         check_readable(directory)
-        found = running(directory)
         # By way of a tunnel a daemon of another computer answers, and ours may have a directory of that name.
-        if found is None or found.url.rstrip("/") != self._url.rstrip("/"):
+        if not listens_at(self._url, directory):
             raise AccessError(
                 f"{self._url}: this reads the archive itself, and no daemon of this computer listens there: run the "
                 "command on the daemon's own computer"

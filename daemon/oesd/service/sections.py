@@ -30,10 +30,9 @@ def without_restart(fresh: Config, now: Config) -> tuple[Config, list[str]]:
         What counts at once does not fit what has to wait: light by a switch that only the simulation has.
     """
     fixed = {name: getattr(now, name) for name in _FIXED}
-    fixed["store"] = replace(fresh.store, url=now.store.url)
     waits = [name for name in _FIXED if getattr(fresh, name) != getattr(now, name)]
     waits += ["store.url"] * (fresh.store.url != now.store.url)
     try:
-        return replace(fresh, **fixed), waits
+        return replace(fresh, store=replace(fresh.store, url=now.store.url), **fixed), waits
     except ValueError as error:
         raise ConfigError(f"needs a restart, as {', '.join(waits)} changed, too: {error}") from None

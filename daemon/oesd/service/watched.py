@@ -197,7 +197,7 @@ def asked_rule(
     try:
         section = read(EndpointSection, {"name": "tried", "actions": [], **rule})
     except Mistake as mistake:
-        raise WatchError(f"rule.{mistake}") from None
+        raise WatchError(f"rule: {mistake}") from None
     traces = dict(watched_now.traces)
     made = rule_of(section, traces, config)
     return made, traces[made.trace]

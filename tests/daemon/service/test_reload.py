@@ -138,6 +138,9 @@ def test_what_waits_for_a_restart_and_what_counts_at_once_fit_together() -> None
     assert waits == ["web", "simulation", "store.url"]
     with pytest.raises(ConfigError, match=r"needs a restart, as simulation changed, too: light: how = .switch. needs"):
         without_restart(now, parse_config("", "real"))
+    database = parse_config('[store]\nurl = "postgresql://h/d"\n', "now")
+    with pytest.raises(ConfigError, match=r"needs a restart, as store.url changed, too: on_full: must be .stop."):
+        without_restart(parse_config('[store]\non_full = "drop_confirmed"\n', "new"), database)
 
 
 def test_a_room_that_fails_to_stop_keeps_no_other_from_it(tmp_path: Path) -> None:
