@@ -9,7 +9,7 @@ from collections.abc import Callable
 from . import wire
 from .child import Child
 from .errors import SpectrometerError
-from .spectrometer import Frame, Series
+from .spectrometer import Frame, Series, no_more
 
 _STOPPED_S = 0.5
 
@@ -41,13 +41,15 @@ class Incoming:
     ) -> None:
         self._child, self._number, self._series, self._pixels = child, number, series, pixels
         self._frame_s, self._settling_s = frame_s, settling_s
-        self._index = 0
+        self._index, self._count, self._asked = 0, series.count, series.count
         self._called_off = self.ended = False
         request = {"call": "take", "number": number, "count": series.count, "wait_s": float(series.trigger_wait_s)}
         child.say(request | {"first_due_ns": series.first_due_ns, "period_ns": series.period_ns}, frame_s)
 
-    def frames(self, cancelled: Callable[[], bool]) -> list[Frame]:
+    def frames(self, cancelled: Callable[[], bool], more: Callable[[], int] = no_more) -> list[Frame]:
         """Wait for the next frames, several when they are fast; none at the end of the series, or by chance.
+
+        When no more than half of what was asked for last is still to come, ``more`` is asked how many to add.
 
         Raises
         ------
@@ -66,7 +68,9 @@ class Incoming:
             before_s, turn_s = turn_s, time.monotonic()
             deadline_s += max(0.0, turn_s - before_s - _STOPPED_S)
             if self._child.heard(deadline_s):
-                return self._received(deadline_s, within_s)
+                frames = self._received(deadline_s, within_s)
+                self._prolong(more)
+                return frames
 
     def close(self) -> None:
         """Call off what is left of the series and wait for its end; the child is killed when that takes too long."""
@@ -75,6 +79,14 @@ class Incoming:
                 self._call_off()
             while not self.ended and self._child.alive:
                 self.frames(lambda: False)
+
+    def _prolong(self, more: Callable[[], int]) -> None:
+        if self._called_off or self.ended or 2 * (self._count - self._index) > self._asked:
+            return
+        added = more()
+        if added > 0:
+            self._count, self._asked = self._count + added, added
+            self._child.say({"call": "more", "number": self._number, "count": added}, self._frame_s)
 
     def _call_off(self) -> None:
         self._called_off = True

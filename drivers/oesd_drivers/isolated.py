@@ -14,7 +14,7 @@ from .child import Child
 from .errors import GiveUp, Gone, Reopen, Retry, SpectrometerError
 from .incoming import Incoming
 from .spare import Spare
-from .spectrometer import ONE, Address, Description, Exposure, Frame, Series
+from .spectrometer import ONE, Address, Description, Exposure, Frame, Series, no_more
 from .usb import find
 
 #: Transfer and readout of one scan beyond its exposure: 4 kB at USB full speed take 4-17 ms.
@@ -104,9 +104,16 @@ class IsolatedSpectrometer:
         self._ask(request, waiting_s + self._margin_s + self._settling_s())
         self._exposure = exposure
 
-    def take(self, series: Series = ONE, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+    def take(
+        self,
+        series: Series = ONE,
+        cancelled: Callable[[], bool] = lambda: False,
+        more: Callable[[], int] = no_more,
+    ) -> Iterator[Frame]:
         """Take frames of the exposure set last, each begun when it is due by the child's own clock; see the port.
 
+        ``more`` is asked when half of what was asked for last is there: what it adds reaches the child before the rest
+        is taken, and this process may be kept from its turn for that long without a frame lost to it.
         ``cancelled`` is asked every 50 ms while a frame is waited for. An iterator that is closed before its end calls
         its series off and waits for the frame at hand; a child that does not end the series by then is killed. One
         that is neither run to its end nor closed ends with the next call.
@@ -119,7 +126,7 @@ class IsolatedSpectrometer:
             incoming = Incoming(child, number, series, self._pixels, self._frame_s(series), self._settling_s())
         try:
             while not incoming.ended and number == self._number:
-                for frame in self._heard(incoming, cancelled):
+                for frame in self._heard(incoming, cancelled, more):
                     self._in_place = True
                     yield frame
         finally:
@@ -191,9 +198,9 @@ class IsolatedSpectrometer:
         with contextlib.suppress(GiveUp, Retry):
             find(self._address, self._backend)
 
-    def _heard(self, incoming: Incoming, cancelled: Callable[[], bool]) -> list[Frame]:
+    def _heard(self, incoming: Incoming, cancelled: Callable[[], bool], more: Callable[[], int]) -> list[Frame]:
         with self._gone_if_it_is():
-            return list(incoming.frames(cancelled))
+            return incoming.frames(cancelled, more)
 
     def _ask(self, request: Mapping[str, Any], within_s: float) -> tuple[dict[str, Any], wire.Arrays]:
         self._number += 1

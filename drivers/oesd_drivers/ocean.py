@@ -17,7 +17,7 @@ from .library import LIBRARY_ERRORS, LibraryDevice, meaning
 from .ooi import OoiDevice
 from .pace import HOST, Clock, Grid, wait_until
 from .scans import Device, Scan, Thermometers, free_scan, triggered_scan
-from .spectrometer import ONE, Address, Description, Exposure, Frame, Series, Trigger
+from .spectrometer import ONE, Address, Description, Exposure, Frame, Series, Trigger, no_more
 from .stack import MOST_SCANS, Stack
 from .usb import MODELS, find
 
@@ -100,7 +100,12 @@ class OceanSpectrometer:
                 talk.set_trigger(wanted.trigger)
         self._exposure = wanted
 
-    def take(self, series: Series = ONE, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+    def take(
+        self,
+        series: Series = ONE,
+        cancelled: Callable[[], bool] = lambda: False,
+        more: Callable[[], int] = no_more,
+    ) -> Iterator[Frame]:
         """Take frames of the exposure set last, each begun when it is due; see the port.
 
         A frame that is called off while it waits for its trigger is dropped, also when some of its scans were taken.
@@ -119,8 +124,11 @@ class OceanSpectrometer:
         if self._exposure is None:
             raise Refused("no exposure was set since the spectrometer was opened")
         grid = Grid.of(series, self._clock.monotonic_ns())
-        index = grid.next_index(0, self._clock.monotonic_ns())
-        while index < series.count and wait_until(grid.due_ns(index), self._clock, cancelled):
+        index, count = grid.next_index(0, self._clock.monotonic_ns()), series.count
+        while True:
+            count += more() if index >= count else 0
+            if index >= count or not wait_until(grid.due_ns(index), self._clock, cancelled):
+                return
             frame = self._frame(index, series, cancelled)
             if frame is None:
                 return

@@ -129,6 +129,11 @@ class Series:
 ONE = Series()
 
 
+def no_more() -> int:
+    """A series ends when its frames were taken."""
+    return 0
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """``scans`` scans summed in the driver, raw integers.
@@ -170,8 +175,15 @@ class Spectrometer(Protocol):
         """Set integration time and trigger, then discard one frame: the next one never shows an older exposure."""
         ...
 
-    def take(self, series: Series = ONE, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+    def take(
+        self,
+        series: Series = ONE,
+        cancelled: Callable[[], bool] = lambda: False,
+        more: Callable[[], int] = no_more,
+    ) -> Iterator[Frame]:
         """Take frames of the exposure set last, each yielded as it comes; the iterator must be run to its end.
+
+        ``more`` is asked before the series ends: so many frames are added to it, without a break.
 
         ``cancelled`` is asked at least every 50 ms while a trigger is waited for, and between frames; once it says yes
         the series ends after the frames that are taken already.

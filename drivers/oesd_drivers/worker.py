@@ -59,13 +59,14 @@ def _come_first() -> None:
 def serve(channel: socket.socket) -> None:
     """Answer requests until the other end closes."""
     spectrometer = OceanSpectrometer(_NOWHERE)
+    held: dict[str, Any] | None = None
     while True:
         try:
-            request, _ = wire.receive(channel)
+            request, held = held or wire.receive(channel)[0], None
             match request:
                 case {"call": "take", "number": int(number)}:
-                    _stream(channel, spectrometer, request, number)
-                case {"call": "cancel"}:  # of a series that has ended by itself meanwhile
+                    held = _stream(channel, spectrometer, request, number)
+                case {"call": "cancel" | "more"}:  # of a series that has ended meanwhile
                     pass
                 case {
                     "call": "open",
@@ -89,28 +90,63 @@ def _moved(spectrometer: OceanSpectrometer, address: Address, backend: str) -> O
     return OceanSpectrometer(address, backend)
 
 
-def _stream(channel: socket.socket, spectrometer: OceanSpectrometer, request: dict[str, Any], number: int) -> None:
-    """Send the frames of a series while the next ones are taken, then how it ended."""
+def _stream(
+    channel: socket.socket, spectrometer: OceanSpectrometer, request: dict[str, Any], number: int
+) -> dict[str, Any] | None:
+    """Send the frames of a series while the next ones are taken, then how it ended; returns what called it off."""
     end: dict[str, Any] = {}
+    ear = _Ear(channel, number)
     try:
         series = _series(request)
         with Outlet(channel, number, series.period_ns) as outlet:
-            for frame in spectrometer.take(series, _Ear(channel)):
+            for frame in spectrometer.take(series, ear, ear.more):
                 outlet.put(frame)
     except Exception as error:  # the top of the process: whatever it is, the parent must hear of it
         end = wire.pack_error(error)
     wire.send(channel, {**end, "number": number, "end": True, "exposing_us": spectrometer.exposing_us})
+    return ear.other
 
 
 class _Ear:
-    """Whether the parent said something: during a series it can only be that it is called off."""
+    """What the parent says during a series: that frames are added to it; anything else calls it off.
 
-    def __init__(self, channel: socket.socket) -> None:
+    Attributes
+    ----------
+    other : dict or None
+        What called it off, to be answered next.
+    """
+
+    def __init__(self, channel: socket.socket, number: int) -> None:
+        self._channel, self._number = channel, number
+        self._added = 0
+        self._closed = False
+        self.other: dict[str, Any] | None = None
         self._heard = select.poll()
         self._heard.register(channel, select.POLLIN)
 
     def __call__(self) -> bool:
-        return bool(self._heard.poll(0))
+        """Whether the series is called off."""
+        while self.other is None and not self._closed and self._heard.poll(0):
+            self._listen()
+        return self._closed or self.other is not None
+
+    def more(self) -> int:
+        """Frames added since this was asked last."""
+        self()
+        added, self._added = self._added, 0
+        return added
+
+    def _listen(self) -> None:
+        try:
+            said, _ = wire.receive(self._channel)
+        except (EOFError, ConnectionError):  # met again by who receives next
+            self._closed = True
+            return
+        match said:
+            case {"call": "more", "number": self._number, "count": int(count)}:
+                self._added += max(0, count)
+            case _:
+                self.other = said
 
 
 def _series(request: dict[str, Any]) -> Series:

@@ -55,6 +55,46 @@ def test_frames_without_a_pause_come_all_and_in_order(isolated, host, serial, in
     assert all(frame.counts_sum.base is None or frame.counts_sum.base.size < 8192 for frame in frames)
 
 
+def test_a_series_goes_on_in_the_worker_while_its_parent_is_away(isolated, host):
+    """What is added reaches it by the half: the parent may be kept from its turn for the other one."""
+    spectrometer = opened(isolated, "OOI-1", Exposure(1_000))
+    series, frames, asked_after = Series(40, time.monotonic_ns() + 20 * MS, 10 * MS), [], []
+
+    def more():
+        asked_after.append(frames[-1].index if frames else -1)
+        return 40 if len(asked_after) == 1 else 0
+
+    for frame in spectrometer.take(series, more=more):
+        frames.append(frame)
+        if frame.index == 30:
+            time.sleep(0.2)  # over the end of what was asked for at first
+    assert asked_after[0] < 25
+    assert frames[-1].index == 79
+    made = {frame.index for frame in frames}
+    assert {38, 39, 40, 41, 42} <= made
+    assert len(asked_after) > 1  # and asked again by the half of what was added
+    check(host, "OOI-1", frames)
+    assert [frame.index for frame in spectrometer.take(Series(3))] == [0, 1, 2]
+
+
+@pytest.mark.parametrize("late", ["more", "cancel"])
+def test_what_comes_after_the_end_of_a_series_concerns_no_other(isolated, host, late):
+    spectrometer = opened(isolated, "OOI-1", Exposure(1_000))
+    assert len(list(spectrometer.take(Series(2)))) == 2
+    spectrometer._child.say({"call": late, "number": 1, "count": 50}, 1.0)
+    assert [frame.index for frame in spectrometer.take(Series(3))] == [0, 1, 2]
+
+
+def test_a_series_that_was_added_to_is_called_off_all_the_same(isolated, host):
+    spectrometer = opened(isolated, "OOI-1", Exposure(1_000))
+    frames = []
+    for frame in spectrometer.take(Series(20, 0, 10 * MS), lambda: len(frames) >= 30, lambda: 1_000):
+        frames.append(frame)
+    assert 30 <= len(frames) < 60
+    spectrometer.set_exposure(Exposure(2_000))
+    assert [frame.exposure.integration_us for frame in spectrometer.take(Series(2))] == [2_000, 2_000]
+
+
 def test_scans_bring_their_spread(isolated):
     spectrometer = opened(isolated, "OOI-3", Exposure(3_800, 5))
     for frame in spectrometer.take(Series(4)):

@@ -10,7 +10,7 @@ from tests.support.clocks import StepClock
 
 from oesd_drivers.errors import Gone
 from oesd_drivers.ocean import OceanSpectrometer
-from oesd_drivers.spectrometer import ONE, Address, Description, Exposure, Frame, Series
+from oesd_drivers.spectrometer import ONE, Address, Description, Exposure, Frame, Series, no_more
 from oesd_drivers.usb import plugged
 from oesd_drivers.virtual import VirtualBus, VirtualDevice
 from oesd_drivers.virtual.faults import Fault, FaultKind
@@ -52,8 +52,13 @@ class FoundBySerial:
     def set_exposure(self, exposure: Exposure) -> None:
         self._opened().set_exposure(exposure)
 
-    def take(self, series: Series = ONE, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
-        return self._opened().take(series, cancelled)
+    def take(
+        self,
+        series: Series = ONE,
+        cancelled: Callable[[], bool] = lambda: False,
+        more: Callable[[], int] = no_more,
+    ) -> Iterator[Frame]:
+        return self._opened().take(series, cancelled, more)
 
     def set_cooling(self, setpoint_c: float | None) -> None:
         self._opened().set_cooling(setpoint_c)

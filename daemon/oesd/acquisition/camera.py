@@ -9,7 +9,7 @@ from oesd.acquisition.settings import Settings
 from oesd.acquisition.values import device_of
 from oesd.model import Kind
 from oesd_drivers.errors import Gone
-from oesd_drivers.spectrometer import ONE, Address, Description, Exposure, Frame, Series, Spectrometer
+from oesd_drivers.spectrometer import ONE, Address, Description, Exposure, Frame, Series, Spectrometer, no_more
 
 
 class Camera:
@@ -72,8 +72,9 @@ class Camera:
         exposure: Exposure,
         series: Series = ONE,
         cancelled: Callable[[], bool] = lambda: False,
+        more: Callable[[], int] = no_more,
     ) -> Iterator[Frame]:
-        """Bring the light and the exposure, then take frames; to be run to its end.
+        """Bring the light and the exposure, then take frames, and more as long as some are added; to be run to its end.
 
         Raises
         ------
@@ -84,7 +85,7 @@ class Camera:
         SpectrometerError
         """
         self.prepare(kind, exposure)
-        return self._spectrometer.take(series, cancelled)
+        return self._spectrometer.take(series, cancelled, more)
 
     def prepare(self, kind: Kind, exposure: Exposure | None) -> None:
         """Bring light, cooling and exposure, None for the light alone; raises as :meth:`take` does."""

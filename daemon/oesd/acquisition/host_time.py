@@ -71,6 +71,10 @@ class HostWatch:
             return Gap("daemon stopped", f"the daemon was stopped, or not run by the host, for {stopped_s:.1f} s", 0)
         return None
 
+    def slept(self) -> bool:
+        """Whether the host slept since the last look."""
+        return self._read()[1] - self._ahead_ns >= _LEAST_SLEEP_NS
+
     def _read(self) -> tuple[int, int]:
         """The monotonic clock, and how far the other one is ahead of it; read again when the two were torn apart."""
         while True:

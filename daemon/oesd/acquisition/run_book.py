@@ -59,10 +59,10 @@ class Run:
         missed = self.grid.missed(self.next_slot, now_ns)
         return missed if self.slots is None else max(0, min(missed, self.slots - self.next_slot))
 
-    def ahead(self, span_ns: int) -> int:
-        """How many slots from the next one on begin within a span, one at least."""
+    def ahead(self, span_ns: int, slot: int) -> int:
+        """How many slots from this one on begin within a span, one at least; none after the last one."""
         most = max(1, span_ns // self.grid.period_ns)
-        return most if self.slots is None else min(most, self.slots - self.next_slot)
+        return most if self.slots is None else max(0, min(most, self.slots - slot))
 
 
 class RunBook:

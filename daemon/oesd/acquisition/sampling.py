@@ -25,7 +25,7 @@ from oesd_drivers.spectrometer import Address, Description, Exposure, Frame, Ser
 log = logging.getLogger(__name__)
 
 _SERIES_NS = 500_000_000
-"""Slots are handed to the driver for so long a time at most: an order waits no longer than that, or than one slot."""
+"""Slots are handed to the driver for so long a time at once: an order waits no longer than that, or than one slot."""
 _LATE = ("overrun", "the previous work took too long")
 
 
@@ -143,8 +143,8 @@ class Sampling:
 
     # -- slots -------------------------------------------------------------------------------------------------------
 
-    def serve(self, stops: Callable[[], bool], called_away: Callable[[], bool]) -> None:
-        """Serve the next slots of the run, or look whether the plasma is on.
+    def serve(self, stops: Callable[[], bool], called_away: Callable[[], bool], goes_on: Callable[[], bool]) -> None:
+        """Serve the next slots of the run, and those after them, or look whether the plasma is on.
 
         Parameters
         ----------
@@ -152,6 +152,8 @@ class Sampling:
             Whether to end after the frame at hand.
         called_away : callable
             Whether somebody waits: then one slot is served at a time, and a trigger no longer waited for.
+        goes_on : callable
+            Asked before the slots are over: whether those that follow may be served without a break.
 
         Raises
         ------
@@ -164,7 +166,7 @@ class Sampling:
                 self._look_for_plasma()
             return
         try:
-            self._serve_series(run, stops, called_away)
+            self._serve_series(run, stops, called_away, goes_on)
         except LightError as error:
             self.trouble.light(str(error))
             self.book.lose(1, "light switch", str(error))
@@ -174,17 +176,28 @@ class Sampling:
         finally:
             self.waits_for_trigger = False
 
-    def _serve_series(self, run: Run, stops: Callable[[], bool], called_away: Callable[[], bool]) -> None:
+    def _serve_series(
+        self, run: Run, stops: Callable[[], bool], called_away: Callable[[], bool], goes_on: Callable[[], bool]
+    ) -> None:
         exposure, short, first_slot = self.exposing.of(Kind.SAMPLE), self.exposing.short(), run.next_slot
         triggered = self.waits_for_trigger = exposure.trigger.waits
         series = Series(
-            count=1 if triggered or short or called_away() else run.ahead(_SERIES_NS),
+            count=1 if triggered or short or called_away() else run.ahead(_SERIES_NS, first_slot),
             first_due_ns=run.due_ns() or 0,
             period_ns=run.grid.period_ns if run.paced else 0,
             trigger_wait_s=self._settings.trigger.timeout_us / 1e6,
         )
+        end_slot = first_slot + series.count
+
+        def more() -> int:
+            nonlocal end_slot
+            as_before = self.book.run is run and self.exposing.of(Kind.SAMPLE) == exposure
+            added = run.ahead(_SERIES_NS, end_slot) if series.count > 1 and as_before and goes_on() else 0
+            end_slot += added
+            return added
+
         frame = None
-        for frame in self._camera.take(Kind.SAMPLE, exposure, series, called_away if triggered else stops):
+        for frame in self._camera.take(Kind.SAMPLE, exposure, series, called_away if triggered else stops, more):
             # A run may end while its series goes on, with the plasma: what comes after belongs to nobody.
             if short is None and self.book.run is run:
                 self._keep(frame, first_slot + frame.index)

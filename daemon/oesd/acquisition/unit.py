@@ -221,8 +221,7 @@ class Unit:
         if gap is not None:
             self._work.bridge(gap)
         self._work.settle()
-        for kind in self._work.asides.wished():
-            self._order(partial(self._work.asides.take_wished, kind, self._more_backgrounds), needs_device=True)
+        self._order_backgrounds()
         task = self._next_task()
         if task is None:
             return
@@ -234,6 +233,16 @@ class Unit:
             self._work.trouble.note(error)
         except CutShort:
             return
+
+    def _goes_on(self) -> bool:
+        """Whether the slots that follow need no turn of their own; what a turn looks after has been looked after."""
+        self._sinks.beat(self.settings.name, self._patience_s())
+        self._order_backgrounds()
+        return not (self._stopping or self._orders or self._adopted or self._host.slept())
+
+    def _order_backgrounds(self) -> None:
+        for kind in self._work.asides.wished():
+            self._order(partial(self._work.asides.take_wished, kind, self._more_backgrounds), needs_device=True)
 
     def _patience_s(self) -> float:
         """How long a turn may take: the exposures of a slot, of a background, and what opening a device may need.
@@ -283,7 +292,7 @@ class Unit:
             return self._orders.any_needs_device
 
     def _serve(self) -> None:
-        self._work.serve(lambda: self._stopping, lambda: self._stopping or bool(self._orders))
+        self._work.serve(lambda: self._stopping, lambda: self._stopping or bool(self._orders), self._goes_on)
 
     def _reopen(self) -> None:
         with self._changed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -14,7 +15,7 @@ from oesd.config import BackgroundSection, CaptureSection, LightSection
 from oesd.model import Capture, Conditions, Kind, Loss, RunOrder, RunRecord
 from oesd_drivers import virtual
 from oesd_drivers.isolated import IsolatedSpectrometer
-from oesd_drivers.spectrometer import Address, Description, Spectrometer
+from oesd_drivers.spectrometer import ONE, Address, Description, Frame, Series, Spectrometer
 from oesd_drivers.usb import plugged
 
 SWITCHED = BackgroundSection(how="switch")
@@ -42,6 +43,16 @@ class Shutter:
         self._control.lamp(serial, kind is Kind.REFERENCE)
 
 
+class Counted(IsolatedSpectrometer):
+    """Knows how many series were asked for."""
+
+    series = 0
+
+    def take(self, series: Series = ONE, *others: Callable[[], Any]) -> Iterator[Frame]:
+        self.series += 1
+        return super().take(series, *others)
+
+
 @dataclass
 class Bench:
     """A virtual bus in another process and everything that units made on it have handed over."""
@@ -55,7 +66,7 @@ class Bench:
     refusal: str = ""
     beats: list[float] = field(default_factory=list)
     changed: threading.Condition = field(default_factory=threading.Condition)
-    drivers: list[IsolatedSpectrometer] = field(default_factory=list)
+    drivers: list[Counted] = field(default_factory=list)
     due: Callable[[Kind, Conditions], str | None] = lambda _kind, _conditions: None
 
     def take(self, capture: Capture, short: Capture | None) -> str:
@@ -71,6 +82,11 @@ class Bench:
             self.losses.append(loss)
             self.changed.notify_all()
 
+    def end(self, run: RunRecord) -> None:
+        with self.changed:
+            self.ended.append(run)
+            self.changed.notify_all()
+
     def wait(self, condition: Callable[[], bool]) -> None:
         with self.changed:
             assert self.changed.wait_for(condition, DEADLINE_S), (len(self.captures), self.losses)
@@ -83,7 +99,7 @@ class Bench:
 
     def connect(self, address: Address) -> IsolatedSpectrometer:
         environment = {virtual.ENVIRONMENT: str(self.host.path)}
-        self.drivers.append(IsolatedSpectrometer(address, "virtual", env=environment, margin_s=1.5))
+        self.drivers.append(Counted(address, "virtual", env=environment, margin_s=1.5))
         return self.drivers[-1]
 
     def slots_add_up(self) -> None:
@@ -131,7 +147,7 @@ def discover(bench: Bench) -> Iterator[MakeDiscovery]:
             given = {"capture": capturing(), "light": section or LightSection(), **changes}
             settings = Settings(serial, serial, **given)  # type: ignore[arg-type]
             beat: Callable[[str, float], None] = lambda _name, within_s: bench.beats.append(within_s)  # noqa: E731
-            sinks = Sinks(bench.take, bench.lose, beat, bench.begun.append, bench.ended.append, bench.due)
+            sinks = Sinks(bench.take, bench.lose, beat, bench.begun.append, bench.end, bench.due)
             unit = Unit(settings, spectrometer, description, address, sinks, light or NoLight(), "boot")  # type: ignore[arg-type]
             unit.start()
             return unit

@@ -12,7 +12,7 @@ from tests.daemon.acquisition.conftest import ALWAYS, DEADLINE_S, Bench, capturi
 
 from oesd.acquisition import Discovery, NoLight, Settings, Sinks, Unit
 from oesd_drivers.errors import Gone
-from oesd_drivers.spectrometer import ONE, Address, Description, Exposure, Frame, Series, Spectrometer
+from oesd_drivers.spectrometer import ONE, Address, Description, Exposure, Frame, Series, Spectrometer, no_more
 
 HERE, THERE = Address(1, 5, 0x2457, 0x101E, "1-1"), Address(1, 6, 0x2457, 0x4000, "1-2")
 
@@ -72,7 +72,12 @@ class Driver:
     def set_exposure(self, exposure: Exposure) -> None:
         self._see()
 
-    def take(self, series: Series = ONE, cancelled: Callable[[], bool] = lambda: False) -> Iterator[Frame]:
+    def take(
+        self,
+        series: Series = ONE,
+        cancelled: Callable[[], bool] = lambda: False,
+        more: Callable[[], int] = no_more,
+    ) -> Iterator[Frame]:
         self._see()
         counts = np.full(16, 1000, dtype=np.uint32)
         exposure = Exposure(1000)

@@ -11,7 +11,7 @@ import numpy as np
 from tests.daemon.acquisition.conftest import ALWAYS, DEADLINE_S, SWITCHED, Bench, Shutter, capturing
 
 from oesd.acquisition import Discovery, LightError
-from oesd.model import Capture, Kind
+from oesd.model import Capture, Kind, RunOrder
 
 
 def test_a_paced_run_serves_each_slot_once(bench: Bench, discover: Callable[..., Discovery]) -> None:
@@ -28,6 +28,35 @@ def test_a_paced_run_serves_each_slot_once(bench: Bench, discover: Callable[...,
     first = samples[0]
     assert first.device.simulated
     assert (first.integration_us, first.scans, first.counts_sum.dtype) == (5_000, 1, np.uint32)
+
+
+def test_fast_slots_are_served_without_a_break(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    """A break between series is a time in which the daemon's threads must be quicker than a slot."""
+    (unit,) = discover(capture=capturing(every_us=10_000, integration_us=1_000)).units()
+    unit.start_run(ALWAYS)
+    bench.wait_for_samples(400)
+    assert (
+        sum(driver.series for driver in bench.drivers) <= 4
+    )  # one, but for a machine that does not run us for a quarter of a second
+    beats = len(bench.beats)
+    bench.wait_for_samples(600)
+    assert len(bench.beats) > beats
+    asked = time.monotonic()
+    unit.take(Kind.DARK)
+    bench.wait(lambda: any(c.kind is Kind.DARK for c in bench.captures))
+    assert time.monotonic() - asked < 5
+    unit.stop_run()
+    bench.wait(lambda: bool(bench.ended))
+    bench.slots_add_up()
+
+
+def test_a_run_of_a_number_of_slots_ends_with_them(bench: Bench, discover: Callable[..., Discovery]) -> None:
+    (unit,) = discover(capture=capturing(every_us=10_000, integration_us=1_000)).units()
+    unit.start_run(RunOrder(cause="order", duration_us=1_730_000))
+    bench.wait(lambda: bool(bench.ended))
+    assert bench.ended[0].slots == 173
+    assert {c.slot for c in bench.samples()} <= set(range(173))
+    bench.slots_add_up()
 
 
 def test_backgrounds_come_first_and_disturb_no_slot(bench: Bench, discover: Callable[..., Discovery]) -> None:
