@@ -25,7 +25,7 @@ from oesd_drivers.spectrometer import Address, Description, Exposure, Frame, Ser
 log = logging.getLogger(__name__)
 
 _SERIES_NS = 500_000_000
-"""Slots are handed to the driver for so long a time at once: an order waits no longer than that, or than one slot."""
+"""Slots are handed to the driver for so long a time at once: an order waits for those, or for one slot."""
 _LATE = ("overrun", "the previous work took too long")
 
 

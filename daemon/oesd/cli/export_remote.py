@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -58,6 +59,7 @@ def _to_folder(daemon: Remote, wanted: Sequence[str], form: str, folder: Path, f
         with daemon.export([("format", form), ("ids", data_id)]) as (name, pieces):
             target = folder / name
             if target.exists() and not force:
+                deque(pieces, maxlen=0)  # left unread it would stay under way, and be in the way of the next
                 continue
             with new_file(target, force) as out:
                 _copy(pieces, out)

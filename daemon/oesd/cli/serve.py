@@ -23,6 +23,7 @@ from oesd.cli.lazy import LazyGroup
 if TYPE_CHECKING:
     from oesd.config import Config
     from oesd.service.daemon import Service
+    from oesd_drivers.launch import Launched
     from oesd_drivers.spare import Spare
 
 DEFAULT_CONFIG = Path("/etc/oesd/oesd.toml")
@@ -59,21 +60,15 @@ def run(context: click.Context, config_file: Path) -> None:
         from oesd.service.unhurried import unhurried
 
         with unhurried(), as_one_line():
-            _run_daemon(config_file)
+            _run_daemon(config_file, context.obj)
     elif context.get_parameter_source("config_file") is not click.core.ParameterSource.DEFAULT:
         fail(f"oesd run {context.invoked_subcommand} takes no --config: the running daemon has its own")
 
 
-def _run_daemon(config_file: Path) -> None:
-    from oesd_drivers.launch import launch
-
+def _run_daemon(config_file: Path, first: Launched | None) -> None:
     gc.disable()  # till all runs: what imports make is no garbage, and looking for some takes a seventh of them
     # What starts reads its file anyway; and systemd takes an end by SIGHUP for one that was wished.
     signal.signal(signal.SIGHUP, lambda *_: None)
-
-    first = None
-    with suppress(OSError):  # whoever needs a worker starts it again, and says why that cannot be done
-        first = launch({})  # its imports run beside ours: the first spectrometer is opened so much sooner
     from oesd_drivers.spare import Spare
 
     spare = Spare(first=first)

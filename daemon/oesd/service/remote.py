@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -28,9 +29,11 @@ HOW_TO_START = "start one with oesd run --config FILE, or systemctl start oesd; 
 _TIMEOUT_S = 30.0
 _LONG_S = 600.0
 """For what goes through whole runs: a daemon that measures makes it a little at a time."""
+_TURN_S = 120.0
+"""How long to wait for a turn at what the daemon makes for a few at a time."""
 _PIECE = 1 << 16
 _LONGEST_ANSWER = 64 * 1024 * 1024
-_NO_KEY, _NO_SPECTRUM = 401, 422
+_NO_KEY, _NO_SPECTRUM, _BUSY = 401, 422, 503
 _NO_SUCH_PAGE = "Not Found"  # of the web framework; what ours says names what is not found
 Body = Mapping[str, Any] | bytes | None
 
@@ -220,9 +223,22 @@ class Remote:
     def export(self, asked: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Iterator[bytes]]]:
         """GET /export: the file's name and its pieces, which end with an AccessError where the daemon ends midway."""
         with self._told():  # and not while they are written: a full disk here does not mean that no daemon answers
-            answer = self._opened("GET", f"/export?{urllib.parse.urlencode(asked)}", timeout_s=_LONG_S)
+            answer = self._in_turn(f"/export?{urllib.parse.urlencode(asked)}")
         with answer:
             yield Path(answer.headers.get_filename("export")).name, self._pieces(answer)
+
+    def _in_turn(self, path: str) -> http.client.HTTPResponse:
+        """What others may be having made just now: a long export must not end because somebody else's has begun."""
+        until_s = time.monotonic() + _TURN_S
+        while True:
+            try:
+                return self._opened("GET", path, timeout_s=_LONG_S)
+            except urllib.error.HTTPError as error:
+                wait = error.headers.get("retry-after", "")
+                if error.code != _BUSY or not wait.isdecimal() or time.monotonic() + int(wait) > until_s:
+                    raise
+                error.close()
+            time.sleep(int(wait))
 
     def _pieces(self, answer: http.client.HTTPResponse) -> Iterator[bytes]:
         try:

@@ -17,7 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 from tests.daemon.service.test_watching import CONFIG, stored, values
 
-from oesd.cli import cli
+from oesd.cli.commands import cli
 from oesd.config import parse_config
 from oesd.service.access import Remote, daemon_or_directory, remote
 from oesd.service.asking import AccessError
@@ -114,7 +114,9 @@ def test_a_folder_gets_the_same_names_from_both(asked: Asked, tmp_path: Path) ->
     folder = f"{tmp_path / 'night'}{os.sep}"
     assert "6 files written" in asked.by_url("export", "--run", "run-1", "--to", folder).stdout
     assert "0 files written, 6 were there" in asked.by_data("export", "--run", "run-1", "--to", folder).stdout
-    assert "0 files written, 6 were there" in asked.by_url("export", "--run", "run-1", "--to", folder).stdout
+    for _ in range(20):
+        told = asked.by_url("export", "--run", "run-1", "--to", folder)
+        assert "0 files written, 6 were there" in told.stdout, told.stderr
 
 
 @pytest.mark.parametrize("how", ["by_url", "by_data"])

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from tests.daemon.store.making import capture, device, entry, processed, spectrum_file
 from tests.daemon.web import spectra
 
-from oesd.cli import cli
+from oesd.cli.commands import cli
 from oesd.formats import read_spectrum
 from oesd.formats.containers import spectra_of
 from oesd.formats.exporting import FORMS

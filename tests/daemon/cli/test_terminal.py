@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from tests.daemon.cli.test_status import ALARMS
 
-from oesd.cli import COMMANDS, SUMMARIES, cli
+from oesd.cli.commands import COMMANDS, SUMMARIES, cli
 from oesd.cli.tables import number, peak_rows
 from oesd.cli.top import ends
 from oesd.cli.top_view import Seen, view_of

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 from tests.daemon.cli.test_status import STATE, WELL
 from tests.daemon.service.test_watching import CONFIG, stored
 
-from oesd.cli import cli
 from oesd.cli.alarms import alarm_lines
 from oesd.cli.backtest import run_lines
+from oesd.cli.commands import cli
 from oesd.cli.compare import comparison_lines
 from oesd.cli.trace import named_lines
 from oesd.config import parse_config
