@@ -137,10 +137,11 @@ def _choices(kind: Any) -> list[str]:
 
 
 def _unknown_key(section: type[Section], place: tuple[str | int, ...], key: str) -> Mistake:
-    near = difflib.get_close_matches(key, keys_of(section), n=1, cutoff=0.0)[0]
+    near = difflib.get_close_matches(key, keys_of(section), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(keys_of(section))}"
     tables = ".".join(part for part in place if isinstance(part, str))
     within = f" in [{tables}]" if tables else ""
-    return Mistake((*place, key), f"unknown key {key!r:.80}{within}; did you mean {near!r}?", unknown=True)
+    return Mistake((*place, key), f"unknown key {key!r:.80}{within}; {hint}", unknown=True)
 
 
 def _at(kind: Any, place: tuple[str | int, ...]) -> Any:

@@ -48,6 +48,7 @@ def test_the_simulated_file_is_good() -> None:
     [
         ('[capture]\n\nintegraton = "20 ms"\n', 3, ["'integraton'", "[capture]", "did you mean 'integration'"]),
         ('data_dri = "/x"', 1, ["did you mean 'data_dir'"]),
+        ('[trigger]\nwhen = "09:00"', 2, ["unknown key 'when' in [trigger]; there are mode, timeout"]),
         ('\n[captur]\nevery = "1 s"', 2, ["unknown key 'captur'", "did you mean 'capture'"]),
         ('[capture]\nevery = "1 fortnight"', 2, ["capture.every", "1 fortnight", "100 ms"]),
         ("[capture]\nevery = 3", 2, ["with its unit"]),
