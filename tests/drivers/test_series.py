@@ -78,13 +78,13 @@ def test_a_series_that_is_called_off_ends_after_the_frame_at_hand(opened):
 def test_a_series_goes_on_by_what_is_added_before_its_end(opened):
     _, spectrometer, _ = opened("USB2000+")
     spectrometer.set_exposure(Exposure(3_000))
-    series, added = Series(3, time.monotonic_ns() + 20 * MS, 10 * MS), iter((2, 4, 0))
+    series, added = Series(3, time.monotonic_ns() + 30 * MS, 40 * MS), iter((2, 4, 0))
     frames = list(spectrometer.take(series, more=lambda: next(added)))
     assert next(added, "asked as often as there was something to add, and once more") == (
         "asked as often as there was something to add, and once more"
     )
     assert frames[-1].index == 8
-    assert all(0 <= start - 10 * f.index < 10 for f, start in zip(frames, starts_ms(frames, series), strict=True))
+    assert all(0 <= start - 40 * f.index < 40 for f, start in zip(frames, starts_ms(frames, series), strict=True))
 
 
 def test_the_spread_is_that_of_the_scans(opened):

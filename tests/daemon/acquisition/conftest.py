@@ -27,7 +27,7 @@ def capturing(**changes: object) -> CaptureSection:
     return replace(CaptureSection(), **{"every_us": 100_000, "integration_us": 5_000, **changes})
 
 
-DEADLINE_S = 20.0
+DEADLINE_S = 40.0
 
 
 class Shutter:
