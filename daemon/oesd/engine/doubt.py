@@ -22,8 +22,8 @@ from oesd.model import FloatArray, MaskArray
 SHARED = 0.1  # of a peak's light: a claim rests on the peaks of which it makes more
 UNCONFIRMED_NATS = 1.0
 # Logistic regression of 147 claims without a sure axis (hard seeds 301 to 304 and blanks, practice cases) on their
-# margin and this shape: one unit of it weighs as much as 18 to 22 nats. On 7,200 plasmas and 7,087 blanks that nothing
-# was fitted to, 18 and no UNCONFIRMED_NATS name 51 more elements rightly, 12 wrongly, and 17 more out of nothing (29)
+# margin and this shape: one unit of it weighs as much as 18 to 22 nats. On 7,200 plasmas and 6,300 blanks that nothing
+# was fitted to, 18 and no UNCONFIRMED_NATS name 51 more elements rightly, 12 wrongly, and 41 out of nothing, not 26
 SHAPE_NATS = 22.0
 REACH_FWHM = 1.0  # to each side of a peak's middle, where its shape is looked at
 FAR_FWHM = 3.0  # beyond it a line puts no light
