@@ -1,15 +1,17 @@
 """The simulator that judges the engine stands on physics, and makes the same cases every time."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.signal import find_peaks
-from tests.support.plasma.cases import make
+from tests.support.plasma.cases import make, shine
 from tests.support.plasma.instrument import Detector, Optics, Spectrometer, expose
 from tests.support.plasma.laboratory import OTHER, PERFECT, species
 from tests.support.plasma.molecules import SYSTEMS, air_nm, band_light, franck_condon
 from tests.support.plasma.radiation import Emission, Zone, emission, ion_over_neutral, profiles, thickened
+from tests.support.plasma.scenes import Scene, Source
 
 RNG = np.random.default_rng
 SMOOTH = Optics(2048, (500.0, 300.0, 0.0), (0.0,), (1.0, 1.0, 1.0), 0.0, 0.0, 0.0, 0.0, (), (0.0,))
@@ -73,6 +75,7 @@ def test_a_cold_boundary_takes_the_middle_out_of_a_resonance_line():
         ("CN", (388.34, 387.14)),
         ("C2", (516.52, 512.93, 563.55, 473.71)),
         ("AlO", (484.23, 486.62, 507.93)),
+        ("N2 first positive", (775.32, 762.62, 670.48, 654.48)),
     ],
 )
 def test_band_heads_stand_where_pearse_and_gaydon_have_them(name, heads_nm):
@@ -86,7 +89,22 @@ def test_band_heads_stand_where_pearse_and_gaydon_have_them(name, heads_nm):
 
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_franck_condon_factors_of_a_level_sum_to_one(name):
-    np.testing.assert_allclose(franck_condon(SYSTEMS[name], 30)[:3].sum(axis=1), 1.0, atol=0.06)
+    np.testing.assert_allclose(franck_condon(SYSTEMS[name], levels=30)[:3].sum(axis=1), 1.0, atol=0.06)
+
+
+@pytest.mark.parametrize("band", ["OH", "N2 second positive"])
+def test_a_band_whose_heads_are_off_the_axis_is_as_faint_as_its_tails_are(band):
+    """The brightness of a source is that of its head, wherever the instrument looks."""
+    around, beyond = (_brightest_of(band, first, last) for first, last in ((250.0, 450.0), (520.0, 700.0)))
+    assert around == pytest.approx(1.0, rel=0.01)
+    assert beyond < 1e-3
+
+
+def _brightest_of(band, first_nm, last_nm):
+    optics = replace(SMOOTH, nm_of=(0.5 * (first_nm + last_nm), 0.5 * (last_nm - first_nm)))
+    spectrometer = Spectrometer(optics, RNG(0))
+    scene = Scene("a band", (Source(1.0, band=band),), PERFECT)
+    return spectrometer.pixels_of(shine(scene, spectrometer, RNG(0)).bands).max()
 
 
 def test_vacuum_to_air():

@@ -49,7 +49,7 @@ def shine(scene: scenes.Scene, spectrometer: Spectrometer, rng: np.random.Genera
     bands = np.zeros(len(spectrometer.fine_nm))
     for source in scene.sources:
         if source.band:
-            bands += _bright(spectrometer, source.brightness, spectrometer.on_grid(*_band(source)))
+            bands += _bright(spectrometer, source.brightness, *_band(source))
             continue
         emitted = _emissions(source, scene.knowledge, spectrometer, rng)
         images = {(e.element, e.stage): _image(e, source.zone, spectrometer) for e in emitted}
@@ -68,12 +68,26 @@ def shine(scene: scenes.Scene, spectrometer: Spectrometer, rng: np.random.Genera
 def _brightest(emitted: list[Emission], spectrometer: Spectrometer) -> float:
     """What the strongest line of all would give its pixel, a fifth of it: a source is not bright by its faint lines."""
     visible = [e.photons[(e.nm > 200.0) & (e.nm < 950.0)].max(initial=0.0) for e in emitted]
+    return float(0.2 * max(visible, default=0.0) * _share_of_pixel(spectrometer))
+
+
+def _share_of_pixel(spectrometer: Spectrometer) -> float:
+    """The share of a line's light that the pixel in its middle gets."""
     pixel_nm = float(np.median(np.diff(spectrometer.true_nm)))
-    return float(0.2 * max(visible, default=0.0) * min(1.0, 0.94 * pixel_nm / spectrometer.optics.fwhm_nm[1]))
+    return min(1.0, 0.94 * pixel_nm / spectrometer.optics.fwhm_nm[1])
 
 
-def _bright(spectrometer: Spectrometer, brightness: float, light: Array) -> Array:
-    top = spectrometer.pixels_of(spectrometer.spread(light) * spectrometer.response).max()
+def _bright(spectrometer: Spectrometer, brightness: float, nm: Array, photons: Array) -> Array:
+    """A band's light on the fine grid: so bright in its brightest pixel, or less, where its heads are off the axis.
+
+    As of lines, a fifth: else an instrument that begins at 350 nm would see the tails of OH, a ten-thousandth of its
+    head at 308 nm, as bright as if they were that head.
+    """
+    light = spectrometer.on_grid(nm, photons)
+    edges = np.arange(200.0, 950.0, spectrometer.optics.fwhm_nm[1])
+    anywhere = float(np.histogram(nm, edges, weights=photons)[0].max()) * _share_of_pixel(spectrometer)
+    seen = float(spectrometer.pixels_of(spectrometer.spread(light) * spectrometer.response).max())
+    top = max(seen, 0.2 * anywhere)
     return light * (brightness / top) if top > 0.0 else light
 
 
