@@ -21,10 +21,12 @@ import constants
 import numpy as np
 from diatomics import lines_of
 
-VERSION = "moose-spectra 0.3.1 and synthesised systems, 2"
+VERSION = "moose-spectra 0.3.1 and synthesised systems, 3"
 PACKAGED = {"N2": "N2CB", "N2+": "N2PlusBX", "CN": "CNBX", "OH": "OHAX", "NH": "NHAX", "C2": "C2_swan"}
 # Of rotation and of vibration.
 TEMPERATURES_K = ((300.0, 3000.0), (600.0, 4000.0), (1200.0, 5000.0), (2500.0, 6000.0), (800.0, 3000.0))
+# Electrons lift N2 from its ground state into many levels of B at once, and atoms that meet again into the highest.
+SHAKEN = {"N2 1+": ((300.0, 3000.0), (600.0, 5000.0), (1200.0, 8000.0), (2500.0, 6000.0), (800.0, 12000.0))}
 K_CM = 0.6950348  # Boltzmann's constant in 1/cm per kelvin
 BIN_NM = 0.04
 FAINTEST = 4e-3
@@ -54,7 +56,9 @@ def packaged_lines(database: Path) -> np.ndarray:
         return np.array(connection.execute(query).fetchall(), dtype=np.float64)
 
 
-def spectrum(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def spectrum(
+    lines: np.ndarray, temperatures_k: tuple[tuple[float, float], ...] = TEMPERATURES_K
+) -> tuple[np.ndarray, np.ndarray]:
     """Wavelengths of bins and the photons in each, (bins,) and (temperatures, bins), the strongest bin 1."""
     wavenumber, aki, j, rotation, vibration = lines.T
     wl = air_nm(1e7 / wavenumber)
@@ -64,7 +68,7 @@ def spectrum(lines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     lifted = vibration - vibration.min()
     photons = [
         aki * (2.0 * j + 1.0) * np.exp(-rotation / (K_CM * hot) - lifted / (K_CM * shaken))
-        for hot, shaken in TEMPERATURES_K
+        for hot, shaken in temperatures_k
     ]
     light = np.stack([np.bincount(place - first, weights=row[used]) for row in photons])
     light /= light.max(axis=1, keepdims=True)
@@ -116,7 +120,9 @@ def all_spectra(wheel: Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     with tempfile.TemporaryDirectory() as directory, zipfile.ZipFile(wheel) as packed:
         for name, table in PACKAGED.items():
             found[name] = spectrum(packaged_lines(Path(packed.extract(f"Moose/data/{table}.db", directory))))
-    return found | {name: spectrum(lines_of(system)) for name, system in constants.SYSTEMS.items()}
+    return found | {
+        name: spectrum(lines_of(system), SHAKEN.get(name, TEMPERATURES_K)) for name, system in constants.SYSTEMS.items()
+    }
 
 
 def main() -> None:

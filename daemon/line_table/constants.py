@@ -4,18 +4,28 @@ Two sources each. Constants (1/cm): Huber and Herzberg, Constants of Diatomic Mo
 WebBook gives them (CO, CH, TiO: the tables of pyfant 24.9.2.2; NO: WebBook and Park 1990; AlO, SiH, SiF: from memory,
 so that the heads alone vouch for them; SiF B-A besides: its origin, Johns and Barrow 1958), N2: Laher and Gilmore, J.
 Phys. Chem. Ref. Data 20, 685 (1991). Heads (nm in air): Pearse and Gaydon, The Identification of Molecular Spectra (4th
-ed. 1976), as transcribed by Copland's MELT; those of N2 from 2-0 on, CO Angstrom, NO, CH and TiO gamma from memory.
+ed. 1976), as transcribed by Copland's MELT; those of CO Angstrom, NO, CH and TiO gamma from memory.
 
 Terms of spin-orbit components are A Lambda Sigma; of TiO, whose states are listed for one component, the distances of
-the heads. What could not be checked is not here: CF2 and other polyatomics, H2, MgO, YO, O2+, BH.
+the heads. N2's transition moment: so that the probabilities are met (8 %) that Vallance Jones tabulates (Aurora, 1974;
+as in gridaurora 1.3.4), whose heads N2's are, too, to v' = 12. What could not be checked is not here: CF2 and other
+polyatomics, H2, MgO, YO, O2+, BH.
 """
 
 from __future__ import annotations
 
-from diatomics import State, System
+from diatomics import State, System, heads
 
-N2_B = State(59638.9, 1733.39, 14.122, 1.63745, 0.01791, 1, -0.0569, 5.9e-6, (-42.24, 0.0, 42.24))
-N2_A = State(50203.63, 1460.64, 13.872, 1.4546, 0.0180, 0, 0.0103, 5.76e-6)
+N2_B = State(
+    *(58462.75, 1734.38, 14.558, 1.63802, 0.018302, 1, 1.397e-2, 5.9e-6, (-42.24, 0.0, 42.24)),
+    higher=(-1.127e-3,),
+    turning=(-8.36e-6, -3.39e-6),
+)
+N2_A = State(
+    *(49028.01, 1460.48, 13.775, 1.45499, 0.018385, 0, -1.175e-2, 5.76e-6),
+    higher=(1.41e-4, -7.29e-5),
+    turning=(1.24e-5, -6.7e-6),
+)
 CO_B = State(86945.2, 2112.7, 15.22, 1.9612, 0.0261, 0, 0.0, 7.1e-6)
 CO_A = State(65075.77, 1518.24, 19.40, 1.6115, 0.02325, 1, 0.766, 7.33e-6)
 CO_b = State(83814.0, 2199.3, 0.0, 1.986, 0.042, 0)
@@ -55,7 +65,22 @@ SYSTEMS = {
             (5, 2, 670.48),
             (6, 3, 662.36),
             (7, 4, 654.48),
+            (8, 5, 646.85),
+            (9, 6, 639.47),
+            (10, 7, 632.29),
+            (11, 8, 625.28),
+            (5, 1, 612.74),
+            (6, 2, 606.97),
+            (7, 3, 601.36),
+            (8, 4, 595.90),
+            (9, 5, 590.60),
+            (10, 6, 585.44),
+            (11, 7, 580.43),
+            (12, 8, 575.52),
+            (6, 1, 559.3),
         ),
+        13,
+        falls=2.0,
     ),
     "CO": System(CO_B, CO_A, 6.85621, ((0, 0, 451.09), (0, 1, 483.53), (0, 2, 519.82), (0, 3, 561.02)), 1),
     "CO 3+": System(CO_b, CO_a, 6.85621, ((0, 0, 283.31), (0, 1, 297.74), (0, 2, 313.44), (0, 3, 330.57)), 1),
@@ -83,7 +108,7 @@ SYSTEMS = {
     "TiO g": System(TIO_A, TIO_X, 11.9939, ((0, 0, 705.42),), 4),
     "TiO g'": System(TIO_B, TIO_X, 11.9939, ((0, 0, 615.85), (1, 0, 584.7)), 4),
     "TiO a": System(TIO_C, TIO_X, 11.9939, ((0, 0, 516.72), (1, 0, 495.46)), 6),
-    "SiH": System(SIH_A, SIH_X, 0.972782, ((0, 0, 412.80), (0, 0, 414.23), (1, 1, 418.39), (1, 0, 394.07)), 2),
+    "SiH": System(SIH_A, SIH_X, 0.972782, ((0, 0, 412.80), (0, 0, 414.23), (1, 1, 418.39)), 2),
     "SiF": System(
         SIF_A,
         SIF_X,
@@ -93,3 +118,13 @@ SYSTEMS = {
     "SiF B-A": System(SIF_B, SIF_A_OF_B, 11.3147, ((0, 0, 844.1),), 4),
     "SiF B": System(SIF_B, SIF_X, 11.3147, ((0, 0, 288.08), (0, 0, 289.44), (0, 1, 296.71), (1, 0, 281.30)), 4),
 }
+
+if __name__ == "__main__":
+    from bands import air_nm  # which asks for these constants
+
+    for name, system in SYSTEMS.items():
+        for upper, lower, seen_nm in system.heads:
+            found_nm = min(
+                (float(air_nm(1e7 / cm)) for cm in heads(system, upper, lower)), key=lambda nm: abs(nm - seen_nm)
+            )
+            print(f"{name:8} {upper}-{lower}  seen {seen_nm:7.2f}  these constants {found_nm:7.2f} nm")

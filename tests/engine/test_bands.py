@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from tests.engine.spectra import axis, continuum, lines, measured, plasma
+from tests.support.plasma.molecules import band_light as simulated
 
 import oesd
 from oesd.engine.bands import SYSTEMS, band_light, band_peaks, charge_stage, molecule_of, width_number
@@ -13,7 +14,7 @@ HEADS = {  # Pearse and Gaydon, The Identification of Molecular Spectra (1976)
     "N2+": (391.44, 427.81),
     "CN": (388.34, 421.60),
     "C2": (516.52, 473.71),
-    "N2 1+": (775.32, 762.62, 670.48),
+    "N2 1+": (775.32, 762.62, 670.48, 654.48, 632.29, 625.28, 606.97, 590.6, 580.43, 575.52),
     "CO": (451.09, 483.53, 519.82, 561.02),
     "CO 3+": (283.31, 297.74, 313.44),
     "NO": (226.94, 237.02, 247.87),
@@ -92,6 +93,20 @@ def test_a_molecule_is_told_and_no_element(system, fwhm_nm):
     assert molecules(result) == {molecule_of(system)}
     assert elements(result) == set()
     assert any(f"molecular bands of {molecule_of(system)}" in w for w in result.warnings)
+
+
+@pytest.mark.parametrize("vibrational_k", [4000.0, 8000.0, 12000.0])
+@pytest.mark.parametrize(("first_nm", "last_nm", "fwhm_nm"), [(350.0, 1000.0, 1.0), (500.0, 900.0, 1.4)])
+def test_nitrogen_s_red_bands_are_told_however_far_up_its_levels_are_filled(first_nm, last_nm, fwhm_nm, vibrational_k):
+    """As the tests' own simulator has them, beside the atoms of the discharge."""
+    wavelengths = axis(first_nm, last_nm, 2048)
+    nm, photons = simulated("N2 first positive", 600.0, vibrational_k)
+    shown = np.histogram(nm, np.linspace(first_nm, last_nm, 6 * 2048 + 1), weights=photons)[0]
+    shape = lines(wavelengths, np.linspace(first_nm, last_nm, 6 * 2048), shown, fwhm_nm)
+    sample, dark = measured(20000.0 * shape / shape.max() + plasma(wavelengths, {"N": 9000.0}, fwhm_nm))
+    result = oesd.analyze(wavelengths, sample, dark, saturation_counts=65535.0)
+    assert molecules(result) == {"N2"}
+    assert elements(result) <= {"N"}
 
 
 @pytest.mark.parametrize(
