@@ -65,7 +65,7 @@ def measure(measurement: Measurement, recipe: Recipe) -> Light:
     sigma += variance
     np.sqrt(sigma, out=sigma)
     of_lines = sigma * sqrt(alike) if corrected.boxcar_px else sigma
-    peaks, learned = find_peaks(net - under.level, of_lines, unusable, widths, known, under.sigma)
+    peaks, learned = find_peaks(net - under.level, of_lines, unusable, widths, known, under.sigma, corrected.unsure)
     spread = None if learned.alone is None else shown(learned.alone, learned.lines, measurement.wavelengths_nm)
     at = on_axis(peaks.center_px, measurement.wavelengths_nm)
     return Light(corrected, under.level, sigma, learned.widths.middle_px, peaks, *at, spread, alike)

@@ -40,6 +40,7 @@ SKEW_MOVES = 1.5  # sigmas by unit of skew: a skewed line's top lies 3 beside, a
 OWN_WIDTH = 0.02  # how much wider than the instrument's a line that looks single may be
 WIDTH_LINES = 3  # that make a width known
 NARROW, SURE_SIGMAS = -0.2, 3.0  # against the instrument's width: what is surely narrower is a hit or hot pixels
+BRIDGED_WEIGHT = 1e-6  # what lies between two pixels of a line is not on the line between them
 CLIPPED_CENTER_FWHM = 0.2  # a clipped line's middle is known no better,
 CLIPPED_CENTER_RUN = 1.0 / 6.0  # nor than so much of its run of full pixels
 
@@ -72,6 +73,7 @@ def find_peaks(
     widths: Widths,
     known: Widths | None = None,
     floor_sigma: FloatArray | float = 0.0,
+    bridged: MaskArray | None = None,
 ) -> tuple[PeakList, Learned]:
     """Peaks of a baseline-free spectrum, and the line width that they show.
 
@@ -87,6 +89,8 @@ def find_peaks(
         What a hint or earlier spectra say of it.
     floor_sigma : (pixels,) float64 or float
         Error of the baseline that was taken off.
+    bridged : (pixels,) bool, optional
+        Pixels that nothing was measured in: ``net`` there is a straight line between their neighbours.
     """
     variance = sigma * sigma
     calm = smoothed(variance, widths.middle_px * NARROWER)  # a pixel's own is as noisy as its counts
@@ -96,6 +100,8 @@ def find_peaks(
         plateau = grown(long_runs(saturated, PLATEAU_FWHM * widths.middle_px), int(np.ceil(2.0 * widths.middle_px)))
         tops = tops[~plateau[tops.astype(np.int64)]]
     weight = 1.0 / np.maximum(calm, 0.5 * variance)
+    if bridged is not None:
+        weight[bridged] *= BRIDGED_WEIGHT
     if any_saturated:
         weight[saturated] = 0.0
     fit = LineFit(net, weight, tops, widths.sigma_px(tops))
