@@ -273,7 +273,7 @@ class Service:
         from oesd.service.watch_book import Outside
 
         return Outside(
-            quiet_s=self._measuring.quiet_s(datetime.now(UTC)),
+            quiet=self._measuring.quiet(datetime.now(UTC)),
             dark_due=self._measuring.dark_due(),
             room_bytes=self._keeper.room_bytes(),
             oldest_s=waited_s(self.store, datetime.now(UTC)),

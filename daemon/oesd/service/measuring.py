@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from oesd.acquisition import HostClock, Sinks, Unit, UnitState, settings_for
 from oesd.config import BackgroundSection, Config, RunSection
@@ -23,6 +23,9 @@ from oesd.service.status import Since, spectrometer_document, word_of
 from oesd.store import Store
 from oesd_drivers.spare import Spare
 from oesd_drivers.spectrometer import Address, Description, Spectrometer
+
+if TYPE_CHECKING:
+    from oesd.watching.signals import Quiet
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ class Measuring:
         self._spare = spare
         clock = HostClock()
         self._since = Since(clock.utc)
+        self._ran: set[str] = set()
         self.bench: Bench = self._new_bench()
         self._schedule = self._new_schedule()
         orders = config.data_dir / "orders.json"
@@ -149,6 +153,7 @@ class Measuring:
     def _begins(self, run: RunRecord) -> None:
         self._processing.begin_run(run)
         self.runs.begins(run)
+        self._ran.add(run.device_name)
 
     def _ends(self, run: RunRecord) -> None:
         self._processing.end_run(run)
@@ -199,17 +204,23 @@ class Measuring:
             found.append({**spectrometer_document(state, run, word, since), "notes": notes})
         return found
 
-    def quiet_s(self, now: datetime) -> dict[str, float | None]:
-        """By spectrometer for how long it has told nothing, s; None where no run is on, or it is paused."""
-        found: dict[str, float | None] = {}
+    def quiet(self, now: datetime) -> dict[str, Quiet | None]:
+        """By spectrometer for how long it has told nothing; None where no run is on any more, or it is paused.
+
+        One that had no run yet is not there: whether it is meant to measure is not known.
+        """
+        from oesd.watching.signals import Quiet  # when measuring has begun
+
+        found: dict[str, Quiet | None] = {}
         for unit in self.units():
             state = unit.state()
             run, paused = self.runs.of(state.name)
-            if run is None or paused:
+            if run is not None and not paused:
+                heard = state.last_capture_utc
+                last = max(filter(None, (heard, run.began_at_utc)))
+                found[state.name] = Quiet(max(0.0, (now - last).total_seconds()), last is heard)
+            elif paused or state.name in self._ran:
                 found[state.name] = None
-                continue
-            last = max(filter(None, (state.last_capture_utc, run.began_at_utc)))
-            found[state.name] = max(0.0, (now - last).total_seconds())
         return found
 
     def dark_due(self) -> dict[str, str]:

@@ -15,7 +15,7 @@ from oesd.store.watch_events import WatchEvent
 from oesd.watching.alarms import AlarmState, Phase, Sight, acknowledge, advance
 from oesd.watching.reading import Reading
 from oesd.watching.rules import Rule
-from oesd.watching.signals import OF_TRACES, Alarm, Signal, silent
+from oesd.watching.signals import OF_TRACES, Alarm, Quiet, Signal, silent
 
 Key = tuple[str, str]
 """Name of an alarm or a rule, and spectrometer ("" for what concerns the daemon as a whole)."""
@@ -27,7 +27,7 @@ class Outside:
 
     Attributes
     ----------
-    quiet_s : mapping of str to float or None
+    quiet : mapping of str to Quiet or None
         By spectrometer for how long it has told nothing; None where it is not meant to.
     dark_due : mapping of str to str
         Why a dark is due, "" where none is.
@@ -37,7 +37,7 @@ class Outside:
         How long the oldest spectrum has waited for its upload; None when none waits.
     """
 
-    quiet_s: Mapping[str, float | None] = field(default_factory=dict)
+    quiet: Mapping[str, Quiet | None] = field(default_factory=dict)
     dark_due: Mapping[str, str] = field(default_factory=dict)
     room_bytes: float | None = None
     oldest_s: float | None = None
@@ -86,6 +86,7 @@ class WatchBook:
         self._references = references or {}
         self._signals: dict[Key, Signal] = {}
         self._heard: dict[Key, int] = {}  # of what is meant to be heard, since when at the latest it was not
+        self._truly_heard: set[Key] = set()  # of these, which were: of the others it is when they were meant to be
         self._newest_run: dict[str, int] = {}
 
     # -- rows --------------------------------------------------------------------------------------------------------
@@ -118,6 +119,7 @@ class WatchBook:
             heard_us = self._heard.get((name, row.device_name))
             if judge and heard_us is not None and reading.usable:
                 self._heard[name, row.device_name] = max(heard_us, row.taken_at_us)
+                self._truly_heard.add((name, row.device_name))
             if alarm.kind not in OF_TRACES:
                 continue
             sight = self._signal(alarm, row.device_name).of(row.taken_at_us, reading)
@@ -156,19 +158,20 @@ class WatchBook:
         if alarm.kind != "missing":
             yield from _seen_outside(alarm, outside)
             return
-        for device, quiet_s in outside.quiet_s.items():
+        for device, quiet in outside.quiet.items():
             if alarm.device in ("", device):
-                yield device, silent(alarm, self._quiet_s((alarm.name, device), alarm, now_us, quiet_s))
+                yield device, silent(alarm, self._quiet((alarm.name, device), alarm, now_us, quiet))
 
-    def _quiet_s(self, key: Key, alarm: Alarm, now_us: int, quiet_s: float | None) -> float | None:
+    def _quiet(self, key: Key, alarm: Alarm, now_us: int, quiet: Quiet | None) -> Quiet | None:
         """For how long a spectrometer, or a trace of it, has told nothing since it was meant to."""
-        if quiet_s is None:
+        if quiet is None:
             self._heard.pop(key, None)
-        if quiet_s is None or not alarm.trace:
-            return quiet_s
+            self._truly_heard.discard(key)
+        if quiet is None or not alarm.trace:
+            return quiet
         # A clock that was set back begins the silence anew, or it would not be noticed for as long.
         heard_us = self._heard[key] = min(self._heard.get(key, now_us), now_us)
-        return max(quiet_s, (now_us - heard_us) / 1e6)
+        return Quiet(max(quiet.seconds, (now_us - heard_us) / 1e6), quiet.heard and key in self._truly_heard)
 
     # -- persons -----------------------------------------------------------------------------------------------------
 
@@ -196,6 +199,7 @@ class WatchBook:
         self.states |= {key: one for key, one in before.states.items() if key[0] in self.alarms}
         self.sights |= {key: one for key, one in before.sights.items() if key[0] in self.alarms}
         self._heard |= {key: one for key, one in before._heard.items() if key[0] in self.alarms}
+        self._truly_heard |= {key for key in before._truly_heard if key[0] in self.alarms}
 
 
 def _seen_outside(alarm: Alarm, outside: Outside) -> Iterable[tuple[str, Sight]]:

@@ -119,14 +119,30 @@ def compared(alarm: Alarm, value: float) -> bool | None:
     return False if well else None
 
 
-def silent(alarm: Alarm, quiet_s: float | None) -> Sight:
-    """Sight of a spectrometer that has told nothing for so long; None where it is not meant to measure."""
-    if quiet_s is None:
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """For how long a spectrometer, or a trace of it, has told nothing, s.
+
+    ``heard``: since it told something; else since it was meant to: its run began, or the daemon.
+    """
+
+    seconds: float
+    heard: bool = True
+
+
+def silent(alarm: Alarm, quiet: Quiet | None) -> Sight:
+    """Sight of a spectrometer that has told nothing for so long; None where it is not meant to measure.
+
+    Nothing but something heard ends a silence: that a run has begun, or the daemon, does not.
+    """
+    if quiet is None:
         return Sight(False, None, alarm.above, "nothing is to be measured")
-    what = alarm.trace or "spectrum"
-    on = quiet_s > (alarm.above or 0.0)
-    text = f"no {what} for {quiet_s:.0f} s; see its line in oesd status" if on else f"{what} {quiet_s:.0f} s ago"
-    return Sight(on, quiet_s, alarm.above, text)
+    what, seconds = alarm.trace or "spectrum", quiet.seconds
+    if seconds > (alarm.above or 0.0):
+        return Sight(True, seconds, alarm.above, f"no {what} for {seconds:.0f} s; see its line in oesd status")
+    if not quiet.heard:
+        return Sight(None, seconds, alarm.above, f"no {what} yet, asked for {seconds:.0f} s ago")
+    return Sight(False, seconds, alarm.above, f"{what} {seconds:.0f} s ago")
 
 
 def sentence(alarm: Alarm, value: float, limit: float | None, unit: str) -> str:

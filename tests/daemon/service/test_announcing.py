@@ -15,7 +15,7 @@ from oesd.config import parse_config
 from oesd.service.watch_book import Outside
 from oesd.service.watching import Watching
 from oesd.store import Store, StoreFull
-from oesd.watching.signals import Alarm
+from oesd.watching.signals import Alarm, Quiet
 
 
 class Failing(Store):
@@ -106,17 +106,17 @@ def test_a_store_that_refuses_for_a_while_loses_no_alarm(store: Failing) -> None
 
 def test_the_silence_of_a_trace_begins_with_the_run() -> None:
     live = book((), [Alarm("no-n2", "missing", "n2", above=30.0)])
-    assert live.tick(BEGUN_US, Outside({"a": 0.5})) == []
+    assert live.tick(BEGUN_US, Outside({"a": Quiet(0.5)})) == []
     live.tick(BEGUN_US + S, Outside({"a": None}))
-    assert live.tick(BEGUN_US + 7 * 86400 * S, Outside({"a": 0.0})) == []
+    assert live.tick(BEGUN_US + 7 * 86400 * S, Outside({"a": Quiet(0.0)})) == []
 
 
 def test_a_clock_that_was_set_back_hides_no_silence() -> None:
     live = book((), [Alarm("no-n2", "missing", "n2", above=30.0)])
-    live.tick(BEGUN_US, Outside({"a": 0.5}))
+    live.tick(BEGUN_US, Outside({"a": Quiet(0.5)}))
     back = BEGUN_US - 3600 * S
-    live.tick(back, Outside({"a": 0.5}))
-    assert [e.document["to"] for e in live.tick(back + 40 * S, Outside({"a": 0.5}))] == ["raised"]
+    live.tick(back, Outside({"a": Quiet(0.5)}))
+    assert [e.document["to"] for e in live.tick(back + 40 * S, Outside({"a": Quiet(0.5)}))] == ["raised"]
 
 
 def test_a_store_that_refuses_is_said_once(store: Failing, caplog: pytest.LogCaptureFixture) -> None:

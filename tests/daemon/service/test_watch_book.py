@@ -16,7 +16,7 @@ from oesd.store.named_traces import NamedRow, NamedSeries
 from oesd.watching.alarms import Holds, Phase
 from oesd.watching.backtest import played
 from oesd.watching.rules import Rule
-from oesd.watching.signals import Alarm
+from oesd.watching.signals import Alarm, Quiet
 
 S = 1_000_000
 BEGUN_US = 1_800_000_000 * S
@@ -188,9 +188,9 @@ def test_what_no_spectrum_tells_is_looked_at_now_and_then() -> None:
         Alarm("queue", "queue", above=60.0),
     ]
     live = book((), alarms)
-    well = Outside({"a": 1.0, "b": None}, {"a": ""}, 9e9, None)
+    well = Outside({"a": Quiet(1.0), "b": None}, {"a": ""}, 9e9, None)
     assert live.tick(BEGUN_US, well) == []
-    bad = Outside({"a": 31.0, "b": None}, {"a": "24 h old"}, 1e9, 90.0)
+    bad = Outside({"a": Quiet(31.0), "b": None}, {"a": "24 h old"}, 1e9, 90.0)
     raised = live.tick(BEGUN_US + S, bad)
     assert {(event.name, event.device_name) for event in raised} == {
         ("silent", "a"), ("no-n2", "a"), ("dark", "a"), ("disk", ""), ("queue", ""),
@@ -199,13 +199,32 @@ def test_what_no_spectrum_tells_is_looked_at_now_and_then() -> None:
     for said in ("no spectrum for 31 s", "a dark is due: 24 h old", "1.0 GB left for data, less than 5 GB", "2 min"):
         assert said in texts
     cleared = live.tick(BEGUN_US + 2 * S, well)
-    assert {event.document["to"] for event in cleared} == {"cleared"}
+    assert {(event.name, event.document["to"]) for event in cleared} == {
+        (name, "cleared") for name in ("silent", "dark", "disk", "queue")
+    }  # the spectrometer is back, no value of n2 was heard
+
+
+@pytest.mark.parametrize("trace", ["", "n2"])
+def test_a_silence_ends_with_what_is_heard_not_with_a_restart_or_the_next_run(trace: str) -> None:
+    alarm = Alarm("silent", "missing", trace, above=30.0)
+    live = book((), [alarm])
+    assert live.tick(BEGUN_US, Outside({"chamber-a": Quiet(0.5, heard=False)})) == []
+    (raised,) = live.tick(BEGUN_US + 31 * S, Outside({"chamber-a": Quiet(31.5, heard=False)}))
+    again = book((), [alarm])
+    again.restore({("silent", "chamber-a"): raised})
+    assert again.tick(BEGUN_US + 40 * S, Outside()) == []
+    assert again.tick(BEGUN_US + 41 * S, Outside({"chamber-a": Quiet(1.0, heard=False)})) == []
+    assert again.states["silent", "chamber-a"].phase is Phase.RAISED
+    row = next(rows_of([simulated_run(1)]))
+    again.feed(replace(row, taken_at_us=BEGUN_US + 42 * S))
+    (cleared,) = again.tick(BEGUN_US + 43 * S, Outside({"chamber-a": Quiet(1.0)}))
+    assert cleared.document["to"] == "cleared"
 
 
 def test_a_trace_that_cannot_be_told_any_more_is_missing() -> None:
     live = book((), [Alarm("no-n2", "missing", "n2", above=30.0)])
     row = next(rows_of([simulated_run(1)]))
-    outside = Outside({"chamber-a": 0.5})
+    outside = Outside({"chamber-a": Quiet(0.5)})
     assert live.tick(row.taken_at_us - S, outside) == []
     live.feed(row)
     for second in range(1, 30):

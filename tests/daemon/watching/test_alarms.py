@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from oesd.watching.alarms import AlarmState, Holds, Phase, Sight, acknowledge, advance
 from oesd.watching.errors import WatchError
 from oesd.watching.reading import UNDEFINED, Reading, State
-from oesd.watching.signals import Alarm, Signal, checked_alarm, silent
+from oesd.watching.signals import Alarm, Quiet, Signal, checked_alarm, silent
 
 ON, OFF, UNKNOWN = Sight(True, 5.0), Sight(False, 1.0), Sight(None)
 S = 1_000_000
@@ -124,9 +124,11 @@ def test_a_clock_that_is_set_back_does_not_mix_values() -> None:
 def test_silence_is_told_only_where_something_is_to_be_measured() -> None:
     alarm = Alarm("silent", "missing", above=30.0)
     assert silent(alarm, None).on is False
-    assert silent(alarm, 29.0).on is False
-    assert silent(alarm, 31.0).on is True
-    assert "no spectrum for 31 s" in silent(alarm, 31.0).text
+    assert silent(alarm, Quiet(29.0)).on is False
+    assert silent(alarm, Quiet(31.0)).on is True
+    assert "no spectrum for 31 s" in silent(alarm, Quiet(31.0)).text
+    assert silent(alarm, Quiet(29.0, heard=False)).on is None
+    assert silent(alarm, Quiet(31.0, heard=False)).on is True
 
 
 @pytest.mark.parametrize(
