@@ -2,6 +2,6 @@
 
 from oesd.engine.errors import SpectrumError
 
-ENGINE_VERSION = "2.7"
+ENGINE_VERSION = "2.8"
 
 __all__ = ["ENGINE_VERSION", "SpectrumError"]

@@ -7,6 +7,7 @@ It is *sure* only where chance could hardly do the same; where it cannot be told
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import log, pi, sqrt
 
@@ -20,9 +21,11 @@ REACH_NM = 0.65
 LEAST_SEARCH_NM, WIDEST_SEARCH_NM = 1e-3, 2.5
 TYPICAL_ERROR = 0.7  # of the reach
 MOST_HYPOTHESES = 3
+MOST_FURTHER = 8  # shifts tried beside these where what is found is doubtful
 RIVAL_NATS = 2.5  # a shift that fits worse than the best by more is no hypothesis
 BEYOND_NATS = 1.0  # by which a shift beyond the reach must fit better than all within it to be tried, ...
 UNASKED_NATS = 5.0  # ... and what its elements must be worth more: as much as one of them costs
+FURTHER_WIDTHS = 0.3  # less than a bin of the comb: as far as a shift read off line by line finds its way
 APART_WIDTHS = 1.2  # shifts closer than this many line widths are one hypothesis
 COARSE_FWHM = 0.08  # 1 sigma of a shift read off the comb
 LEAST_WORTH_NATS = 10.0  # elements that may be there by chance calibrate nothing
@@ -31,6 +34,7 @@ STANDS_OUT_NATS = 1.0  # by which the comb must fit better than at any other shi
 RIGHT_FWHM, CHANCE_FWHM = 0.1, 0.6  # right lines scatter so much about the correction (1 sigma), others up to that
 WITNESS = 0.05  # of the evidence of one line: those of one element are not independent, and they were chosen to fit
 RESIDUAL_FWHM = 0.2  # rms of right lines about the straight line is 0.06; of lines met by chance 0.25 and more
+DOUBTED_NATS, DOUBTED_FWHM = 1.5, 0.12  # less clear, or more scattered: in a forest of lines many shifts do so well
 SEARCHED = "nm searched"
 EDGE = 0.9  # of the reach: a shift this far out may only be the nearest that was looked at
 UNTOLD_NM = 0.2  # tolerance of an axis that cannot be told at all: what a device is off by on an ordinary day
@@ -89,9 +93,7 @@ def hypotheses(shifts: Shifts, fwhm_nm: float, reach_nm: float) -> list[Hypothes
     """
     if shifts.score.max() <= 0.0:
         return []
-    fit = np.log(shifts.score + 1e-30)
-    prior = -0.5 * (shifts.nm / (TYPICAL_ERROR * reach_nm)) ** 2
-    asked = np.abs(shifts.nm) <= reach_nm
+    fit, prior, asked = _fit(shifts, reach_nm)
     left = np.where(asked, fit + prior, -np.inf)
     best = float(fit[asked].max())
     found: list[Hypothesis] = []
@@ -108,6 +110,28 @@ def hypotheses(shifts: Shifts, fwhm_nm: float, reach_nm: float) -> list[Hypothes
         unasked = np.full_like(fit, -UNASKED_NATS)
         found.append(replace(_hypothesis(shifts, fit, unasked, at, _apart(shifts, at), fwhm_nm), asked=False))
     return found
+
+
+def further_hypotheses(shifts: Shifts, near: Sequence[Hypothesis], fwhm_nm: float, reach_nm: float) -> list[Hypothesis]:
+    """The next best within the reach: also close to ``near``, for in a forest of lines the comb does not come down."""
+    fit, prior, asked = _fit(shifts, reach_nm)
+    left = np.where(asked, fit + prior, -np.inf)
+    taken = [hypothesis.number for hypothesis in near]
+    further: list[Hypothesis] = []
+    while True:
+        for at in taken:
+            left[np.abs(shifts.nm - shifts.nm[at]) <= FURTHER_WIDTHS * shifts.width_nm] = -np.inf
+        best = int(left.argmax())
+        if left[best] == -np.inf or len(further) == MOST_FURTHER:
+            return further
+        further.append(_hypothesis(shifts, fit, prior, best, _apart(shifts, best), fwhm_nm))
+        taken = [best]
+
+
+def _fit(shifts: Shifts, reach_nm: float) -> tuple[FloatArray, FloatArray, MaskArray]:
+    """Log score of each shift, log prior, and whether it was asked for."""
+    prior: FloatArray = -0.5 * (shifts.nm / (TYPICAL_ERROR * reach_nm)) ** 2
+    return np.log(shifts.score + 1e-30), prior, np.abs(shifts.nm) <= reach_nm
 
 
 def _hypothesis(
@@ -246,6 +270,11 @@ def why_unsafe(found: Hypothesis, axis: Axis, worth_nats: float, offset: FloatAr
     if sqrt(float(offset @ offset) / len(offset)) > RESIDUAL_FWHM:
         return "the lines scatter about the correction as lines do that were met by chance"
     return ""
+
+
+def is_doubtful(found: Hypothesis, offset: FloatArray) -> bool:
+    """Whether other shifts are worth a try though nothing is said against this one; ``offset`` as above."""
+    return found.clear_nats < DOUBTED_NATS or float(offset @ offset) > DOUBTED_FWHM**2 * len(offset)
 
 
 def too_few(peaks: int) -> str:

@@ -18,7 +18,9 @@ from oesd.engine.calibration import (
     WIDEST_SEARCH_NM,
     Axis,
     Hypothesis,
+    further_hypotheses,
     hypotheses,
+    is_doubtful,
     refined_axis,
     sharpened,
     too_few,
@@ -26,7 +28,7 @@ from oesd.engine.calibration import (
     why_unsafe,
 )
 from oesd.engine.claims import Inference
-from oesd.engine.combs import shift_scores
+from oesd.engine.combs import Shifts, Votes, shift_scores
 from oesd.engine.ghosts import Ghosts, beyond_chance, ghosts_alone, possible_ghosts
 from oesd.engine.kept import dispersion_of
 from oesd.engine.measure import Light
@@ -39,6 +41,7 @@ from oesd.model import FloatArray, MaskArray
 
 WORTH_REPEATING_FWHM = 0.1
 BLEND_FWHM = 0.15  # how far unseen neighbours pull a peak's centre
+FURTHER_NATS = 5.0  # by which what is found at a shift that fits less well must be worth more: one element's price
 OF_ELEMENTS = 0.5  # of a peak's explained light
 OVERFULL = 1e3  # a full pixel may hide so much more: no line is missing there
 
@@ -92,6 +95,32 @@ class _Seen:
         return np.where(full, OVERFULL * net, net) if full.any() else net
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Combed:
+    """One spectrum's peaks held against the lines, at every shift."""
+
+    seen: _Seen
+    clarity: FloatArray
+    reach_nm: float
+    shifts: Shifts
+    votes: Votes
+
+    def near(self) -> list[Hypothesis]:
+        """The shifts that fit best."""
+        return [self._sharp(told) for told in hypotheses(self.shifts, self.seen.fwhm_nm, self.reach_nm)]
+
+    def further(self, near: list[Hypothesis]) -> list[Hypothesis]:
+        """The next best."""
+        told = further_hypotheses(self.shifts, near, self.seen.fwhm_nm, self.reach_nm)
+        return [self._sharp(each) for each in told]
+
+    def _sharp(self, told: Hypothesis) -> Hypothesis:
+        seen, voters = self.seen, self.votes.at(told.number)
+        return replace(
+            told, axis=sharpened(told.axis, seen.center_nm, self.clarity, seen.peak_fwhm_nm, seen.fwhm_nm, *voters)
+        )
+
+
 def line_width_nm(device_nm: FloatArray, light: Light) -> float:
     """Line width in nm at the axis' median dispersion."""
     return light.fwhm_px * dispersion_of(device_nm).median_nm_per_px
@@ -106,19 +135,23 @@ def identify(
         device_nm, light, center_nm, light.peaks.sigma_px * light.nm_per_px, fwhm_nm, light.fwhm_px * light.nm_per_px
     )
     reach_nm = min(max(reach_nm, LEAST_SEARCH_NM), WIDEST_SEARCH_NM)
-    tried = _hypotheses(seen, reach_nm)
-    if not tried:
+    combed = _combed(seen, reach_nm)
+    tried = combed.near() if combed else []
+    if combed is None or not tried:
         axis = Axis(sigma_nm=min(UNTOLD_NM, reach_nm))
         scene = seen.on(axis)
         reason = "no line fits at any shift" if len(center_nm) >= LEAST_PEAKS else too_few(len(center_nm))
         return _without_ghosts(axis, reason, scene, infer(scene, prior, explain, doubted=True), prior, explain)
-    found, scene, inference = _best(seen, tried, prior, explain)
-    axis = finer = found.axis
-    center, expected, sigma, width = _calibrating(center_nm, scene, inference)
-    if len(center):
-        finer = refined_axis(axis, center, expected, sigma)
-    worth, left = sum(inference.margin.values()), (finer.true_nm(center) - expected) / width
+    best, found, scene, inference = _best(seen, tried, prior, explain)
+    finer, worth, left = _through_its_peaks(seen, found, scene, inference)
     unsafe = why_unsafe(found, finer, worth, left, reach_nm)
+    if (unsafe or is_doubtful(found, left)) and (further := combed.further(tried)):
+        again = _best(seen, further, prior, explain)
+        if again[0] > best + FURTHER_NATS:
+            found, scene, inference = again[1:]
+            finer, worth, left = _through_its_peaks(seen, found, scene, inference)
+            unsafe = why_unsafe(found, finer, worth, left, reach_nm)
+    axis = found.axis
     told = unsure(finer, seen.fwhm_nm, worth) if unsafe else finer
     moved = np.abs(finer.true_nm(center_nm) - axis.true_nm(center_nm))
     if moved.max() < WORTH_REPEATING_FWHM * seen.fwhm_nm:
@@ -145,23 +178,28 @@ def _without_ghosts(
     return Identified(axis, unsafe, scene, inference, beyond_chance(ghosts, inference, frozenset(), seen))
 
 
-def _hypotheses(seen: _Seen, reach_nm: float) -> list[Hypothesis]:
+def _through_its_peaks(
+    seen: _Seen, found: Hypothesis, scene: Scene, inference: Inference
+) -> tuple[Axis, float, FloatArray]:
+    """The straight line through the found elements' peaks, what these gain, and what it leaves in line widths."""
+    center, expected, sigma, width = _calibrating(seen.center_nm, scene, inference)
+    finer = refined_axis(found.axis, center, expected, sigma) if len(center) else found.axis
+    return finer, sum(inference.margin.values()), (finer.true_nm(center) - expected) / width
+
+
+def _combed(seen: _Seen, reach_nm: float) -> _Combed | None:
     if len(seen.center_nm) < LEAST_PEAKS:
-        return []
+        return None
     peaks, low_nm, high_nm = seen.light.peaks, float(seen.device_nm[0]), float(seen.device_nm[-1])
     clarity = peaks.height / peaks.height_sigma
     shifts, votes = shift_scores(seen.center_nm, clarity, low_nm, high_nm, seen.fwhm_nm, reach_nm)
-    return [
-        replace(
-            told,
-            axis=sharpened(told.axis, seen.center_nm, clarity, seen.peak_fwhm_nm, seen.fwhm_nm, *votes.at(told.number)),
-        )
-        for told in hypotheses(shifts, seen.fwhm_nm, reach_nm)
-    ]
+    return _Combed(seen, clarity, reach_nm, shifts, votes)
 
 
-def _best(seen: _Seen, tried: list[Hypothesis], prior: Prior, explain: bool) -> tuple[Hypothesis, Scene, Inference]:
-    """The hypothesis at which what is found is worth most; one that nobody asked for must show a comb."""
+def _best(
+    seen: _Seen, tried: list[Hypothesis], prior: Prior, explain: bool
+) -> tuple[float, Hypothesis, Scene, Inference]:
+    """The hypothesis at which what is found is worth most, and how much; one that nobody asked for must show a comb."""
     best: tuple[float, Hypothesis, Scene, Inference] | None = None
     for hypothesis in tried:
         scene = seen.on(hypothesis.axis)
@@ -170,7 +208,7 @@ def _best(seen: _Seen, tried: list[Hypothesis], prior: Prior, explain: bool) -> 
         if best is None or (worth > best[0] and (hypothesis.asked or _is_comb(seen, scene, inference))):
             best = worth, hypothesis, scene, inference
     assert best is not None
-    return best[1:]
+    return best
 
 
 def _is_comb(seen: _Seen, scene: Scene, inference: Inference) -> bool:
