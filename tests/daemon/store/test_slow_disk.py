@@ -16,7 +16,7 @@ from oesd.store import Store, StoreBusy
 from oesd.store.writer import GROUP_LIMIT, QUEUE_LIMIT
 
 SYNC_S = 0.3  # an SSD takes 3 ms
-HZ, SPECTRA = 100, 200
+HZ, SPECTRA = 100, 300
 SMALL = device(pixels=32)
 MADE = capture(of=SMALL, scans=1)
 RUN = RunRecord("run-1", SMALL.name, 10_000, True, NOW, 0, "boot")
@@ -39,7 +39,7 @@ def test_at_100_a_second_nobody_waits_for_a_slow_disk(tmp_path: Path) -> None:
             start = time.monotonic()
             waiting.append(store.save_capture(sample, entry(sample), upload=True))
             spent.append(time.monotonic() - start)
-            assert store.waiting < HZ, "what waits is what came during a sync or two"
+            assert store.waiting < SPECTRA / 2, "what came during a few syncs; if each had its own, nearly all"
         assert sorted(spent)[round(0.99 * SPECTRA)] < SYNC_S / 3
         for future in waiting:
             future.result(30)
