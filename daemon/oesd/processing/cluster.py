@@ -39,8 +39,7 @@ class Cluster:
             distributed: Any = importlib.import_module("distributed")
         except ImportError:
             raise CrewError("--scheduler needs Dask: pip install 'oesd[cluster]'") from None
-        # What it logs of a lost connection is said once, by our own error.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
+        _hushed()
         try:
             _answers(address)
             self._client: Any = distributed.Client(address, timeout=_TIMEOUT_S, set_as_default=False)
@@ -79,9 +78,17 @@ def _settle(future: Future[bytes], done: Any) -> None:
     """Hand an answer on; runs in a thread of the client."""
     if done.status == "finished":
         future.set_result(done.result())
+    elif done.status == "error":
+        future.set_exception(CrewError(f"the cluster did not do it: {done.exception()}"))
     else:
-        failure = done.exception() if done.status == "error" else done.status
-        future.set_exception(CrewError(f"the cluster did not do it: {failure}"))
+        future.set_exception(CrewError(f"the Dask scheduler was lost, or gave it up ({done.status})"))
+
+
+def _hushed() -> None:
+    """What Dask logs of a lost connection our own error says; some of its loggers have a level of their own."""
+    for name in list(logging.root.manager.loggerDict):
+        if name == "distributed" or name.startswith("distributed."):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _answers(address: str) -> None:

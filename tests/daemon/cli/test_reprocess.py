@@ -152,8 +152,8 @@ def test_beside_a_daemon_it_keeps_by_the_daemon(tmp_path: Path) -> None:
 
 
 @contextmanager
-def cluster(directory: Path, workers: int) -> Iterator[str]:
-    """A Dask scheduler and workers, each a process on loopback."""
+def cluster(directory: Path, workers: int) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """A Dask scheduler and workers, each a process on loopback; its address, and the scheduler's process."""
     told = directory / "scheduler.json"
     dask = [sys.executable, "-m", "distributed.cli.dask_"]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
@@ -166,7 +166,7 @@ def cluster(directory: Path, workers: int) -> Iterator[str]:
             command = [*dask[:2], "distributed.cli.dask_worker", *given, "--local-directory", str(directory)]
             working = [subprocess.Popen(command, **quiet) for _ in range(workers)]  # type: ignore[call-overload]
             try:
-                yield address
+                yield address, scheduler
             finally:
                 for worker in working:
                     worker.kill()
@@ -181,10 +181,33 @@ def test_a_cluster_says_the_same_bit_for_bit(tmp_path: Path) -> None:
     filled(one, 4, 512)
     subprocess.run(["cp", "-r", one, other], check=True)
     assert oesd("reprocess", "--all", "--jobs", "1", "--data", one).returncode == 0
-    with cluster(tmp_path, 1) as address:
+    with cluster(tmp_path, 1) as (address, _):
         done = oesd("reprocess", "--all", "--scheduler", address, "--data", other)
     assert (done.returncode, done.stdout) == (0, "4 analysed again\n"), done.stderr
     assert contents(one) == contents(other)
+
+
+LEFT_WAITING = """
+import sys
+from oesd.processing.cluster import Cluster
+from oesd.processing.crew import CrewError
+with Cluster(sys.argv[1]) as crew:
+    asked = crew.submit(b"a job")
+    print("asked", flush=True)
+    print(asked.exception(60))
+"""
+
+
+def test_a_cluster_that_is_lost_is_told_in_one_line_and_by_nothing_else(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    with cluster(tmp_path, 0) as (address, scheduler):
+        words = [sys.executable, "-c", LEFT_WAITING, address]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as asking:
+            assert asking.stdout is not None and asking.stdout.readline() == "asked\n"
+            scheduler.kill()
+            out, told = asking.communicate(timeout=60)
+    assert out == "the Dask scheduler was lost, or gave it up (cancelled)\n"
+    assert (asking.returncode, told) == (0, "")
 
 
 def test_objects_are_for_a_dry_run(tmp_path: Path) -> None:
