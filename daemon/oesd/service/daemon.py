@@ -273,10 +273,11 @@ class Service:
         from oesd.service.watch_book import Outside
 
         return Outside(
-            quiet=self._measuring.quiet(datetime.now(UTC)),
+            quiet=self._measuring.quiet(),
             dark_due=self._measuring.dark_due(),
             room_bytes=self._keeper.room_bytes(),
             oldest_s=waited_s(self.store, datetime.now(UTC)),
+            monotonic_us=time.monotonic_ns() // 1000,
         )
 
     # -- what others are told ----------------------------------------------------------------------------------------

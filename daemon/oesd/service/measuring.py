@@ -6,6 +6,7 @@ A reload touches what it changes, and nothing else; what was ordered from outsid
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from oesd.schedule import Schedule
 from oesd.service.bench import Bench, RealBench
 from oesd.service.notes import notes_of
 from oesd.service.runs import Runs
+from oesd.service.silence import Silence
 from oesd.service.status import Since, spectrometer_document, word_of
 from oesd.store import Store
 from oesd_drivers.spare import Spare
@@ -56,6 +58,7 @@ class Measuring:
         self._spare = spare
         clock = HostClock()
         self._since = Since(clock.utc)
+        self._silence = Silence(time.monotonic)
         self._ran: set[str] = set()
         self.bench: Bench = self._new_bench()
         self._schedule = self._new_schedule()
@@ -204,7 +207,7 @@ class Measuring:
             found.append({**spectrometer_document(state, run, word, since), "notes": notes})
         return found
 
-    def quiet(self, now: datetime) -> dict[str, Quiet | None]:
+    def quiet(self) -> dict[str, Quiet | None]:
         """By spectrometer for how long it has told nothing; None where no run is on any more, or it is paused.
 
         One that had no run yet is not there: whether it is meant to measure is not known.
@@ -216,10 +219,10 @@ class Measuring:
             state = unit.state()
             run, paused = self.runs.of(state.name)
             if run is not None and not paused:
-                heard = state.last_capture_utc
-                last = max(filter(None, (heard, run.began_at_utc)))
-                found[state.name] = Quiet(max(0.0, (now - last).total_seconds()), last is heard)
-            elif paused or state.name in self._ran:
+                found[state.name] = Quiet(*self._silence.look(state.name, run.run_id, state.captures))
+                continue
+            self._silence.excuse(state.name, state.captures)
+            if paused or state.name in self._ran:
                 found[state.name] = None
         return found
 

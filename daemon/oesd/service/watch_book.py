@@ -35,12 +35,15 @@ class Outside:
         Left for data; None when not measured.
     oldest_s : float or None
         How long the oldest spectrum has waited for its upload; None when none waits.
+    monotonic_us : int or None
+        A clock that nobody sets and that stands while the host sleeps; None: the date is trusted.
     """
 
     quiet: Mapping[str, Quiet | None] = field(default_factory=dict)
     dark_due: Mapping[str, str] = field(default_factory=dict)
     room_bytes: float | None = None
     oldest_s: float | None = None
+    monotonic_us: int | None = None
 
 
 class WatchBook:
@@ -87,6 +90,7 @@ class WatchBook:
         self._signals: dict[Key, Signal] = {}
         self._heard: dict[Key, int] = {}  # of what is meant to be heard, since when at the latest it was not
         self._truly_heard: set[Key] = set()  # of these, which were: of the others it is when they were meant to be
+        self._date_ahead_us: int | None = None  # of the clock that nobody sets
         self._newest_run: dict[str, int] = {}
 
     # -- rows --------------------------------------------------------------------------------------------------------
@@ -140,12 +144,22 @@ class WatchBook:
 
     def tick(self, now_us: int, outside: Outside) -> list[WatchEvent]:
         """Look at what no row tells; returns what changed."""
+        self._follow_the_date(now_us, outside.monotonic_us)
         return [
             event
             for name, alarm in self.alarms.items()
             for device, sight in self._seen_outside(alarm, now_us, outside)
             for event in self._advanced((name, device), now_us, sight)
         ]
+
+    def _follow_the_date(self, now_us: int, monotonic_us: int | None) -> None:
+        """Where the date was set, or the host slept, silences are as long as they were."""
+        if monotonic_us is None:
+            return
+        before, self._date_ahead_us = self._date_ahead_us, now_us - monotonic_us
+        leapt_us = 0 if before is None else self._date_ahead_us - before
+        if leapt_us:
+            self._heard = {key: heard_us + leapt_us for key, heard_us in self._heard.items()}
 
     def _advanced(self, key: Key, now_us: int, sight: Sight, row: NamedRow | None = None) -> Iterable[WatchEvent]:
         alarm, before = self.alarms[key[0]], self.states.get(key, AlarmState())
@@ -199,6 +213,7 @@ class WatchBook:
         self.states |= {key: one for key, one in before.states.items() if key[0] in self.alarms}
         self.sights |= {key: one for key, one in before.sights.items() if key[0] in self.alarms}
         self._heard |= {key: one for key, one in before._heard.items() if key[0] in self.alarms}
+        self._date_ahead_us = before._date_ahead_us
         self._truly_heard |= {key for key in before._truly_heard if key[0] in self.alarms}
 
 

@@ -259,7 +259,8 @@ class Watching:
         actions = self._actions_of(event)
         if "log" in actions:
             level = logging.WARNING if document["level"] == "bad" else logging.INFO
-            log.log(level, "%s %s: %s %s", event.kind, event.name, document["state"], document["text"])
+            of = f" of {event.device_name}" if event.device_name else ""
+            log.log(level, "%s %s%s: %s: %s", event.kind, event.name, of, document["state"], document["text"])
         self.tellers.tell(actions, {**document, "simulated": self.config.simulation.enabled})
 
     def document_of(self, event: WatchEvent) -> dict[str, Any]:

@@ -74,7 +74,10 @@ def test_what_was_stored_just_before_a_reload_is_judged(store: Failing) -> None:
     assert [e.document["to"] for e in watching.events.latest() if e.kind == "alarm"] == ["raised"]
 
 
-def test_changes_of_one_moment_are_told_each_with_its_own_numbers(store: Failing) -> None:
+def test_changes_of_one_moment_are_told_each_with_its_own_numbers(
+    store: Failing, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="oesd")
     watching = Watching(parse_config(CONFIG, "t"), store)
     told: list[Any] = []
     watching.publish_to(told.append)
@@ -87,6 +90,9 @@ def test_changes_of_one_moment_are_told_each_with_its_own_numbers(store: Failing
         stored(store, watching, 2, 9.0)
     watching.stop()
     assert [(t["state"], t["value"]) for t in told] == [("raised", 1.0), ("cleared", 9.0)]
+    logged = [record.getMessage() for record in caplog.records if record.getMessage().startswith("alarm ")]
+    assert [line.partition(": ")[2].partition(":")[0] for line in logged] == ["raised", "cleared"]
+    assert all(line.startswith("alarm low of chamber-a: ") for line in logged)
 
 
 def test_a_store_that_refuses_for_a_while_loses_no_alarm(store: Failing) -> None:
@@ -117,6 +123,18 @@ def test_a_clock_that_was_set_back_hides_no_silence() -> None:
     back = BEGUN_US - 3600 * S
     live.tick(back, Outside({"a": Quiet(0.5)}))
     assert [e.document["to"] for e in live.tick(back + 40 * S, Outside({"a": Quiet(0.5)}))] == ["raised"]
+
+
+@pytest.mark.parametrize("leap_s", [7200, -7200])
+def test_a_clock_that_is_set_leaves_a_silence_as_long_as_it_was(leap_s: int) -> None:
+    """A lab PC whose network comes late, or one that slept: two hours by the date, one second by the other clock."""
+    live = book((), [Alarm("no-n2", "missing", "n2", above=30.0)])
+    assert live.tick(BEGUN_US, Outside({"a": Quiet(0.5)}, monotonic_us=0)) == []
+    date_us = BEGUN_US + leap_s * S
+    assert live.tick(date_us + S, Outside({"a": Quiet(0.5)}, monotonic_us=S)) == []
+    assert live.tick(date_us + 30 * S, Outside({"a": Quiet(0.5)}, monotonic_us=30 * S)) == []
+    raised = live.tick(date_us + 31 * S, Outside({"a": Quiet(0.5)}, monotonic_us=31 * S))
+    assert [event.document["to"] for event in raised] == ["raised"]
 
 
 def test_a_store_that_refuses_is_said_once(store: Failing, caplog: pytest.LogCaptureFixture) -> None:
