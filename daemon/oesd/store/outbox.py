@@ -292,9 +292,25 @@ def _columns(item: OutboxItem) -> dict[str, Any]:
 
 def _item(row: tuple[Any, ...]) -> OutboxItem:
     values = dict(zip(_FIELDS, row, strict=True))
-    values["state"] = OutboxState(values["state"])
     values["next_attempt_at_utc"] = from_us(values["next_attempt_at_utc"])
-    values["parts"] = tuple(UploadPart(**part) for part in json.loads(values["parts"]))
     values["issued_at_utc"] = from_us_or_none(values["issued_at_utc"])
-    values["orphaned_ids"] = tuple(json.loads(values["orphaned_ids"]))
+    try:
+        values["state"] = OutboxState(values["state"])
+        values["parts"] = tuple(UploadPart(**part) for part in json.loads(values["parts"]))
+        values["orphaned_ids"] = tuple(json.loads(values["orphaned_ids"]))
+    except (ValueError, TypeError):
+        values |= _ANEW
     return OutboxItem(**values)
+
+
+_ANEW: dict[str, Any] = {
+    "state": OutboxState.STORED,
+    "remote_data_id": "",
+    "upload_id": "",
+    "new_filename": "",
+    "parts": (),
+    "issued_at_utc": None,
+    "orphaned_ids": (),
+    "last_error": "how far its upload had come is damaged on the disk: it begins anew",
+}
+"""Of an item of which that cannot be read: what the API has of it already is found by its record id."""

@@ -386,6 +386,25 @@ def test_damage_that_one_record_meets_on_its_way_does_not_hold_up_the_others(ben
     assert bench.item(known).next_attempt_at_utc > bench.now
 
 
+@pytest.mark.parametrize("change", ["state = 'firm'", "parts = '['", "parts = '[{\"part\":1}]'", "orphaned_ids = '7'"])
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_damaged_place_in_the_queue_holds_nothing_up_and_begins_anew(
+    bench: Bench, server: FaultServer, change: str, begun: bool
+) -> None:
+    """One such row, and nothing of the whole queue was sent any more."""
+    known = bench.record()
+    if begun:
+        bench.step()
+        assert bench.item(known).state is S.CONFIRMED
+    others = [bench.record() for _ in range(3)]
+    rows = "entry_no = (SELECT entry_no FROM entries WHERE data_id = ?)"
+    bench.store.write(lambda db: db.execute(f"UPDATE outbox SET {change} WHERE {rows}", (known.data_id,))).result()
+    assert "damaged" in bench.item(known).last_error
+    for one in (known, *others):
+        bench.until(one, S.PROCESSED)
+    assert len(server.uploaded(known.record_id)) == 1  # what the server has is found there
+
+
 def test_what_was_set_aside_is_offered_again_with_the_next_start(bench: Bench, server: FaultServer) -> None:
     """By presign, with all of it in the bucket, and because it could not be rendered."""
     known = [bench.record() for _ in range(3)]
