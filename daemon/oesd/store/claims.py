@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from oesd.store.database import Connection
 from oesd.store.moments import to_us
+from oesd.store.tombstones import packed
 
 if TYPE_CHECKING:
     from oesd.store.ingest import Upload
@@ -47,7 +47,7 @@ def _first(db: Connection, file: Upload) -> str | None:
 
 def was_let_go(db: Connection, data_id: str) -> bool:
     """Whether an entry was removed because its time was over."""
-    found = db.execute("SELECT 1 FROM tombstones WHERE data_id = ?", (UUID(data_id).bytes,)).fetchone()
+    found = db.execute("SELECT 1 FROM tombstones WHERE data_id = ?", (packed(data_id),)).fetchone()
     return found is not None
 
 

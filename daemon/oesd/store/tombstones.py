@@ -151,7 +151,7 @@ def let_go(connection: Connection, entries: Sequence[int], reason: str, now: dat
         row = connection.execute(_KNOWN, (number,)).fetchone()
         if row is not None:
             data_id, record_id, remote_id, sha256, of_file, *captures = row
-            ids = (_packed(data_id), _packed(record_id), _packed(remote_id))
+            ids = (packed(data_id), packed(record_id), packed(remote_id))
             digest = bytes.fromhex(of_file) if sha256 is None else sha256
             connection.execute(_STAND, (*ids, digest, reason, to_us(now), number))
             _delete(connection, number, [capture for capture in captures if capture is not None])
@@ -170,7 +170,7 @@ def load_tombstone(connection: Connection, data_id: str) -> Tombstone | None:
     """The tombstone of an entry by its id; None when it was never let go."""
     row = connection.execute(
         "SELECT record_id, remote_data_id, sha256, reason, taken_at_us, at_us FROM tombstones WHERE data_id = ?",
-        (_packed(data_id),),
+        (packed(data_id),),
     ).fetchone()
     if row is None:
         return None
@@ -179,14 +179,14 @@ def load_tombstone(connection: Connection, data_id: str) -> Tombstone | None:
     return Tombstone(data_id, *ids, sha256.hex(), reason, from_us(taken_at_us), from_us(at_us))
 
 
-def _packed(name: str) -> bytes:
+def packed(name: str) -> bytes:
     """A UUID in its 16 bytes; any other name after a sign, in any other number of them."""
     try:
-        packed = UUID(name).bytes
+        uuid = UUID(name).bytes
     except ValueError:
-        packed = b""
-    if packed and str(UUID(bytes=packed)) == name:
-        return packed
+        uuid = b""
+    if uuid and str(UUID(bytes=uuid)) == name:
+        return uuid
     plain = b"=" + name.encode()
     return plain + b"\0" if len(plain) == 16 else plain
 

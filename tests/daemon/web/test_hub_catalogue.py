@@ -54,6 +54,13 @@ class TestCatalogue:
         assert answer.status_code == 200, answer.text
         return [found["data_id"] for found in answer.json()]
 
+    def test_a_damaged_row_takes_no_other_out_of_the_list(
+        self, store: Store, client: httpx.Client, uploaded: dict[str, str]
+    ) -> None:
+        change = "UPDATE hub_upload SET data_id = 'x{' WHERE data_id = ?"
+        store.write(lambda db: db.execute(change, (uploaded["good"],))).result(10)
+        assert self.ids(client) == ["x{", uploaded["unfinished"], uploaded["bad"]]
+
     def test_filters(self, client: httpx.Client, uploaded: dict[str, str]) -> None:
         good, bad, unfinished = uploaded.values()
         ids = self.ids
