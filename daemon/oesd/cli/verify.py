@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from oesd.store.inspection import Finding
 
 FOUND = 1
-_NAMES = {"modelled_darks": "modelled darks", "dark_cells": "dark cells"}
+_NAMES = {"modelled_darks": "modelled darks", "dark_cells": "dark cells", "watch_events": "events of alarms"}
 
 
 @click.command()

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from oesd.store.errors import StoreDamaged
 from oesd.store.watch_events import WatchEvent, WatchEvents
 
 
@@ -58,10 +57,7 @@ class Announcing:
             return False
         if any(_once(one) == _once(event) for one in self._unstored):
             return True
-        try:
-            return self._events.decision(*_once(event)) is not None
-        except StoreDamaged:
-            return True  # it is there, and cannot be read
+        return self._events.decision(*_once(event)) is not None
 
 
 def _once(event: WatchEvent) -> tuple[str, str, int, str]:

@@ -116,7 +116,7 @@ class BackTest:
                 "run_s": int(series.run_us[fired]) / 1e6,
                 "why": result.why,
             },
-            "live": None if live is None else {"at_utc": at_text(live.at_us)},
+            "live": None if live is None else {"at_utc": None if live.is_damaged else at_text(live.at_us)},
             "same_as_live": None
             if made
             else self._same(rule, run, live, None if fired is None else int(series.order_no[fired])),
@@ -132,11 +132,11 @@ class BackTest:
     def _same(self, rule: Rule, run: RunRecord, live: WatchEvent | None, order_no: int | None) -> bool | None:
         """Whether live decided by the same value, or was silent as well; None where the rule was not on then."""
         if live is not None:
-            return order_no == live.order_no
+            return None if live.is_damaged else order_no == live.order_no
         if self._live(rule, run, WATCHED) is None:
             return None
         left = self._live(rule, run, LEFT)
-        if left is not None and order_no is not None and order_no > left.document["after_order"]:
+        if left is not None and order_no is not None and (left.is_damaged or order_no > left.document["after_order"]):
             return None
         return order_no is None
 

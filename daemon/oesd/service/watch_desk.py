@@ -183,7 +183,8 @@ class WatchDesk:
         mine = {one.name for one in book.alarms.values() if one.trace == name}
         mine |= {one.name for one in book.rules.values() if one.trace == name}
         events = self._watching.events.latest(_EVENTS, to_us_or_none(since), to_us_or_none(until)) if mine else []
-        return [event_document(one, "") for one in events if one.name in mine and one.device_name == device]
+        mine_here = [one for one in events if one.name in mine and one.device_name == device and not one.is_damaged]
+        return [event_document(one, "") for one in mine_here]
 
     # -- alarms ------------------------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from oesd.watching.signals import Alarm
 _UNITS = {"missing": "s", "queue": "s", "disk": "GB"}
 _LEVELS = {"reached": "good", "refused": "bad"}
 _LATELY = timedelta(hours=1)
+_DAMAGED = "what happened then cannot be told: what is on the disk is not what was stored; see oesd verify"
 _STANDING = ("name", "device", "state", "level", "since_utc", "text", "needs_acknowledge")
 
 
@@ -121,18 +122,20 @@ def endpoint_document(rule: Rule, device: str, at_work: AtWork | None, run_id: s
 
 
 def event_document(event: WatchEvent, run_id: str) -> dict[str, Any]:
-    """Build the document of a stored event."""
+    """Build the document of a stored event; of a damaged one, only that there was one can be told."""
     told = event.document
+    if event.is_damaged:
+        told = {"to": "damaged", "text": _DAMAGED, "why": _DAMAGED}
     endpoint = event.kind == "endpoint"
     return {
-        "at_utc": at_text(event.at_us),
+        "at_utc": None if event.is_damaged else at_text(event.at_us),
         "kind": event.kind,
         "name": event.name,
         "device": event.device_name,
         "from": None if endpoint else told.get("from"),
-        "to": "reached" if endpoint else told.get("to"),
+        "to": told.get("to", "reached"),
         "text": told.get("why") if endpoint else told.get("text"),
-        "level": "good" if endpoint else LEVELS.get(Phase(told.get("to", "ok")), "wait"),
+        "level": "bad" if event.is_damaged else "good" if endpoint else LEVELS.get(told["to"], "wait"),
         "value": number(told.get("statistic") if endpoint else told.get("value")),
         "by": told.get("by") or None,
         "run_id": run_id or None,

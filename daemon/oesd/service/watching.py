@@ -110,11 +110,18 @@ class Watching:
         wanted = {alarm.trace for alarm in found.alarms if alarm.golden}
         references = means.of(wanted, self._golden(), config.golden.runs)
         book = WatchBook(found.alarms, found.rules, numbers, units, found.devices, references, looking_back(self.named))
-        book.restore(self.events.newest("alarm"))
+        book.restore(self._stored_alarms())
         book.carry_on(self.book)
         self.config, self.watched, self.book = config, found, book
         self.units, self.definitions, self.numbers = units, definitions, numbers
         self.readings, self.references = readings, references
+
+    def _stored_alarms(self) -> dict[Key, WatchEvent]:
+        try:
+            return self.events.newest("alarm")
+        except StoreDamaged as error:  # measuring goes on all the same
+            log.error("every alarm begins anew: %s", error)
+            return {}
 
     # -- start and stop ----------------------------------------------------------------------------------------------
 

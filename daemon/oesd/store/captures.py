@@ -10,7 +10,7 @@ from typing import Any
 from oesd.model import Capture, CountArray, Device, Kind
 from oesd.store.database import Connection
 from oesd.store.dense_counts import denser, unpack_either
-from oesd.store.devices import device_number, device_of, digest_of_known
+from oesd.store.devices import DIGEST_BYTES, device_number, device_of, digest_of_known
 from oesd.store.encoding import (
     pack_counts,
     pack_mask,
@@ -155,7 +155,7 @@ def load_blobs(connection: Connection, capture_no: int, segment_no: int | None) 
     what = _named(row)
     with intact(what):
         blobs, heading = _blobs(connection, row), row[-1]
-        _verify(what, (columns, heading), row[_PLACE + 5], row[_PLACE + 9], blobs)
+        _verify(what, (columns, heading), row[_PLACE + 5], row[_PLACE + 9][:DIGEST_BYTES], blobs)
         return blobs if heading is None else replace(blobs, counts=denser(blobs.counts))
 
 
@@ -213,6 +213,7 @@ def _insert(connection: Connection, packed: PackedCapture) -> int | None:
 
 def _unpacked(connection: Connection, row: tuple[Any, ...]) -> tuple[Capture, Blobs]:
     *columns, sha256, _, _, _, digest, device_no, heading = row[_PLACE:]
+    digest = digest[:DIGEST_BYTES]
     what = _named(row)
     with intact(what):
         blobs = _blobs(connection, row)

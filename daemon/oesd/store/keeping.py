@@ -278,11 +278,14 @@ def _newest(connection: Connection) -> int:
 
 
 def _number(connection: Connection, name: str) -> int:
-    return int(connection.execute("SELECT number FROM keeping WHERE name = ?", (name,)).fetchone()[0])
+    """How far a chore has come; one of which the disk has lost that begins anew, which changes nothing."""
+    row = connection.execute("SELECT number FROM keeping WHERE name = ?", (name,)).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _set_number(connection: Connection, name: str, number: int) -> None:
-    connection.execute("UPDATE keeping SET number = ? WHERE name = ?", (number, name))
+    query = "INSERT INTO keeping VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET number = excluded.number"
+    connection.execute(query, (name, number))
 
 
 def _trace_on(connection: Connection, done: int, to_do: int) -> None:

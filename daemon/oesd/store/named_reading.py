@@ -14,7 +14,18 @@ from numpy.typing import NDArray
 from oesd.store.database import Connection, Database
 from oesd.store.integrity import damaged, intact
 from oesd.store.moments import to_us
-from oesd.store.named_traces import COLUMN, FIELDS, SPECTRUM, NamedRow, NamedSeries, NamedTrace, Rows, column_of, flat
+from oesd.store.named_traces import (
+    COLUMN,
+    FIELDS,
+    SPECTRUM,
+    NamedRow,
+    NamedSeries,
+    NamedTrace,
+    Rows,
+    column_of,
+    flat,
+    readable,
+)
 from oesd.store.traces import unpack_rows
 
 _EVER_US = 1 << 62
@@ -206,6 +217,7 @@ def _of_tail(connection: Connection, trace_no: int, device_name: str) -> tuple[R
         f"SELECT {FIELDS}, readings FROM named_tail WHERE device_name = ? ORDER BY order_no",  # noqa: S608
         (device_name,),
     ).fetchall()
+    rows = readable(rows)
     spectra = np.array([tuple(row[:-1]) for row in rows], dtype=SPECTRUM)
     at, readings = flat([row[-1] for row in rows])
     mine = readings["trace_no"] == trace_no
@@ -282,7 +294,10 @@ def _rows_after(connection: Connection, order_no: int, limit: int) -> list[Named
         "ORDER BY order_no LIMIT ?",
         (order_no, limit),
     ).fetchall()
-    for device_name, *spectrum, blob in tail:
+    for row in tail:
+        if not readable([row[1:]]):
+            continue
+        device_name, *spectrum, blob = row
         _, readings = flat([blob])
         found.append(_row(device_name, spectrum, {int(n): (v, s, c) for n, v, s, c in readings.tolist()}))
     return sorted((row for row in found if row.order_no <= complete_to), key=lambda row: row.order_no)[:limit]

@@ -27,7 +27,7 @@ from oesd.model import FloatArray
 from oesd.store.database import Connection
 from oesd.store.headings import HEADER, head_of
 from oesd.store.integrity import damaged
-from oesd.store.traces import now_and_then, pack_rows
+from oesd.store.traces import now_and_then, pack_rows, tell_left_out, whole_rows
 
 SCHEMA = """
 CREATE TABLE named_traces (
@@ -77,6 +77,7 @@ SPECTRUM = np.dtype(
         *(("taken_at_us", "<i8"), ("run_no", "<i8"), ("run_us", "<i8")),
     ]
 )
+_REVISIONS = range(1, 1 << 31)
 FIELDS = ", ".join(SPECTRUM.names or ())
 Rows = NDArray[Any]
 
@@ -171,7 +172,10 @@ def _fold_full(connection: Connection, device_name: str) -> None:
     if len(rows) < BLOCK + KEPT:
         return
     rows = rows[:BLOCK]
-    _fold(connection, device_name, rows)
+    whole = readable(rows)
+    tell_left_out(f"named traces of {device_name}", len(rows) - len(whole))
+    if whole:
+        _fold(connection, device_name, whole)
     connection.executemany("DELETE FROM named_tail WHERE order_no = ?", [(row[0],) for row in rows])
 
 
@@ -192,21 +196,37 @@ def _fold(connection: Connection, device_name: str, rows: Sequence[tuple[Any, ..
         ),
     ).fetchone()
     at, readings = flat([row[-1] for row in rows])
+    known = [trace_no for (trace_no,) in connection.execute("SELECT trace_no FROM named_traces").fetchall()]
     connection.executemany(
         "INSERT INTO named_columns VALUES (?, ?, ?)",
         [
             (block_no, int(trace_no), pack_rows(column_of(at[mine], readings[mine])))
-            for trace_no in np.unique(readings["trace_no"])
+            for trace_no in np.intersect1d(readings["trace_no"], known)  # any other number was damaged
             for mine in [readings["trace_no"] == trace_no]
         ],
     )
 
 
+def readable(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows of the tail, :data:`FIELDS` and readings, that can be read: the others are damaged."""
+    revision = (SPECTRUM.names or ()).index("revision")
+    return [row for row in whole_rows(rows, READING) if row[revision] in _REVISIONS]
+
+
+def check_tail(connection: Connection, order_no: int, device_name: str) -> bool | None:
+    """Whether a row of the tail is there; raises StoreDamaged when it cannot be read."""
+    query = f"SELECT {FIELDS}, readings FROM named_tail WHERE order_no = ?"  # noqa: S608  (fixed texts)
+    row = connection.execute(query, (order_no,)).fetchone()
+    if row is None:
+        return None
+    if not readable([row]):
+        raise damaged(f"row {order_no} in the named traces of {device_name}")
+    return True
+
+
 def flat(blobs: Sequence[bytes]) -> tuple[NDArray[np.int64], Rows]:
     """Readings of several rows one after the other, and the row of each."""
     sizes = [len(blob) for blob in blobs]
-    if any(size % READING.itemsize for size in sizes):
-        raise damaged("the newest of the named traces")
     readings = np.frombuffer(b"".join(blobs), READING)
     return np.repeat(np.arange(len(blobs)), [size // READING.itemsize for size in sizes]), readings
 

@@ -219,5 +219,7 @@ def _named(directory: Path) -> str:
         return (directory / URL_NAME).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return ""
+    except NotADirectoryError:
+        raise StoreError(f"{directory} is a file, not a data directory") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"cannot read {directory / URL_NAME}: {error}") from error

@@ -55,5 +55,7 @@ def wrong_runs(connection: Connection) -> Iterator[tuple[str, str]]:
             what = f"lost ({fate})" if fate else "stored"
             yield f"run {run_id} of {device_name}", f"{of_run} slots {what} by number, {of_hours} by hour"
     for run_id, device_name, due, known in connection.execute(_UNSETTLED):
-        if known < due:
+        if due is None:  # damaged: what is settled has ended
+            yield f"run {run_id} of {device_name}", f"how many slots came due is gone, {known} are accounted for"
+        elif known < due:
             yield f"run {run_id} of {device_name}", f"{due} slots came due, {known} are accounted for"

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from oesd.model import FloatArray
 from oesd.store.database import Connection
 from oesd.store.encoding import EncodingError, from_planes, unpack_bytes
-from oesd.store.errors import StoreDamaged
 from oesd.store.integrity import intact
 from oesd.store.moments import to_us
-from oesd.store.traces import LINE, PEAK, SPECTRUM, stretch_of, unpack_rows
+from oesd.store.traces import LINE, PEAK, SPECTRUM, stretch_of, unpack_rows, whole_rows
 
 _EVER_US = 1 << 62
 
@@ -167,12 +166,9 @@ def _tail(connection: Connection, device_name: str, near: tuple[float, float], s
         "AND taken_at_us BETWEEN ? AND ? ORDER BY entry_no",
         (device_name, since_us, until_us),
     ).fetchall()
+    rows = whole_rows(rows, PEAK)
     numbers, times, blobs = zip(*rows, strict=True) if rows else ((), (), ())
-    counts, rest = np.divmod(np.fromiter(map(len, blobs), np.int64, len(blobs)), PEAK.itemsize)
-    if rest.any():
-        raise StoreDamaged(
-            f"the newest of the traces of {device_name} are damaged: what is there is not what was stored"
-        )
+    counts = np.fromiter(map(len, blobs), np.int64, len(blobs)) // PEAK.itemsize
     peaks = np.frombuffer(b"".join(blobs), PEAK)
     here = ((peaks["milli_nm"] >= near[0]) & (peaks["milli_nm"] <= near[1])).nonzero()[0]
     at = counts.cumsum().searchsorted(here, side="right")

@@ -16,7 +16,8 @@ or in the tail, and counts as it stands there. Spectra that are thinned away sta
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from numpy.typing import NDArray
 from oesd.model import Peak
 from oesd.store.database import Connection
 from oesd.store.encoding import EncodingError, from_planes, pack_bytes, planes, unpack_bytes
+from oesd.store.integrity import damaged
+
+log = logging.getLogger(__name__)
 
 SCHEMA = """
 CREATE TABLE trace_tail (                   -- not yet folded
@@ -94,8 +98,32 @@ def _fold_full(connection: Connection, device_name: str) -> None:
     rows = connection.execute(query, (device_name, BLOCK)).fetchall()
     if len(rows) < BLOCK:
         return
-    _fold(connection, device_name, rows)
+    whole = whole_rows(rows, PEAK)
+    tell_left_out(f"traces of {device_name}", len(rows) - len(whole))
+    if whole:
+        _fold(connection, device_name, whole)
     connection.executemany("DELETE FROM trace_tail WHERE entry_no = ?", [(row[0],) for row in rows])
+
+
+def whole_rows(rows: Iterable[tuple[Any, ...]], form: np.dtype[Any]) -> list[tuple[Any, ...]]:
+    """Rows of a tail that can be read: the others are damaged, and take nothing else with them."""
+    return [row for row in rows if not len(row[-1]) % form.itemsize]
+
+
+def tell_left_out(what: str, number: int) -> None:
+    """Log that rows of a tail are let go as they are damaged: nothing would be folded any more because of them."""
+    if number:
+        log.error("%d spectra are left out of the %s: what is on the disk is not what was stored", number, what)
+
+
+def check_tail(connection: Connection, entry_no: int, device_name: str) -> bool | None:
+    """Whether a row of the tail is there; raises StoreDamaged when it cannot be read."""
+    row = connection.execute("SELECT peaks FROM trace_tail WHERE entry_no = ?", (entry_no,)).fetchone()
+    if row is None:
+        return None
+    if not whole_rows([row], PEAK):
+        raise damaged(f"the row of entry {entry_no} in the traces of {device_name}")
+    return True
 
 
 def _fold(connection: Connection, device_name: str, rows: Sequence[tuple[int, int, bytes]]) -> None:

@@ -17,6 +17,7 @@ import httpx
 import pytest
 from tests.daemon.store.making import NOW, analysis, capture, device, entry
 from tests.daemon.web import spectra
+from tests.support.stores import rot
 
 from oesd.config import parse_config
 from oesd.model import Recipe, RunRecord, utc_text
@@ -156,6 +157,45 @@ def test_a_damaged_block_keeps_no_daemon_from_starting(store: Store) -> None:
     again.wake()
     until(lambda: [event for event in again.events.latest() if event.name == "low"])
     again.stop()
+
+
+def test_a_damaged_event_keeps_no_daemon_from_starting(tmp_path: Path) -> None:
+    """The newest event of an alarm is where a daemon goes on: when it had rotted, none started any more."""
+    config = parse_config(CONFIG, "test")
+    with Store.open(tmp_path) as store:
+        first = Watching(config, store)
+        first.start()
+        for second, value in enumerate(values()):
+            stored(store, first, second, value)
+        first.stop()
+        first.acknowledge("low", "chamber-a", "ann")
+    rot(tmp_path, 'UPDATE watch_events SET document = replace(document, \'"to":"ack\', \'"to":"oak\')')
+    rot(tmp_path, "UPDATE watch_events SET document = '{' WHERE kind = 'endpoint' AND order_no > 0")
+    with Store.open(tmp_path) as store:
+        again = Watching(config, store)
+        again.start()
+        assert again.book.states["low", "chamber-a"].phase.value == "raised"  # as the event before has it
+        until(again.idle)
+        told = WatchDesk(store, again).events(None, None, 10)
+        assert [(one["to"], one["at_utc"] is None) for one in told] == [
+            ("damaged", True), ("raised", False), ("damaged", True)
+        ]  # fmt: skip
+        assert WatchDesk(store, again).series("ratio", "chamber-a", None, None) is not None
+        tested = tried(store, config, "gone", ["run-1"], "", 1, where="test")["runs"]
+        assert [one["same_as_live"] for one in tested] == [None]
+        again.stop()
+        assert len(again.events.latest()) == 3  # the decision is there, and is not made once more
+
+
+@pytest.mark.parametrize(
+    "document", ["[]", "7", '{"from":"ok","to":"rXised"}', '{"from":"ok","to":[]}', '{"from":"ok"}']
+)
+def test_an_event_of_an_earlier_version_makes_sense_or_is_damaged(store: Store, document: str) -> None:
+    insert = "INSERT INTO watch_events VALUES (1, 5, 'alarm', 'low', 'chamber-a', 0, 0, '', ?)"
+    store.write(lambda db: db.execute(insert, (document,))).result(30)
+    again = Watching(parse_config(CONFIG, "test"), store)
+    assert again.book.states == {}
+    assert [event.is_damaged for event in again.events.latest()] == [True]
 
 
 def test_a_reload_and_a_stop_wait_for_no_mail_server() -> None:

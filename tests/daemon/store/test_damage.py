@@ -25,6 +25,7 @@ from tests.support.stores import open_store, rot
 from oesd.model import Kind, RunRecord, new_id
 from oesd.store import Store, StoreDamaged, StoreError
 from oesd.store.finding import Sought
+from oesd.store.inspection import Inspection
 from oesd.store.inventory import known_devices, list_captures, list_judged
 from oesd.store.runs import HostTime
 from oesd.store.standing import Wanted
@@ -78,6 +79,36 @@ def test_a_damaged_device_is_found(tmp_path: Path, change: str) -> None:
     rot(tmp_path, f"UPDATE devices SET {change}")
     with open_store(tmp_path) as store, pytest.raises(StoreDamaged):
         store.capture(one.sample_id)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "wavelengths = zeroblob(9)",
+        "name = 'chamber-x'",
+        "model = 'HR4000'",
+        "simulated = 0",
+        "description = '{'",
+        "description = replace(description, '65535', '16383')",
+    ],
+)
+def test_a_damaged_device_takes_nothing_of_what_is_measured_after_it(tmp_path: Path, change: str) -> None:
+    """All that a spectrometer measured from then on was stored beside its damaged row, and could not be read."""
+    before, after, last = (capture(seed=seed) for seed in range(3))
+    with open_store(tmp_path) as store:
+        store.save_capture(before, entry(before), upload=False).result(10)
+    rot(tmp_path, f"UPDATE devices SET {change}")
+    with open_store(tmp_path) as store:
+        store.save_capture(after, entry(after), upload=False).result(10)
+        assert same(store.capture(after.record_id), after)
+        assert same(store.capture(before.record_id), before)  # its checksum tells that the copy is of its device
+    rot(tmp_path, f"UPDATE devices SET {change}")
+    with open_store(tmp_path) as store:
+        store.save_capture(last, entry(last), upload=False).result(10)
+        assert all(same(store.capture(one.record_id), one) for one in (before, after, last))
+        assert store.read(lambda db: db.execute("SELECT count(*) FROM devices").fetchone()) == (3,)
+        with Inspection(tmp_path) as inspection:
+            assert {finding.sort for finding in inspection.findings()} == {"sum"}  # the triggers were out of the way
 
 
 def test_a_damaged_dark_keeps_no_other_from_being_judged(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from oesd.store import OutboxState, Store, StoreError
 from oesd.store.connection import PAGE_SIZE
 from oesd.store.inspection import Finding, Inspection
 from oesd.store.schema import STEPS
+from oesd.store.watch_events import WatchEvent, WatchEvents
 
 RUN = RunRecord("run-1", "chamber-a", 1_000_000, True, NOW, 0, "boot")
 
@@ -46,6 +47,8 @@ def fill(store: Store) -> None:
     store.save_capture(judged, None, upload=False).result(10)
     store.library.save_verdict(judged, verdict(judged), cells=[cell(1)]).result(10)
     store.save_file(new_id(), spectrum_file(), b"1;2", "x.txt").result(10)
+    change = WatchEvent(5, "alarm", "leak", "chamber-a", 1, 1, "", {"from": "pending", "to": "raised", "value": 0.1})
+    WatchEvents(store).add([change]).result(10)
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +97,8 @@ def test_a_store_that_is_well_has_no_findings_in_use_or_not(filled: Path) -> Non
         ("UPDATE ledger SET number = number + 1 WHERE name = 'sample'", "sum", "captures: sample"),
         ("UPDATE ledger SET number = number + 1 WHERE name = 'short'", "sum", "captures: short"),
         ("UPDATE outbox SET state = 'stored'", "sum", "outbox"),
+        ("UPDATE watch_events SET document = replace(document, 'raised', 'okayed')", "checksum", "event 1 of"),
+        ("UPDATE watch_events SET at_us = at_us + 1", "checksum", "event 1 of the alarms"),
         ("UPDATE entries SET taken_at_us = 1 WHERE entry_no = 1", "reference", "entry"),
         ("UPDATE entries SET device_name = 'chamber-b' WHERE entry_no = 1", "reference", "entry"),
         ("UPDATE outbox SET open = 0, batch_no = 7 WHERE state = 'stored'", "reference", "batch"),
@@ -101,6 +106,7 @@ def test_a_store_that_is_well_has_no_findings_in_use_or_not(filled: Path) -> Non
         ("DELETE FROM losses", "sum", "lost: overrun"),
         ("UPDATE slot_hours SET slots = slots - 1 WHERE fate = ''", "sum", "run run-1"),
         ("DELETE FROM run_slots WHERE fate = ''", "sum", "run run-1"),
+        ("UPDATE runs SET slots = NULL", "sum", "run run-1"),
     ],
 )
 def test_whatever_is_changed_is_found_and_named(filled: Path, change: str, sort: str, about: str) -> None:
@@ -154,6 +160,8 @@ def test_what_is_no_store_of_today_is_refused_in_one_line(tmp_path: Path) -> Non
     unpacked(1, tmp_path / "old")
     with pytest.raises(StoreError, match=f"schema 1, today {len(STEPS)}"):
         Inspection(tmp_path / "old")
+    with pytest.raises(StoreError, match="is a file, not a data directory"):
+        Inspection(tmp_path / "old" / "oesd.sqlite")
 
 
 @on_sqlite

@@ -262,6 +262,36 @@ def test_a_damaged_block_is_named(folded: Store, tmp_path: Path) -> None:
     assert any("block 1 of the named traces" in finding.text for finding in inspected(directory))
 
 
+def test_damaged_rows_of_the_tail_are_left_out_and_nothing_else_is(folded: Store, caplog) -> None:
+    """One such row, and no result was folded any more; the thread that follows ended, and with it the daemon."""
+    named, columns = NamedReading(folded), "entry_no, revision, device_name, taken_at_us, run_no, run_us, readings"
+    light = named.find("light").trace_no
+    for _ in range(3):
+        double = f"INSERT INTO named_tail ({columns}) SELECT {columns} FROM named_tail"
+        folded.write(lambda db, query=double: db.execute(query)).result(10)
+    first, count = folded.read(lambda db: db.execute("SELECT min(order_no), count(*) FROM named_tail").fetchone())
+    strange = pack_readings([(77, 1.0, 1.0, 0)]).hex()
+    changes = (
+        "readings = x'00'",
+        "revision = 1099511627776",
+        "revision = -3",
+        f"readings = x'{strange}'",
+        "run_no = -4611686018427387904",
+    )
+    for number, change in enumerate(changes):
+        query = f"UPDATE named_tail SET {change} WHERE order_no = {first + number}"
+        folded.write(lambda db, query=query: db.execute(query)).result(10)
+    assert len(named.rows_after(first - 1, count)) == count - 3
+    assert len(list(named.pieces_of_run(light, "chamber-a", 1))) == 2
+    found = [finding.about for finding in inspected(folded.database.parent)]
+    assert found == ["named_tail chamber-a"] * 3
+    folded.write(lambda db: _fold_full(db, "chamber-a")).result(10)
+    assert "3 spectra are left out of the named traces of chamber-a" in caplog.text
+    assert folded.read(lambda db: db.execute("SELECT count(*) FROM named_tail").fetchone()) == (count - BLOCK,)
+    assert inspected(folded.database.parent) == []
+    assert len(named.rows_after(first - 1, BLOCK - 3)) == BLOCK - 3
+
+
 def test_five_thousand_points_are_read_within_a_few_copies_of_the_peaks(folded: Store) -> None:
     """A ratio within one run: reading 600 points costs less than storing one result and far less than 600 of them."""
     named = NamedReading(folded)

@@ -114,9 +114,24 @@ def test_damage_of_a_block_is_named_and_found(folded: Store, tmp_path: Path) -> 
             store.trace("chamber-a", 417.2, 0.2)
         assert store.tally().stored == MANY
     assert [f.about for f in inspected(tmp_path / "data")] == ["trace_blocks chamber-a"]
-    rot(tmp_path / "data", "UPDATE trace_tail SET peaks = x'00'")
-    with open_store(tmp_path / "data") as store, pytest.raises(StoreDamaged):
-        store.trace("chamber-a", 417.2, 0.2)
+
+
+def test_damaged_rows_of_the_tail_are_left_out_and_nothing_else_is(folded: Store, caplog) -> None:
+    """One such row, and no result was folded any more."""
+    directory = folded.database.parent
+    query = "SELECT min(entry_no), count(*) FROM trace_tail"
+    first, count = folded.read(lambda db: db.execute(query).fetchone())
+    more = "INSERT INTO trace_tail SELECT entry_no + {}, device_name, taken_at_us, peaks FROM trace_tail"
+    for by in (count, 2 * count, 4 * count):
+        folded.write(lambda db, by=by: db.execute(more.format(by))).result(10)
+    damage = f"UPDATE trace_tail SET peaks = x'00' WHERE entry_no IN ({first}, {first + 5})"
+    folded.write(lambda db: db.execute(damage)).result(10)
+    assert len(folded.trace("chamber-a", 417.2, 0.2).area) == traces.BLOCK + 8 * count - 2
+    assert [finding.about for finding in inspected(directory)] == ["trace_tail chamber-a"] * 2
+    folded.write(lambda db: traces._fold_full(db, "chamber-a")).result(10)
+    assert "2 spectra are left out of the traces of chamber-a" in caplog.text
+    assert inspected(directory) == []
+    assert len(folded.trace("chamber-a", 417.2, 0.2).area) == traces.BLOCK + 8 * count - 2
 
 
 def test_a_result_without_peaks_is_a_point_without_numbers(store: Store) -> None:

@@ -43,9 +43,9 @@ class TraceItem(Document):
 
 
 class WatchEvent(Document):
-    """A change of an alarm, or the decision of an endpoint rule."""
+    """A change of an alarm, or the decision of an endpoint rule; no time where the disk has damaged it."""
 
-    at_utc: datetime
+    at_utc: datetime | None
     kind: Literal["alarm", "endpoint"]
     name: str
     device: str

@@ -128,7 +128,7 @@ export class Alarms {
   tested(one, run) {
     const same = run.same_as_live === null ? "not live then" : run.same_as_live ? "yes" : "NO";
     return holding("tr", "", holding("td", "", button(whenText(run.began_utc), () => this.backtest(one, { run_id: run.run_id }), "small")), element("td", "", thousands(run.points)),
-      element("td", "", run.fired ? `${run.fired.run_s.toFixed(1)} s: ${run.fired.why}` : "no"), element("td", "", run.live ? whenText(run.live.at_utc) : "no"), element("td", run.same_as_live === false ? "bad" : "", same));
+      element("td", "", run.fired ? `${run.fired.run_s.toFixed(1)} s: ${run.fired.why}` : "no"), element("td", "", run.live ? (run.live.at_utc ? whenText(run.live.at_utc) : "?") : "no"), element("td", run.same_as_live === false ? "bad" : "", same));
   }
 
   plot({ trace, fired }, name) {
@@ -144,7 +144,7 @@ export class Alarms {
   }
 
   events(events) {
-    showOnce($("alarm-events"), events, () => (events.length ? events.map((event) => holding("li", "", element("time", "", whenText(event.at_utc)), element("b", "", event.name), element("span", "quiet", event.device), event.to ? element("span", "state-word", STATES[event.to] ?? event.to) : null, element("span", "", event.text)))
+    showOnce($("alarm-events"), events, () => (events.length ? events.map((event) => holding("li", "", element("time", "", event.at_utc ? whenText(event.at_utc) : "?"), element("b", "", event.name), element("span", "quiet", event.device), event.to ? element("span", "state-word", STATES[event.to] ?? event.to) : null, element("span", "", event.text)))
       : [element("li", "none", "Nothing has happened yet.")]));
   }
 }
