@@ -10,7 +10,7 @@ from typing import Any
 from oesd.model import Capture, CountArray, Device, Kind
 from oesd.store.database import Connection
 from oesd.store.dense_counts import denser, unpack_either
-from oesd.store.devices import DIGEST_BYTES, device_number, device_of, digest_of_known
+from oesd.store.devices import device_number, device_of, digest_of_known
 from oesd.store.encoding import (
     pack_counts,
     pack_mask,
@@ -154,8 +154,9 @@ def load_blobs(connection: Connection, capture_no: int, segment_no: int | None) 
     columns = tuple(row[_PLACE : _PLACE + 5])
     what = _named(row)
     with intact(what):
-        blobs, heading = _blobs(connection, row), row[-1]
-        _verify(what, (columns, heading), row[_PLACE + 5], row[_PLACE + 9][:DIGEST_BYTES], blobs)
+        blobs, (digest, device_no, heading) = _blobs(connection, row), row[_PLACE + 9 :]
+        _, digest = device_of(connection, device_no, digest, what)
+        _verify(what, (columns, heading), row[_PLACE + 5], digest, blobs)
         return blobs if heading is None else replace(blobs, counts=denser(blobs.counts))
 
 
@@ -213,11 +214,10 @@ def _insert(connection: Connection, packed: PackedCapture) -> int | None:
 
 def _unpacked(connection: Connection, row: tuple[Any, ...]) -> tuple[Capture, Blobs]:
     *columns, sha256, _, _, _, digest, device_no, heading = row[_PLACE:]
-    digest = digest[:DIGEST_BYTES]
     what = _named(row)
     with intact(what):
         blobs = _blobs(connection, row)
-        device = device_of(connection, device_no, digest, what)
+        device, digest = device_of(connection, device_no, digest, what)
         # One dark, one reference belong to many samples; a sample is read once.
         made = _verified if columns[1] == Kind.SAMPLE.value else _verified_before
         return made(what, (tuple(columns), heading), sha256, digest, blobs, device), blobs

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import suppress
 from functools import lru_cache
 from itertools import count
 
@@ -70,22 +69,25 @@ def _device_digest(device: Device) -> bytes:
     return fingerprint(device.name, device.model, int(device.simulated), _described(device), axis)
 
 
-def device_of(connection: Connection, device_no: int, digest: bytes, what: str) -> Device:
-    """The device of a capture, or a copy of it where its row is damaged.
+def device_of(connection: Connection, device_no: int, digest: bytes, what: str) -> tuple[Device, bytes]:
+    """The device of a capture and its digest; a copy of it where its row is damaged.
 
     Its axis is longer than the capture: a connection reads it once, and verifies it.
 
     Raises
     ------
     StoreDamaged
-        When neither is what was stored.
+        When no row is what was stored.
     """
-    digest = digest[:DIGEST_BYTES]
-    known = _sound(connection, device_no, digest) or _copy(connection, digest)
-    if known is None:
+    known = digest[:DIGEST_BYTES]
+    device = _sound(connection, device_no, known) or _copy(connection, known)
+    if device is None:  # the digest itself may be what is damaged: the copy is then of what else the row has
+        known = _row(connection, device_no)[1]
+        device = _copy(connection, known)
+    if device is None:
         (name,) = connection.execute("SELECT name FROM devices WHERE device_no = ?", (device_no,)).fetchone()
         raise damaged(f"device {name!r} of {what}")
-    return known
+    return device, known
 
 
 def _copy(connection: Connection, digest: bytes) -> Device | None:
@@ -102,24 +104,30 @@ def _sound(connection: Connection, device_no: int, digest: bytes) -> Device | No
     """The device of a row; None when it is not what was stored."""
     known: Device | None = connection.remembered.get((device_no, digest))
     if known is None:
-        row = connection.execute(_DEVICE, (device_no,)).fetchone()
-        with suppress(ValueError, TypeError, KeyError):  # bytes that make no sense
-            known, is_sound = _device(digest, *row)
-            if not is_sound:
-                return None
-            connection.remembered[device_no, digest] = known
+        found, its_digest = _row(connection, device_no)
+        if its_digest == digest:
+            known = connection.remembered[device_no, digest] = found
     return known
 
 
+def _row(connection: Connection, device_no: int) -> tuple[Device | None, bytes]:
+    """What a row has, and the digest of that; None and nothing when it makes no sense."""
+    row = connection.execute(_DEVICE, (device_no,)).fetchone()
+    try:
+        return _device(*row)
+    except (ValueError, TypeError, KeyError):
+        return None, b""
+
+
 @lru_cache(maxsize=32)
-def _device(
-    digest: bytes, name: str, model: str, simulated: int, description: str, wavelengths: bytes
-) -> tuple[Device, bool]:
-    """A device, and whether it is what was stored; known by every byte of its row, as those captures are."""
+def _device(name: str, model: str, simulated: int, description: str, wavelengths: bytes) -> tuple[Device, bytes]:
+    """A device and its digest; known by every byte of its row, as those captures are."""
+    if simulated not in (0, 1):
+        raise ValueError("neither simulated nor not")
     values = json.loads(description)
     for several in ("nonlinearity", "electric_dark_pixels", *_LATER):
         values[several] = tuple(values.get(several, ()))
     device = Device(
         name=name, model=model, simulated=bool(simulated), wavelengths_nm=unpack_floats(wavelengths), **values
     )
-    return device, _device_digest(device) == digest
+    return device, _device_digest(device)
