@@ -77,7 +77,7 @@ SPECTRUM = np.dtype(
         *(("taken_at_us", "<i8"), ("run_no", "<i8"), ("run_us", "<i8")),
     ]
 )
-_REVISIONS = range(1, 1 << 31)
+_REVISIONS, _LAST_NUMBER = range(1, 1 << 31), (1 << 32) - 1
 FIELDS = ", ".join(SPECTRUM.names or ())
 Rows = NDArray[Any]
 
@@ -133,9 +133,12 @@ class NamedRow:
 
 
 def pack_readings(readings: Iterable[tuple[int, float, float, int]]) -> bytes:
-    """Trace number, value, sigma and state of each reading, as a row of the tail keeps them: seven digits."""
+    """Trace number, value, sigma and state of each reading, as a row of the tail keeps them: seven digits.
+
+    A number that is none, as only a damaged disk gives one to a trace, costs that trace its values and no other.
+    """
     with np.errstate(over="ignore"):
-        return np.array(list(readings), dtype=READING).tobytes()
+        return np.array([one for one in readings if 0 < one[0] <= _LAST_NUMBER], dtype=READING).tobytes()
 
 
 def note_readings(connection: Connection, entry_no: int, revision: int, readings: bytes) -> None:

@@ -292,6 +292,11 @@ def test_damaged_rows_of_the_tail_are_left_out_and_nothing_else_is(folded: Store
     assert len(named.rows_after(first - 1, BLOCK - 3)) == BLOCK - 3
 
 
+def test_a_trace_whose_number_was_damaged_costs_no_result() -> None:
+    sound = (7, 1.0, 1.0, 0)
+    assert pack_readings([(-(1 << 62), 1.0, 1.0, 0), sound, (1 << 40, 1.0, 1.0, 0)]) == pack_readings([sound])
+
+
 def test_five_thousand_points_are_read_within_a_few_copies_of_the_peaks(folded: Store) -> None:
     """A ratio within one run: reading 600 points costs less than storing one result and far less than 600 of them."""
     named = NamedReading(folded)
