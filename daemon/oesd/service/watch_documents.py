@@ -123,7 +123,7 @@ def endpoint_document(rule: Rule, device: str, at_work: AtWork | None, run_id: s
 
 def event_document(event: WatchEvent, run_id: str) -> dict[str, Any]:
     """Build the document of a stored event; of a damaged one, only that there was one can be told."""
-    told = event.document
+    told: Mapping[str, Any] = event.document
     if event.is_damaged:
         told = {"to": "damaged", "text": _DAMAGED, "why": _DAMAGED}
     endpoint = event.kind == "endpoint"
@@ -135,7 +135,7 @@ def event_document(event: WatchEvent, run_id: str) -> dict[str, Any]:
         "from": None if endpoint else told.get("from"),
         "to": told.get("to", "reached"),
         "text": told.get("why") if endpoint else told.get("text"),
-        "level": "bad" if event.is_damaged else "good" if endpoint else LEVELS.get(told["to"], "wait"),
+        "level": "bad" if event.is_damaged else "good" if endpoint else LEVELS[Phase(told["to"])],
         "value": number(told.get("statistic") if endpoint else told.get("value")),
         "by": told.get("by") or None,
         "run_id": run_id or None,

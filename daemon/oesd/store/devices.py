@@ -32,12 +32,12 @@ def device_number(connection: Connection, digest: bytes, device: Device) -> int:
 
     Everything that will be measured with it refers to its row: one that has rotted would take all of that with it.
     """
-    for name in _names(digest):
-        row = connection.execute("SELECT device_no FROM devices WHERE digest = ?", (name,)).fetchone()
-        if row is None:
-            break
-        if _sound(connection, row[0], digest) is not None:
-            return int(row[0])
+    damaged_before = 0
+    for number in _rows(connection, digest):
+        if _sound(connection, number, digest) is not None:
+            return number
+        damaged_before += 1
+    name = _name(digest, damaged_before)
     (number,) = connection.execute(
         "INSERT INTO devices (digest, name, model, simulated, description, wavelengths) VALUES (?, ?, ?, ?, ?, ?) "
         "RETURNING device_no",
@@ -46,11 +46,18 @@ def device_number(connection: Connection, digest: bytes, device: Device) -> int:
     return int(number)
 
 
-def _names(digest: bytes) -> Iterator[bytes]:
-    """What the column has for a device and for its copies, which are written when those before are damaged."""
-    yield digest
-    for number in count(1):
-        yield digest + number.to_bytes(2, "big")
+def _name(digest: bytes, copy: int) -> bytes:
+    """What the column has for a device, copy 0, and for its copies, which are written when those before are damaged."""
+    return digest + copy.to_bytes(2, "big") if copy else digest
+
+
+def _rows(connection: Connection, digest: bytes) -> Iterator[int]:
+    """Numbers of a device and of its copies."""
+    for copy in count():
+        row = connection.execute("SELECT device_no FROM devices WHERE digest = ?", (_name(digest, copy),)).fetchone()
+        if row is None:
+            return
+        yield int(row[0])
 
 
 def _described(device: Device) -> str:
@@ -91,13 +98,8 @@ def device_of(connection: Connection, device_no: int, digest: bytes, what: str) 
 
 
 def _copy(connection: Connection, digest: bytes) -> Device | None:
-    for name in _names(digest):
-        row = connection.execute("SELECT device_no FROM devices WHERE digest = ?", (name,)).fetchone()
-        if row is None:
-            break
-        if (known := _sound(connection, row[0], digest)) is not None:
-            return known
-    return None
+    sound = (_sound(connection, number, digest) for number in _rows(connection, digest))
+    return next((known for known in sound if known is not None), None)
 
 
 def _sound(connection: Connection, device_no: int, digest: bytes) -> Device | None:
