@@ -18,7 +18,16 @@ if TYPE_CHECKING:
     from oesd.store.inspection import Finding
 
 FOUND = 1
-_NAMES = {"modelled_darks": "modelled darks", "dark_cells": "dark cells", "watch_events": "events of alarms"}
+_NAMES = {
+    "modelled_darks": "modelled darks",
+    "remote_results": "remote results",
+    "trace_blocks": "blocks of traces",
+    "trace_tail": "newest rows of traces",
+    "named_blocks": "blocks of named traces",
+    "named_tail": "newest rows of named traces",
+    "dark_cells": "dark cells",
+    "watch_events": "events of alarms",
+}
 
 
 @click.command()
