@@ -5,8 +5,8 @@
 Of every column of every table that has rows, the newest row (or the oldest) gets a value that makes no sense; row
 numbers are left alone, as they are the order of the file itself. A daemon on virtual spectrometers then has four
 seconds. A case is bad when it does not start, stores too little, loses, puts in quarantine or cannot analyse anything
-new, or prints a traceback. Prints the bad cases with what the daemon said; status 1 when there are any (a quarter of an
-hour on two cores).
+new, or prints a traceback. Prints the bad cases with what the daemon said; status 1 when there are any (twenty minutes
+on two cores).
 """
 
 from __future__ import annotations
