@@ -21,7 +21,7 @@ from oesd.backgrounds.cells import MEMORY, Cell, Changed, Dark, DarkStatistics
 from oesd.backgrounds.dark_model import LEAST_DARKS, learn
 from oesd.model import Capture, FloatArray, Kind, Loss
 from oesd.processing.backgrounds import Backgrounds
-from oesd.processing.shelf import Shelf
+from oesd.processing.shelf import OF_ONE_EXPOSURE, Shelf
 from oesd.store import Store, StoreDamaged
 from oesd.store.dark_cells import StoredCell
 from oesd.store.verdicts import LibraryKey, StoredVerdict, key_of
@@ -222,8 +222,7 @@ class Judging:
         """Learn the model of a spectrometer from its cells; some 0.1 s, and 10 MB for that time."""
         statistics = self._statistics(key)
         shelf.learned = statistics.captures
-        newest = self._store.library.shelved(key, Kind.DARK, 1)
-        capture = self._store.capture(newest[0].record_id) if newest else None
+        capture = self._newest_dark(key)
         if capture is None:
             return
         device = capture.device
@@ -238,6 +237,15 @@ class Judging:
         self._backgrounds.learned(shelf, model, capture.record_id)
         if first:
             log.info("%s: dark model learned from %d darks", device.name, model.captures)
+
+    def _newest_dark(self, key: LibraryKey) -> Capture | None:
+        """The newest dark that serves and can be read."""
+        for one in self._store.library.shelved(key, Kind.DARK, OF_ONE_EXPOSURE):
+            try:
+                return self._store.capture(one.record_id)
+            except StoreDamaged as error:
+                log.error("%s; the dark model is learned without it", error)
+        return None
 
     def _statistics(self, key: LibraryKey) -> DarkStatistics:
         """The cells as they are stored: a dark comes rarely, and they would fill a megabyte of memory."""

@@ -22,7 +22,7 @@ _DESCRIBED = (
     "calibrated",
 )  # fmt: skip
 _LATER = ("dead_pixels", "stray_light")  # described only where there are any: what was stored before keeps its digest
-DIGEST_BYTES = 32
+_DIGEST_BYTES = 32
 """Of the digest itself; what follows it tells copies apart."""
 _DEVICE = "SELECT name, model, simulated, description, wavelengths FROM devices WHERE device_no = ?"
 
@@ -86,7 +86,7 @@ def device_of(connection: Connection, device_no: int, digest: bytes, what: str) 
     StoreDamaged
         When no row is what was stored.
     """
-    known = digest[:DIGEST_BYTES]
+    known = digest[:_DIGEST_BYTES]
     device = _sound(connection, device_no, known) or _copy(connection, known)
     if device is None:  # the digest itself may be what is damaged: the copy is then of what else the row has
         known = _row(connection, device_no)[1]

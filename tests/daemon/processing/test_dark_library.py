@@ -194,6 +194,18 @@ def test_a_modelled_dark_that_the_disk_has_damaged_spoils_one_sample_and_no_furt
         until(lambda: lab.store.result(following.data_id))
 
 
+def test_a_damaged_dark_keeps_no_model_from_being_learned(tmp_path: Path, bench: Bench) -> None:
+    """It was told as "spectra cannot be stored", and there was no model until the next dark."""
+    with Lab(tmp_path / "data", bench) as lab:
+        lab.teach()
+        newest = lab.state()["darks"]["last_accepted"]["record_id"]  # type: ignore[index]
+    rot(tmp_path / "data", f"UPDATE captures SET counts = zeroblob(99) WHERE record_id = '{newest}'")
+    with Lab(tmp_path / "data", bench) as lab:
+        lab.room.due(Kind.DARK, bench.conditions())
+        until(lambda: lab.room.library_state()[bench.name]["model"]["learned_from"])
+        assert lab.room.trouble == ""
+
+
 def test_a_detector_that_grew_warmer_is_served_by_the_model_and_by_the_dark_when_it_cooled(lab: Lab) -> None:
     lab.teach()
     lab.bench.celsius = 27.0

@@ -126,7 +126,7 @@ export class Alarms {
   }
 
   tested(one, run) {
-    const same = run.same_as_live === null ? "not live then" : run.same_as_live ? "yes" : "NO";
+    const same = run.same_as_live === null ? (run.live && !run.live.at_utc ? "cannot be told" : "not live then") : run.same_as_live ? "yes" : "NO";
     return holding("tr", "", holding("td", "", button(whenText(run.began_utc), () => this.backtest(one, { run_id: run.run_id }), "small")), element("td", "", thousands(run.points)),
       element("td", "", run.fired ? `${run.fired.run_s.toFixed(1)} s: ${run.fired.why}` : "no"), element("td", "", run.live ? (run.live.at_utc ? whenText(run.live.at_utc) : "?") : "no"), element("td", run.same_as_live === false ? "bad" : "", same));
   }
